@@ -1,0 +1,120 @@
+"""The errors Treadle raises, as one small tree.
+
+The class says who acts, the message says what was wrong (with the value and the place),
+and ``hint`` says what to do next::
+
+    TreadleError
+    ├── UserError            the person who set this up acts; exit code 2
+    │   ├── ConfigError          a settings or agent file is wrong (file, line)
+    │   ├── UnknownNameError     no agent, tool, model or graph of that name
+    │   ├── InputError           the question or argument itself cannot be used
+    │   └── RedisError           Redis cannot be reached, is too old, or refused us
+    ├── RunError             the run failed; exit code 1
+    │   ├── ModelError           the model's provider refused or failed
+    │   ├── BudgetExceededError  a limit of the run was reached
+    │   └── BoundaryError        a call reached the boundary in a way it cannot serve
+    └── ToolError            the model acts: it reads the message and tries otherwise
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from langchain_core.tools import ToolException
+
+
+class TreadleError(Exception):
+    """Anything Treadle raises on purpose.
+
+    Attributes:
+        message: what was wrong, with the value and the place.
+        hint: what to do next, as one sentence; empty when the message says it all.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class UserError(TreadleError):
+    """Something the person who set this up must change."""
+
+
+class ConfigError(UserError):
+    """A settings or agent file is wrong.
+
+    Attributes:
+        path: the file, where there is one.
+        line: the line in it, counted from 1, where it is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        path: Path | None = None,
+        line: int | None = None,
+    ) -> None:
+        place = "" if path is None else f"{path}:{line}: " if line else f"{path}: "
+        super().__init__(place + message, hint=hint)
+        self.path = path
+        self.line = line
+
+
+class UnknownNameError(UserError):
+    """No thing of that kind has that name; the message offers the nearest one.
+
+    Attributes:
+        kind: what was looked for, such as ``"agent"``.
+        name: the name that was not found.
+        nearest: the closest existing name, or ``None``.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+        names = sorted(known)
+        self.kind = kind
+        self.name = name
+        self.nearest = nearest(name, names)
+        offer = f" Did you mean {self.nearest!r}?" if self.nearest else ""
+        choices = f" There are: {', '.join(names)}." if names else f" There is no {kind} yet."
+        super().__init__(f"No {kind} is named {name!r}.{offer}{choices}", hint=hint)
+
+
+class InputError(UserError):
+    """The question, thread id or argument itself cannot be used."""
+
+
+class RedisError(UserError):
+    """Redis cannot be reached, is too old, or refused the command."""
+
+
+class RunError(TreadleError):
+    """The run failed for a reason outside the caller's configuration."""
+
+
+class ModelError(RunError):
+    """The model's provider refused the request or failed to answer it."""
+
+
+class BudgetExceededError(RunError):
+    """A limit of the run's budget was reached before the call that would pass it."""
+
+
+class BoundaryError(RunError):
+    """A call reached the boundary in a way that it cannot serve."""
+
+
+class ToolError(TreadleError, ToolException):
+    """A tool failed in a way the model can act on; it is shown the message, not a traceback."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like ``name``, or ``None`` when nothing is close."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[close[0]] if close else None
