@@ -1,0 +1,177 @@
+"""The words of the call boundary: a call, its outcome, and the gate between them.
+
+`treadle.core.boundary` is the door itself. What is shown in a terminal, what a reply says it cost
+and what a budget allows all come from gates; nothing else watches a run.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Protocol
+
+from langchain_core.messages import BaseMessage
+
+from treadle.core.usage import Usage
+
+
+class Effect(StrEnum):
+    """What repeating a call would do to the world."""
+
+    READ = "read"
+    """Nothing: it may be repeated freely."""
+    KEYED = "keyed"
+    """Nothing more, when it is repeated with the same idempotency key."""
+    ONCE = "once"
+    """Something that must not happen twice: it is never repeated."""
+
+
+class CallKind(StrEnum):
+    """What is called."""
+
+    MODEL = "model"
+    TOOL = "tool"
+
+
+class Purpose(StrEnum):
+    """What the text of a model call is for."""
+
+    ANSWER = "answer"
+    """The text is meant for the person who asked."""
+    THOUGHT = "thought"
+    """The text is the model's reasoning, kept apart from the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in a run a call stands.
+
+    Attributes:
+        thread_id: the conversation.
+        run_id: the execution on it.
+        task: LangGraph's checkpoint namespace with task ids. A step that is run again from the
+            same checkpoint carries the same one.
+        path: ``task`` without the ids, such as ``"research|tools"``: the same in a replay that
+            starts from the input.
+        step: LangGraph's superstep, counted from the input.
+        ordinal: how many calls the task made before this one, from 0.
+    """
+
+    thread_id: str
+    run_id: str
+    task: str
+    path: str
+    step: int
+    ordinal: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a model or a tool, about to be made.
+
+    Attributes:
+        position: where in the run it stands.
+        kind: whether a model or a tool is called.
+        name: the model's or the tool's name.
+        effect: what repeating it would do; a model call is a read.
+        request: what is sent. For a tool its arguments by name; for a model ``messages`` (a list
+            of LangChain messages) and ``options`` (tools, stop words and the like).
+        purpose: what a model's text is for.
+    """
+
+    position: Position
+    kind: CallKind
+    name: str
+    effect: Effect
+    request: Mapping[str, Any]
+    purpose: Purpose = Purpose.ANSWER
+
+    @cached_property
+    def id(self) -> str:
+        """A short id, unique in the run and equal for the same position in a repeated step."""
+        place = self.position
+        parts = (place.thread_id, place.run_id, place.task, str(place.step), str(place.ordinal))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key handed to `Effect.KEYED` tools: the same each time this call is repeated."""
+        return f"treadle-{self.id}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, as hexadecimal, of what is called and with what, whatever its position."""
+        content = [self.kind, self.name, self.request]
+        text = json.dumps(content, sort_keys=True, default=_plain, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a call ended.
+
+    Attributes:
+        value: what it returned: an ``AIMessage`` from a model, ``(content, artifact)`` from a
+            tool; ``None`` when it failed.
+        error: what it raised, or ``None``.
+        usage: what it cost.
+        seconds: how long it took, by a monotonic clock; 0 when it was not executed.
+    """
+
+    value: Any = None
+    error: BaseException | None = None
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+
+
+class Gate(Protocol):
+    """What is asked before every call and told after it.
+
+    Methods are called on the event loop the boundary was opened on, for calls from worker threads
+    too. `after` is called once for every `before` that returned, also when the call failed or was
+    cancelled.
+    """
+
+    async def before(self, call: Call) -> Outcome | None:
+        """Return ``None`` to let the call be made, or an outcome to use instead of making it.
+
+        Raises:
+            TreadleError: to refuse the call; it is not made and `after` is not called.
+        """
+        ...
+
+    async def after(self, call: Call, outcome: Outcome) -> None:
+        """Take note of how the call ended."""
+        ...
+
+    def delta(self, call: Call, text: str, purpose: Purpose) -> None:
+        """Take note of a piece of a streamed answer; must not block."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallSpec:
+    """What a model or tool says of the call it is about to make; the boundary adds the position.
+
+    Attributes: as those of `Call`.
+    """
+
+    kind: CallKind
+    name: str
+    effect: Effect
+    request: Mapping[str, Any]
+    purpose: Purpose = Purpose.ANSWER
+
+
+def _plain(value: object) -> object:
+    """Reduce what JSON does not know to what identifies it, leaving random ids out."""
+    if isinstance(value, BaseMessage):
+        kept = value.model_dump(include={"type", "content", "tool_calls", "tool_call_id", "name"})
+        return {name: item for name, item in kept.items() if item}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    return repr(value) if not hasattr(value, "model_dump") else value.model_dump(mode="json")

@@ -1,0 +1,232 @@
+"""The settings of a project: ``treadle.toml`` and the environment.
+
+Secrets are never settings: a model profile names the environment variable that holds its key.
+"""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Self
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from treadle.core.errors import ConfigError
+from treadle.core.usage import Price
+
+SETTINGS_FILE = "treadle.toml"
+EMBEDDED_MODEL = "embedded"
+
+
+class _Section(BaseModel):
+    """A table of the settings file: unknown keys are errors, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PriceSettings(_Section):
+    """A model's price in US dollars per million tokens."""
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+    cached_input: Decimal | None = Field(default=None, ge=0)
+
+    def to_price(self) -> Price:
+        """Return it as the `Price` that usage is computed with."""
+        return Price(self.input, self.output, self.cached_input)
+
+
+class ModelProfile(_Section):
+    """A model by a name of the project's own, such as ``fast`` or ``smart``.
+
+    Attributes:
+        model: ``provider:model``, such as ``openai:gpt-5-mini``.
+        base_url: an OpenAI-compatible server's address, for ``openai:`` models.
+        api_key_env: the environment variable that holds the key; the provider's usual one when
+            not set.
+        context_tokens: how many tokens fit in a request, answer included.
+        max_output_tokens: how long an answer may be.
+        temperature: sampling temperature; the provider's default when not set.
+        timeout_seconds: how long one attempt may take.
+        max_retries: how often a failed attempt is repeated, with backoff.
+        price: US dollars per million tokens; without it the cost in money is not known.
+        fallbacks: models asked in order when this one fails.
+    """
+
+    model: str
+    base_url: str | None = None
+    api_key_env: str | None = None
+    context_tokens: int | None = Field(default=None, gt=0)
+    max_output_tokens: int | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    timeout_seconds: float = Field(default=60, gt=0)
+    max_retries: int = Field(default=2, ge=0, le=10)
+    price: PriceSettings | None = None
+    fallbacks: tuple[str, ...] = ()
+
+
+class RedisSettings(_Section):
+    """Where Redis is.
+
+    Attributes:
+        url: as `treadle.memory.connect` takes it; the embedded Redis when not set.
+    """
+
+    url: str | None = None
+
+
+class WikipediaSettings(_Section):
+    """Settings of the ``wikipedia`` tool.
+
+    Attributes:
+        language: the edition that is asked unless a call names another.
+        api_url: the address of another MediaWiki's ``api.php``, used instead of wikipedia.org.
+        zim: a ZIM file that is read instead of asking the network.
+    """
+
+    language: str = "en"
+    api_url: str | None = None
+    zim: Path | None = None
+
+
+class WebSearchSettings(_Section):
+    """Settings of the ``web_search`` tool.
+
+    Attributes:
+        region: the region of the results, such as ``us-en``; ``wt-wt`` for none.
+        searxng_url: a SearXNG server that is asked when the first engine does not answer.
+    """
+
+    region: str = "wt-wt"
+    searxng_url: str | None = None
+
+
+class DocumentSettings(_Section):
+    """Settings of the ``search_documents`` tool.
+
+    Attributes:
+        collection: the name of the project's index; made of the project's folder when not set.
+    """
+
+    collection: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+
+
+class ToolSettings(_Section):
+    """Settings of the tools, a table each."""
+
+    wikipedia: WikipediaSettings = WikipediaSettings()
+    web_search: WebSearchSettings = WebSearchSettings()
+    documents: DocumentSettings = DocumentSettings()
+
+
+class Settings(_Section):
+    """All settings of a project.
+
+    Attributes:
+        tenant: whose data it is; a part of every key in Redis.
+        model: the default model: a profile, ``provider:model``, or ``embedded``.
+        redis: where Redis is.
+        models: model profiles by name.
+        tools: settings of the tools.
+    """
+
+    tenant: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    model: str = EMBEDDED_MODEL
+    redis: RedisSettings = RedisSettings()
+    models: Mapping[str, ModelProfile] = Field(default_factory=dict)
+    tools: ToolSettings = ToolSettings()
+
+    @property
+    def prefix(self) -> str:
+        """What every key of this tenant in Redis begins with."""
+        return f"treadle:{self.tenant}:"
+
+    @classmethod
+    def load(cls, project: Path, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the settings of a project.
+
+        ``TREADLE_REDIS_URL``, ``TREADLE_MODEL`` and ``TREADLE_TENANT`` overrule the file.
+
+        Args:
+            project: the project's folder; it need not hold a settings file.
+            environment: the environment variables; the process's own when not given.
+
+        Raises:
+            ConfigError: when the file cannot be read or holds something unknown or wrong.
+        """
+        path = project / SETTINGS_FILE
+        data = _read_toml(path) if path.is_file() else {}
+        variables = os.environ if environment is None else environment
+        for variable, keys in _OVERRIDES.items():
+            if value := variables.get(variable):
+                _set(data, keys, value)
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            allowed = ""
+            if first["type"] == "extra_forbidden":
+                allowed = f" Known keys there: {', '.join(_known_keys(cls, first['loc'][:-1]))}."
+            raise ConfigError(
+                f"{key} = {first['input']!r}: {first['msg']}.{allowed}", path=path
+            ) from None
+
+
+_OVERRIDES = {
+    "TREADLE_REDIS_URL": ("redis", "url"),
+    "TREADLE_MODEL": ("model",),
+    "TREADLE_TENANT": ("tenant",),
+}
+
+
+def home() -> Path:
+    """Return the folder for the user's own data: ``TREADLE_HOME``, or the system's usual place."""
+    chosen = os.environ.get("TREADLE_HOME")
+    return Path(chosen).expanduser() if chosen else user_data_path("treadle")
+
+
+def project_collection(project: Path, settings: Settings) -> str:
+    """Return the name of the project's document index.
+
+    Without a setting it is made of the folder's name and a digest of its path, so that two
+    projects that share a Redis keep their documents apart.
+    """
+    if settings.tools.documents.collection:
+        return settings.tools.documents.collection
+    place = project.resolve()
+    digest = hashlib.sha256(str(place).encode()).hexdigest()[:8]
+    name = "".join(c if c.isalnum() or c in "._-" else "-" for c in place.name)[:60]
+    return f"{name or 'root'}-{digest}"
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"this is not valid TOML: {error}.", path=path) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}.", path=path) from None
+
+
+def _set(data: dict[str, object], keys: tuple[str, ...], value: str) -> None:
+    *tables, last = keys
+    for table in tables:
+        inner = data.setdefault(table, {})
+        if not isinstance(inner, dict):
+            return  # The file holds something wrong there; validation says so.
+        data = inner
+    data[last] = value
+
+
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else ModelProfile
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            annotation = ModelProfile if part == "models" else PriceSettings
+        model = annotation
+    return sorted(model.model_fields)

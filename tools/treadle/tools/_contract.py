@@ -1,0 +1,245 @@
+"""What a tool is: a function that declares its effect, its time limit and its size limit."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, overload
+
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import StructuredTool
+from pydantic import ValidationError
+
+from treadle.core import boundary
+from treadle.core.calls import CallKind, CallSpec, Effect
+from treadle.core.errors import ToolError, TreadleError
+from treadle.core.sources import Passage
+from treadle.core.usage import TOOL_CALL
+
+Artifact = dict[str, Any]
+"""What is kept beside a tool's text: ``{"sources": [Source.to_dict(), ...]}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool found.
+
+    Attributes:
+        text: what to tell the model first; may be empty.
+        passages: texts with their sources, best first. Each is shown with its source's label,
+            which the model cites.
+    """
+
+    text: str = ""
+    passages: Sequence[Passage] = ()
+
+
+class Tool(StructuredTool):
+    """A LangChain tool whose calls go through the boundary.
+
+    A failure becomes a message to the model, never a traceback; a result over ``max_chars`` is
+    cut, and says so.
+
+    Attributes:
+        effect: what repeating a call would do.
+        time_limit: how long one call may take.
+        max_chars: how long the text handed to the model may be.
+    """
+
+    effect: Effect = Effect.ONCE
+    time_limit: timedelta = timedelta(seconds=30)
+    max_chars: int = 8_000
+
+    async def _arun(
+        self,
+        *args: Any,
+        config: RunnableConfig,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        **kwargs: Any,
+    ) -> tuple[str, Artifact]:
+        return await boundary.acall(
+            self._spec(kwargs), lambda execution: self._execute(execution, kwargs), _usage
+        )
+
+    def _run(
+        self,
+        *args: Any,
+        config: RunnableConfig,
+        run_manager: CallbackManagerForToolRun | None = None,
+        **kwargs: Any,
+    ) -> tuple[str, Artifact]:
+        return boundary.call(
+            self._spec(kwargs),
+            lambda execution: asyncio.run(self._execute(execution, kwargs)),
+            _usage,
+        )
+
+    def _spec(self, arguments: dict[str, Any]) -> CallSpec:
+        return CallSpec(CallKind.TOOL, self.name, self.effect, arguments)
+
+    async def _execute(
+        self, execution: boundary.Execution, arguments: dict[str, Any]
+    ) -> tuple[str, Artifact]:
+        assert self.coroutine is not None  # noqa: S101 - the decorator always sets it
+        if self.effect is Effect.KEYED:
+            arguments = {**arguments, "idempotency_key": execution.idempotency_key}
+        seconds = self.time_limit.total_seconds()
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                result = await self.coroutine(**arguments)
+        except TreadleError as error:
+            raise ToolError(f"{self.name}: {error.message}", hint=error.hint) from error
+        except Exception as error:
+            if limit.expired():
+                raise ToolError(
+                    f"{self.name} gave no answer within {seconds:g} seconds.",
+                    hint="Try once more with a narrower request, or go on without it.",
+                ) from None
+            raise ToolError(
+                f"{self.name} failed: {type(error).__name__}: {error}",
+                hint="Try other arguments, or go on without it.",
+            ) from error
+        return _render(result, self.max_chars)
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> Tool: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    effect: Effect = Effect.ONCE,
+    time_limit: timedelta = ...,
+    max_chars: int = ...,
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    effect: Effect = Effect.ONCE,
+    time_limit: timedelta = timedelta(seconds=30),
+    max_chars: int = 8_000,
+) -> Tool | Callable[[Callable[..., Any]], Tool]:
+    """Make a tool of a function.
+
+    The docstring (Google style) tells the model what the tool does and what its arguments mean;
+    the annotations tell it their types. The function returns text, a `ToolResult`, or anything
+    that JSON can hold. A plain function runs in a thread of its own.
+
+    Args:
+        function: the function, when used without parentheses.
+        name: the tool's name; the function's when not given.
+        effect: what repeating a call would do. The default is the safe one: `Effect.ONCE`.
+            An `Effect.KEYED` function also takes ``idempotency_key: str``, which the
+            model does not see.
+        time_limit: how long one call may take.
+        max_chars: how long the text handed to the model may be.
+
+    Raises:
+        ValueError: when the docstring names an argument the function does not have, or a keyed
+            function does not take ``idempotency_key``.
+    """
+    if function is None:
+        return lambda decorated: tool_of(
+            decorated, name=name, effect=effect, time_limit=time_limit, max_chars=max_chars
+        )
+    return tool_of(function, name=name, effect=effect, time_limit=time_limit, max_chars=max_chars)
+
+
+def tool_of(
+    function: Callable[..., Any],
+    *,
+    name: str | None,
+    effect: Effect,
+    time_limit: timedelta,
+    max_chars: int,
+) -> Tool:
+    """Make a tool of a function; see `tool`."""
+    takes_key = "idempotency_key" in inspect.signature(function).parameters
+    if takes_key != (effect is Effect.KEYED):
+        raise ValueError(
+            f"{function.__name__}: a tool takes 'idempotency_key' when its effect is 'keyed', "
+            f"and only then; its effect is {effect.value!r}."
+        )
+    made = Tool.from_function(
+        coroutine=_as_coroutine(function),
+        name=name or function.__name__,
+        parse_docstring=True,
+        response_format="content_and_artifact",
+        handle_tool_error=str,
+        handle_validation_error=_explain_arguments,
+        effect=effect,
+        time_limit=time_limit,
+        max_chars=max_chars,
+    )
+    assert isinstance(made, Tool)  # noqa: S101 - from_function makes its own class
+    return made
+
+
+def _as_coroutine(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """Return the function as a coroutine function whose signature is what the model may fill."""
+
+    async def run(**arguments: Any) -> Any:
+        if inspect.iscoroutinefunction(function):
+            return await function(**arguments)
+        return await asyncio.to_thread(function, **arguments)
+
+    signature = inspect.signature(function, eval_str=True)
+    shown = [part for name, part in signature.parameters.items() if name != "idempotency_key"]
+    run.__name__ = function.__name__
+    run.__doc__ = function.__doc__
+    run.__annotations__ = {part.name: part.annotation for part in shown}
+    run.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    return run
+
+
+def _explain_arguments(error: ValidationError | Any) -> str:
+    problems = "; ".join(
+        f"{'.'.join(str(part) for part in item['loc']) or 'arguments'}: {item['msg']}"
+        for item in error.errors()
+    )
+    return f"The arguments do not fit: {problems}. Correct them and call the tool again."
+
+
+def _usage(_: object) -> Any:
+    return TOOL_CALL
+
+
+def _render(result: object, max_chars: int) -> tuple[str, Artifact]:
+    if isinstance(result, ToolResult):
+        return _render_passages(result, max_chars)
+    if not isinstance(result, str):
+        result = json.dumps(result, ensure_ascii=False, default=str)
+    return _cut(result, max_chars), {"sources": []}
+
+
+def _render_passages(result: ToolResult, max_chars: int) -> tuple[str, Artifact]:
+    """Show as many passages as fit, the first one cut if it alone is too long."""
+    parts = [result.text] if result.text else []
+    sources: list[dict[str, str]] = []
+    used = len(result.text)
+    for passage in result.passages:
+        source = passage.source
+        head = f"[^{source.label}] {source.title}"
+        if source.locator:
+            head += f" ({source.locator})"
+        block = f"{head}\n{passage.text.strip()}"
+        if sources and used + len(block) > max_chars:
+            left = len(result.passages) - len(sources)
+            parts.append(f"({left} more results were left out; ask more narrowly to see them.)")
+            break
+        parts.append(block)
+        sources.append(source.to_dict())
+        used += len(block) + 2
+    return _cut("\n\n".join(parts), max_chars), {"sources": sources}
+
+
+def _cut(text: str, max_chars: int) -> str:
+    if len(text) <= max_chars:
+        return text
+    note = f"\n(cut here: {len(text) - max_chars} of {len(text)} characters left out)"
+    return text[:max_chars] + note
