@@ -1,20 +1,23 @@
 """The tools an agent calls, and what a tool declares about itself.
 
-Make one of a function with `tool`; `build` makes the shipped ones and a project's own by name.
+Make one of a function with `tool`; `build_tool` makes the shipped ones and a project's own by name.
 """
 
 from treadle.core.calls import Effect
 from treadle.core.errors import ToolError
 from treadle.core.sources import Passage, Source
 from treadle.tools._contract import Tool, ToolResult, tool
+from treadle.tools._registry import ToolContext, build_tool, shipped_tools
 
 __all__ = [
     "Effect",
-    "IdempotencyKey",
     "Passage",
     "Source",
     "Tool",
+    "ToolContext",
     "ToolError",
     "ToolResult",
+    "build_tool",
+    "shipped_tools",
     "tool",
 ]
