@@ -40,7 +40,7 @@ class _Scope:
             name=spec.name,
             effect=spec.effect,
             request=spec.request,
-            purpose=spec.purpose,
+            purpose=_purpose.get(),
         )
 
     def _next_position(self) -> Position:
@@ -54,6 +54,7 @@ class _Scope:
 
 
 _scope: ContextVar[_Scope | None] = ContextVar("treadle_boundary", default=None)
+_purpose: ContextVar[Purpose] = ContextVar("treadle_purpose", default=Purpose.ANSWER)
 
 
 @contextmanager
@@ -68,6 +69,16 @@ def boundary(gate: Gate, *, thread_id: str, run_id: str) -> Iterator[None]:
         yield
     finally:
         _scope.reset(token)
+
+
+@contextmanager
+def thinking() -> Iterator[None]:
+    """Mark the model calls made inside as reasoning, kept apart from the answer."""
+    token = _purpose.set(Purpose.THOUGHT)
+    try:
+        yield
+    finally:
+        _purpose.reset(token)
 
 
 class Execution:

@@ -153,7 +153,7 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallSpec:
-    """What a model or tool says of the call it is about to make; the boundary adds the position.
+    """What a model or tool says of the call it is about to make; the boundary adds the rest.
 
     Attributes: as those of `Call`.
     """
@@ -162,7 +162,6 @@ class CallSpec:
     name: str
     effect: Effect
     request: Mapping[str, Any]
-    purpose: Purpose = Purpose.ANSWER
 
 
 def _plain(value: object) -> object:

@@ -11,6 +11,7 @@ and ``hint`` says what to do next::
     │   └── RedisError           Redis cannot be reached, is too old, or refused us
     ├── RunError             the run failed; exit code 1
     │   ├── ModelError           the model's provider refused or failed
+    │   │   └── BrokenAnswerError    its answer arrived damaged: another attempt may do
     │   ├── BudgetExceededError  a limit of the run was reached
     │   └── BoundaryError        a call reached the boundary in a way it cannot serve
     └── ToolError            the model acts: it reads the message and tries otherwise
@@ -99,6 +100,10 @@ class RunError(TreadleError):
 
 class ModelError(RunError):
     """The model's provider refused the request or failed to answer it."""
+
+
+class BrokenAnswerError(ModelError):
+    """The model's answer broke off or could not be read; another attempt may succeed."""
 
 
 class BudgetExceededError(RunError):

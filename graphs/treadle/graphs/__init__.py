@@ -1,1 +1,29 @@
-"""The graphs room."""
+"""Reasoning graphs: patterns of nodes that use a model as their engine.
+
+Each pattern is a function from `GraphParts` (model, tools, prompt) and its own options to a
+compiled LangGraph graph that runs with or without the runtime.
+"""
+
+from treadle.graphs._guards import STOPPED, partial_answer
+from treadle.graphs._history import fit, repair, since_last_question
+from treadle.graphs._parts import Graph, GraphParts
+from treadle.graphs._registry import build_graph, pattern_names
+from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, ThoughtState, chain_of_thought
+from treadle.graphs.react import ReactOptions, react
+
+__all__ = [
+    "STOPPED",
+    "ChainOfThoughtOptions",
+    "Graph",
+    "GraphParts",
+    "ReactOptions",
+    "ThoughtState",
+    "build_graph",
+    "chain_of_thought",
+    "fit",
+    "partial_answer",
+    "pattern_names",
+    "react",
+    "repair",
+    "since_last_question",
+]

@@ -1,0 +1,139 @@
+"""Middleware that keeps a tool-calling agent inside its bounds and gives what it has at the end."""
+
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain.agents.middleware.types import ToolCallRequest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langgraph.types import Command
+
+from treadle.core.errors import BudgetExceededError, TreadleError
+from treadle.graphs._history import fit, repair, since_last_question
+from treadle.graphs._prompts import prompt
+
+STOPPED = "treadle_stopped"
+"""The key in an answer's ``response_metadata`` that says why the agent stopped early."""
+
+_Handler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+_ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
+
+
+class WellFormedHistory(AgentMiddleware[Any, Any]):
+    """Shows the model a conversation that its provider accepts and that fits its window."""
+
+    def __init__(self, window_tokens: int) -> None:
+        super().__init__()
+        self._window_tokens = window_tokens
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: _Handler
+    ) -> ModelResponse[Any]:
+        """Repair and trim what is shown; what is kept stays as it is."""
+        shown = fit(repair(request.messages), self._window_tokens)
+        return await handler(request.override(messages=shown))  # type: ignore[arg-type]
+
+
+class LoopGuard(AgentMiddleware[Any, Any]):
+    """Ends an agent that repeats itself, takes too many steps or meets its budget.
+
+    It is asked once more for an answer, without tools; if it still gives none, or the budget
+    allows no further call, the answer is what its tools found.
+    """
+
+    def __init__(self, repeat_limit: int, max_steps: int) -> None:
+        super().__init__()
+        self._repeat_limit = repeat_limit
+        self._max_steps = max_steps
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: _Handler
+    ) -> ModelResponse[Any]:
+        """Pass the call on, or make it the last one."""
+        turn = since_last_question(request.messages)
+        reason = self._reason_to_stop(turn)
+        try:
+            response = await handler(_without_tools(request) if reason else request)
+        except BudgetExceededError as error:
+            return _partial(turn, f"budget: {error.message}")
+        if not reason:
+            return response
+        answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
+        if answer is None or answer.tool_calls or not answer.text.strip():
+            return _partial(turn, reason)
+        answer.response_metadata[STOPPED] = reason
+        return response
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: _ToolHandler
+    ) -> ToolMessage | Command[Any]:
+        """Tell the model, rather than fail the run, that the budget allows no more tool calls."""
+        try:
+            return await handler(request)
+        except BudgetExceededError as error:
+            return ToolMessage(
+                f"Not called: {error.message} Answer with what you have.",
+                tool_call_id=request.tool_call["id"],
+                name=request.tool_call["name"],
+                status="error",
+            )
+
+    def _reason_to_stop(self, turn: Sequence[BaseMessage]) -> str:
+        steps = [m for m in turn if isinstance(m, AIMessage) and m.tool_calls]
+        if len(steps) >= self._max_steps:
+            return f"steps: {len(steps)} rounds of tool calls"
+        calls = Counter(
+            (call["name"], json.dumps(call["args"], sort_keys=True, default=str))
+            for step in steps
+            for call in step.tool_calls
+        )
+        for (name, _), count in calls.most_common(1):
+            if count >= self._repeat_limit:
+                return f"loop: {name} was called {count} times with the same arguments"
+        return ""
+
+
+class ToolFailures(AgentMiddleware[Any, Any]):
+    """Turns an exception of a tool that is not Treadle's own into a message to the model."""
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: _ToolHandler
+    ) -> ToolMessage | Command[Any]:
+        """Pass the call on; GraphInterrupt and the like are no failures and pass through."""
+        try:
+            return await handler(request)
+        except TreadleError:
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith("langgraph."):
+                raise
+            return ToolMessage(
+                f"{request.tool_call['name']} failed: {type(error).__name__}: {error}",
+                tool_call_id=request.tool_call["id"],
+                name=request.tool_call["name"],
+                status="error",
+            )
+
+
+def _without_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:
+    messages = [*request.messages, HumanMessage(prompt("finish"))]
+    choice = "none" if request.tools else None
+    return request.override(messages=messages, tool_choice=choice)
+
+
+def _partial(turn: Sequence[BaseMessage], reason: str) -> ModelResponse[Any]:
+    answer = AIMessage(partial_answer(turn), response_metadata={STOPPED: reason})
+    return ModelResponse(result=[answer])
+
+
+def partial_answer(turn: Sequence[BaseMessage], *, max_chars: int = 1_500) -> str:
+    """Return what a turn's tools found, in their own words, as an answer of last resort."""
+    found = [m.text.strip() for m in turn if isinstance(m, ToolMessage) and m.status != "error"]
+    unique = list(dict.fromkeys(text for text in found if text))
+    if not unique:
+        return "I had to stop before I found anything."
+    room = max_chars // len(unique)
+    shown = [text if len(text) <= room else f"{text[:room]} …" for text in unique]
+    return "I had to stop before I was done. This is what I found:\n\n" + "\n\n".join(shown)

@@ -1,0 +1,41 @@
+"""What every reasoning graph is made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain.agents.middleware import AgentMiddleware
+from langchain_core.language_models import BaseChatModel
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph.state import CompiledStateGraph
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+"""A compiled LangGraph graph."""
+
+Middleware = AgentMiddleware[Any, Any]
+
+
+@dataclass(frozen=True)
+class GraphParts:
+    """What every reasoning graph is made of.
+
+    Attributes:
+        model: the reasoning engine.
+        fallbacks: models asked in order when ``model`` fails.
+        tools: what it may call.
+        prompt: the agent's own instructions; they come before the pattern's.
+        window_tokens: how many tokens of the conversation the model is shown, newest first.
+        output: a JSON schema the answer must fit; plain text without one.
+        checkpointer: where the conversation is kept; nothing is kept without one.
+        name: the graph's name, as LangGraph shows it.
+    """
+
+    model: BaseChatModel
+    fallbacks: Sequence[BaseChatModel] = ()
+    tools: Sequence[BaseTool] = ()
+    prompt: str = ""
+    window_tokens: int = 16_000
+    output: dict[str, Any] | None = None
+    checkpointer: BaseCheckpointSaver[Any] | None = None
+    name: str = "agent"

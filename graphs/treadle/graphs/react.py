@@ -1,0 +1,57 @@
+"""ReAct: reason, act, observe, until there is enough for an answer.
+
+Yao et al., "ReAct: Synergizing Reasoning and Acting in Language Models", ICLR 2023,
+https://arxiv.org/abs/2210.03629
+"""
+
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddleware
+from pydantic import BaseModel, ConfigDict, Field
+
+from treadle.core.errors import BrokenAnswerError
+from treadle.graphs._guards import LoopGuard, ToolFailures, WellFormedHistory
+from treadle.graphs._parts import Graph, GraphParts, Middleware
+from treadle.graphs._prompts import join, prompt
+
+
+class ReactOptions(BaseModel):
+    """Options of the `react` graph.
+
+    Attributes:
+        max_steps: rounds of tool calls before it must answer.
+        repeat_limit: identical tool calls in one turn before it must answer.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_steps: int = Field(default=12, ge=1, le=200)
+    repeat_limit: int = Field(default=3, ge=1, le=20)
+
+
+def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
+    """Return a graph in which the model reasons and calls tools until it can answer.
+
+    A turn makes at most ``max_steps + 1`` model calls, not counting repeated attempts.
+
+    Args:
+        parts: the model, the tools and the rest.
+        options: its bounds.
+    """
+    bounds = options or ReactOptions()
+    middleware: list[Middleware] = [
+        LoopGuard(bounds.repeat_limit, bounds.max_steps),
+        WellFormedHistory(parts.window_tokens),
+        ToolFailures(),
+    ]
+    if parts.fallbacks:
+        middleware.append(ModelFallbackMiddleware(*parts.fallbacks))
+    middleware.append(ModelRetryMiddleware(retry_on=(BrokenAnswerError,), on_failure="error"))
+    return create_agent(
+        parts.model,
+        list(parts.tools),
+        system_prompt=join(parts.prompt, prompt("react")),
+        middleware=middleware,
+        response_format=parts.output,
+        checkpointer=parts.checkpointer,
+        name=parts.name,
+    )
