@@ -1,1 +1,15 @@
-"""The agents room."""
+"""Agents: their definitions, the models they reason with, and the graphs they compile to."""
+
+from treadle.agents._build import build_agent
+from treadle.agents._catalogue import AGENT_FOLDER, agent_files, find_agent
+from treadle.agents._definition import Agent, Budget, MemorySettings
+
+__all__ = [
+    "AGENT_FOLDER",
+    "Agent",
+    "Budget",
+    "MemorySettings",
+    "agent_files",
+    "build_agent",
+    "find_agent",
+]

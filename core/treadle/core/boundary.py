@@ -81,19 +81,36 @@ def thinking() -> Iterator[None]:
         _purpose.reset(token)
 
 
+@contextmanager
+def suspended() -> Iterator[None]:
+    """Let calls made inside pass straight through: they are the insides of a call being made."""
+    token = _scope.set(None)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def is_open() -> bool:
+    """Tell whether calls made here go through a gate."""
+    return _scope.get() is not None
+
+
 class Execution:
     """A call while it is being made, as the code that makes it sees it.
 
     Attributes:
         idempotency_key: the key for `Effect.KEYED` tools: the same whenever this call is
             repeated; random outside a boundary, where nothing can repeat it.
-        is_watched: whether a gate listens, so that streaming is worth its cost.
+        is_watched: whether a gate listens, so that streaming an answer is worth its cost.
+        purpose: what a model's text is for.
     """
 
     def __init__(self, scope: _Scope | None, call: Call | None) -> None:
         self._scope = scope
         self._call = call
         self.is_watched = scope is not None
+        self.purpose = call.purpose if call else Purpose.ANSWER
         self.idempotency_key = call.idempotency_key if call else f"treadle-{uuid.uuid4().hex[:20]}"
 
     def delta(self, text: str, purpose: Purpose) -> None:

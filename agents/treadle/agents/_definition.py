@@ -1,0 +1,98 @@
+"""What an agent is: the fields of an agent file, and of an agent made in Python."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_NAME = r"^[a-z][a-z0-9_-]{0,63}$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MemorySettings(_Part):
+    """How much of the conversation an agent's model is shown.
+
+    Attributes:
+        window_tokens: tokens of the conversation in one request, newest first.
+    """
+
+    window_tokens: int = Field(default=16_000, ge=500)
+
+
+class Budget(_Part):
+    """What one run may use; a field that is not set has no limit.
+
+    Attributes:
+        model_calls: calls of a model, repeated attempts included.
+        tool_calls: calls of tools.
+        tokens: input and output tokens together.
+        usd: US dollars; needs a model whose price is set.
+        seconds: wall time.
+    """
+
+    model_calls: int | None = Field(default=None, ge=1)
+    tool_calls: int | None = Field(default=None, ge=0)
+    tokens: int | None = Field(default=None, ge=1)
+    usd: Decimal | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0)
+
+
+class Agent(_Part):
+    """An agent: a graph, the model that reasons in it, and the tools it may call.
+
+    Attributes:
+        name: lower-case letters, digits, ``-`` and ``_``.
+        description: what it is for, in a sentence.
+        graph: a pattern's name, or ``path.py:name`` for a LangGraph graph in the project.
+        options: the pattern's own options.
+        model: a profile, ``provider:model`` or ``embedded``; the project's default when not set.
+        prompt: instructions, before those of the pattern.
+        tools: names of shipped tools, or ``path.py:name`` for the project's own.
+        memory: how much of the conversation the model is shown.
+        budget: what one run may use.
+        output: a JSON schema that the answer must fit; plain text without one.
+    """
+
+    name: str = Field(pattern=_NAME)
+    description: str = ""
+    graph: str = "react"
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    model: str | None = None
+    prompt: str = ""
+    tools: tuple[str, ...] = ()
+    memory: MemorySettings = MemorySettings()
+    budget: Budget = Budget()
+    output: dict[str, Any] | None = None
+
+    @field_validator("tools")
+    @classmethod
+    def _no_tool_twice(cls, tools: tuple[str, ...]) -> tuple[str, ...]:
+        for name in tools:
+            if tools.count(name) > 1:
+                raise ValueError(f"the tool {name!r} is listed {tools.count(name)} times")
+        return tools
+
+    @field_validator("output")
+    @classmethod
+    def _is_object_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        if schema is not None and schema.get("type") != "object":
+            raise ValueError("a JSON schema of type 'object' is needed")
+        if schema is not None and "title" not in schema:
+            return {"title": "answer", **schema}
+        return schema
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Agent":
+        """Read an agent from a YAML file; its name is the file's where it gives none.
+
+        Raises:
+            ConfigError: when the file cannot be read or does not fit, with file and line.
+        """
+        from treadle.agents._files import read_agent  # noqa: PLC0415 - it needs this class
+
+        return read_agent(path)

@@ -1,0 +1,103 @@
+"""Saying what a model's provider complained of, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from langchain_core import exceptions as langchain_errors
+
+from treadle.core.errors import BrokenAnswerError, ModelError, TreadleError
+
+if TYPE_CHECKING:
+    from treadle.agents.models._gated import ModelInfo
+
+_MAX_DETAIL = 500
+
+
+@contextmanager
+def explained(info: ModelInfo) -> Iterator[None]:
+    """Turn what the provider's client raises inside into a `ModelError` that says what to do.
+
+    Raises:
+        BrokenAnswerError: the answer broke off or could not be read; another attempt may do.
+        ModelError: anything else, after the client's own retries.
+    """
+    try:
+        yield
+    except TreadleError:
+        raise
+    except Exception as error:
+        raise _explain(error, info) from error
+
+
+_EXPLANATIONS: list[tuple[type[Exception], str, str]] = [
+    (
+        langchain_errors.ModelAuthenticationError,
+        "the provider does not accept the key (401).",
+        "Check the key in the environment variable {variable}.",
+    ),
+    (
+        langchain_errors.ModelPermissionDeniedError,
+        "the key is not allowed to use this model (403).",
+        "Use a key of a project that has access, or another model.",
+    ),
+    (
+        langchain_errors.ModelNotFoundError,
+        "the provider{place} has no model of that name (404).",
+        "Check the model's name and, if one is set, its base_url.",
+    ),
+    (
+        langchain_errors.ContextOverflowError,
+        "the conversation is longer than the model's context.",
+        "Ask a shorter question, or lower memory.window_tokens in the agent.",
+    ),
+    (
+        langchain_errors.ModelRateLimitError,
+        "the provider's rate limit or quota is used up (429).",
+        "Wait a little, raise the limit, or set fallbacks in the model's profile.",
+    ),
+    (
+        langchain_errors.ModelTimeoutError,
+        "the provider{place} did not answer in time.",
+        "Try again, or raise timeout_seconds in the model's profile.",
+    ),
+    (
+        langchain_errors.ModelConnectionError,
+        "the provider{place} cannot be reached.",
+        "Check the network and, if one is set, base_url.",
+    ),
+    (
+        langchain_errors.ModelInvalidRequestError,
+        "the provider refused the request: {detail}",
+        "",
+    ),
+    (
+        langchain_errors.ModelAPIError,
+        "the provider failed: {detail}",
+        "Try again later, or set fallbacks in the model's profile.",
+    ),
+    (NotImplementedError, "the model cannot do this: {detail}", ""),
+]
+"""What each kind of failure means and what to do about it; the first that fits is used."""
+
+
+def _explain(error: Exception, info: ModelInfo) -> ModelError:
+    words = {
+        "place": f" at {info.base_url}" if info.base_url else "",
+        "variable": info.key_variable or "that holds it",
+        "detail": _detail(error),
+    }
+    for kind, message, hint in _EXPLANATIONS:
+        if isinstance(error, kind):
+            return ModelError(f"{info.name}: {message.format(**words)}", hint=hint.format(**words))
+    return BrokenAnswerError(
+        f"{info.name}: the answer broke off or could not be read: {words['detail']}",
+        hint="Try again, or set fallbacks in the model's profile.",
+    )
+
+
+def _detail(error: Exception) -> str:
+    text = " ".join(str(error).split()) or "no reason given"
+    return f"{type(error).__name__}: {text[:_MAX_DETAIL]}"
