@@ -1,1 +1,34 @@
-"""The runtime room."""
+"""The runtime: where agents run, and what embeds them in a program.
+
+``async with Runtime.open() as rt: reply = await rt.ask("assistant", "...")``
+"""
+
+from treadle.core.events import (
+    CallDelta,
+    CallFinished,
+    CallStarted,
+    Event,
+    Reply,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+)
+from treadle.runtime._runtime import Runtime
+from treadle.runtime._sync import SyncRuntime
+from treadle.runtime._threads import Thread, Threads, Turn
+
+__all__ = [
+    "CallDelta",
+    "CallFinished",
+    "CallStarted",
+    "Event",
+    "Reply",
+    "RunFailed",
+    "RunFinished",
+    "RunStarted",
+    "Runtime",
+    "SyncRuntime",
+    "Thread",
+    "Threads",
+    "Turn",
+]

@@ -1,0 +1,71 @@
+"""The runtime for programs without an event loop."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from treadle.agents import Agent
+from treadle.core.events import Event, Reply
+from treadle.core.settings import Settings
+from treadle.runtime._runtime import Runtime
+
+T = TypeVar("T")
+
+
+class SyncRuntime:
+    """A `Runtime` for scripts: the same methods, waiting instead of awaited.
+
+    Its event loop runs in a thread of its own, so it may be used from any thread.
+
+    Attributes:
+        runtime: the runtime behind it.
+    """
+
+    def __init__(self, portal: BlockingPortal, runtime: Runtime) -> None:
+        self._portal = portal
+        self.runtime = runtime
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        url: str | None = None,
+        project: str | Path = ".",
+        *,
+        settings: Settings | None = None,
+    ) -> "Iterator[SyncRuntime]":
+        """Open a project's runtime; see `Runtime.open`."""
+        with start_blocking_portal() as portal:
+            opening = Runtime.open(url, project, settings=settings)
+            with portal.wrap_async_context_manager(opening) as runtime:
+                yield cls(portal, runtime)
+
+    def ask(self, agent: str | Agent, text: str, *, thread: str | None = None) -> Reply:
+        """Ask an agent and wait for its reply; see `Runtime.ask`."""
+        reply: Reply = self.call(lambda: self.runtime.ask(agent, text, thread=thread))
+        return reply
+
+    def stream(
+        self, agent: str | Agent, text: str, *, thread: str | None = None
+    ) -> Iterator[Event]:
+        """Ask an agent and yield each event of the run as it happens; see `Runtime.stream`."""
+        events: Any = self.runtime.stream(agent, text, thread=thread)
+        try:
+            while True:
+                try:
+                    event = self.call(events.__anext__)
+                except StopAsyncIteration:
+                    return
+                yield event
+        finally:
+            self.call(events.aclose)
+
+    def call(self, method: Callable[[], Any]) -> Any:
+        """Await what ``method`` returns on the runtime's event loop.
+
+        For the rest of the runtime: ``rt.call(lambda: rt.runtime.threads.recent())``.
+        """
+        return self._portal.call(method)
