@@ -4,9 +4,12 @@ Nothing here opens a connection. ``shown`` is the one form of an address that ma
 message or a log: it never holds a user name, a password or a query.
 """
 
+# mypy: allow-untyped-calls
+# (of redis-py, which leaves parse_url without annotations)
+
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import platformdirs
 from redis.connection import parse_url as parse_redis_url
+
 from treadle.core.errors import ConfigError
 
 URL_VARIABLE = "TREADLE_REDIS_URL"
@@ -27,12 +31,17 @@ FORMS = (
 )
 
 TLS_OPTIONS = frozenset(
-    "ssl_ca_certs ssl_ca_path ssl_cert_reqs ssl_certfile ssl_check_hostname ssl_keyfile "
-    "ssl_min_version ssl_password".split()
+    {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
 )
 COMMON_OPTIONS = frozenset(
-    "client_name health_check_interval max_connections password socket_connect_timeout "
-    "socket_timeout timeout username".split()
+    {
+        "client_name",
+        "max_connections",
+        "password",
+        "socket_connect_timeout",
+        "socket_timeout",
+        "username",
+    }
 )
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 
@@ -42,10 +51,16 @@ DEFAULT_SENTINEL_PORT = 26379
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One Redis server, as ``redis://``, ``rediss://`` or ``unix://`` name it."""
+    """One Redis server, as ``redis://``, ``rediss://`` or ``unix://`` name it.
+
+    Attributes:
+        options: how to connect, as keyword arguments of redis-py: ``host`` and ``port``, or
+            ``path`` of a socket, and what user name, password and query say.
+    """
 
     shown: str
-    url: str = field(repr=False)
+    tls: bool
+    options: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +139,21 @@ def _scheme(url: str) -> str:
 
 
 def home() -> Path:
-    """Return the folder in which Treadle keeps this user's data."""
+    """Return the folder in which Treadle keeps this user's data, as an absolute path.
+
+    Raises:
+        ConfigError: the user has no home folder, and ``TREADLE_HOME`` names no other.
+    """
     chosen = os.environ.get(HOME_VARIABLE)
-    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("treadle")
+    if chosen:
+        return Path(chosen).absolute()
+    folder = platformdirs.user_data_path("treadle")
+    if not folder.is_absolute():
+        raise ConfigError(
+            "There is no folder for Treadle's data: this user has no home folder.",
+            hint=f"Name a folder with {HOME_VARIABLE}, or a running Redis with {URL_VARIABLE}.",
+        )
+    return folder
 
 
 class _NotUsableError(Exception):
@@ -146,6 +173,8 @@ def _parse(text: str) -> Address:
         raise _NotUsableError("its host is malformed") from None
     if parts.fragment:
         raise _NotUsableError("it holds a '#' (inside a password, write '%23')")
+    if "\0" in unquote(text):
+        raise _NotUsableError("it holds a NUL character")
     return parser(parts)
 
 
@@ -154,8 +183,10 @@ def _parse_server(parts: SplitResult) -> Server:
     if not re.fullmatch(r"(/\d*)?", parts.path):
         raise _NotUsableError("what follows its host is not the number of a database")
     _check_options(parts, COMMON_OPTIONS | {"db"} | _tls_options(parts))
-    _redis_options(parts)
-    return Server(f"{parts.scheme}://{_join(host, port)}{parts.path}", parts.geturl())
+    options = _redis_options(parts) | {"host": host, "port": port}
+    if parts.path.strip("/"):
+        options.setdefault("db", int(parts.path[1:]))
+    return Server(f"{parts.scheme}://{_join(host, port)}{parts.path}", _tls(parts), options)
 
 
 def _parse_socket(parts: SplitResult) -> Server:
@@ -163,8 +194,7 @@ def _parse_socket(parts: SplitResult) -> Server:
     if parts.hostname or not path.startswith("/"):
         raise _NotUsableError("a socket is named by its absolute path: unix:///path/to/socket")
     _check_options(parts, COMMON_OPTIONS | {"db"})
-    _redis_options(parts)
-    return Server(f"unix://{path}", parts.geturl())
+    return Server(f"unix://{path}", False, _redis_options(parts) | {"path": path})
 
 
 def _parse_sentinel(parts: SplitResult) -> SentinelService:
@@ -180,17 +210,16 @@ def _parse_sentinel(parts: SplitResult) -> SentinelService:
     }
     hosts = _hosts(parts, DEFAULT_SENTINEL_PORT)
     shown = f"{parts.scheme}://{_shown_hosts(hosts)}/{service}/{options['db']}"
-    tls = parts.scheme.startswith("rediss")
-    return SentinelService(shown, hosts, service, tls, options, sentinel_options)
+    return SentinelService(shown, hosts, service, _tls(parts), options, sentinel_options)
 
 
 def _parse_cluster(parts: SplitResult) -> Cluster:
     if parts.path not in ("", "/", "/0"):
         raise _NotUsableError("a cluster has only database 0")
-    _check_options(parts, (COMMON_OPTIONS - {"timeout"}) | _tls_options(parts))
+    _check_options(parts, COMMON_OPTIONS | _tls_options(parts))
     hosts = _hosts(parts, DEFAULT_PORT)
-    tls = parts.scheme.startswith("rediss")
-    return Cluster(f"{parts.scheme}://{_shown_hosts(hosts)}", hosts, tls, _redis_options(parts))
+    shown = f"{parts.scheme}://{_shown_hosts(hosts)}"
+    return Cluster(shown, hosts, _tls(parts), _redis_options(parts))
 
 
 def _parse_embedded(parts: SplitResult) -> Embedded:
@@ -202,7 +231,7 @@ def _parse_embedded(parts: SplitResult) -> Embedded:
     return Embedded(f"embedded://{path}", Path(path))
 
 
-_PARSERS = {
+_PARSERS: Mapping[str, Callable[[SplitResult], Address]] = {
     "redis": _parse_server,
     "rediss": _parse_server,
     "unix": _parse_socket,
@@ -215,7 +244,11 @@ _PARSERS = {
 
 
 def _tls_options(parts: SplitResult) -> frozenset[str]:
-    return TLS_OPTIONS if parts.scheme.startswith("rediss") else frozenset()
+    return TLS_OPTIONS if _tls(parts) else frozenset()
+
+
+def _tls(parts: SplitResult) -> bool:
+    return parts.scheme.startswith("rediss")
 
 
 def _check_options(parts: SplitResult, allowed: frozenset[str]) -> None:

@@ -1,0 +1,245 @@
+"""Building redis-py clients, sync and asyncio, for every kind of address.
+
+They differ from redis-py's defaults in this: a pool that is used up makes callers wait instead
+of failing; a command that got no answer in time is not sent again; and the clients of the
+embedded server start it again when it died.
+"""
+
+# mypy: allow-untyped-calls
+# (of redis-py, which leaves most of its constructors without annotations)
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from typing import Any, TypeAlias
+
+import redis
+import redis.asyncio
+import redis.asyncio.cluster
+import redis.asyncio.connection
+import redis.asyncio.retry
+import redis.asyncio.sentinel
+import redis.cluster
+import redis.retry
+import redis.sentinel
+from redis.backoff import ExponentialWithJitterBackoff
+
+from treadle.memory._embedded import EmbeddedRedis
+from treadle.memory._redis_url import Cluster, SentinelService, Server
+
+AsyncRedis: TypeAlias = redis.asyncio.Redis | redis.asyncio.RedisCluster
+SyncRedis: TypeAlias = redis.Redis | redis.RedisCluster
+Options: TypeAlias = dict[str, Any]
+
+SERVER_IS_GONE = (ConnectionRefusedError, FileNotFoundError)
+
+# What a URL's options may override.
+DEFAULTS: Mapping[str, Any] = {
+    "socket_connect_timeout": 5.0,
+    "socket_timeout": 15.0,
+    "max_connections": 50,
+}
+WAIT_FOR_CONNECTION_SECONDS = 20.0
+IDLE_CHECK_SECONDS = 30
+# The asyncio cluster client cannot wait for a connection, so this many callers never have to.
+CLUSTER_CONNECTIONS_PER_NODE = 10_000
+RETRIES = 6
+BACKOFF = ExponentialWithJitterBackoff(base=0.02, cap=1.0)
+# Version 2 of the protocol is spoken by every server and proxy, with the same Python types.
+PROTOCOL = 2
+
+
+@contextmanager
+def sync_client(
+    address: Server | SentinelService | Cluster,
+    *,
+    retries: int = RETRIES,
+    embedded: EmbeddedRedis | None = None,
+) -> Iterator[SyncRedis]:
+    """Give a client of ``address`` and close it, with every connection it made.
+
+    Args:
+        address: which server or servers.
+        retries: how often a command is sent again when its connection breaks.
+        embedded: the server at ``address``, if it is ours to start again.
+
+    Raises:
+        redis.RedisError: a cluster or service could not be asked where its servers are.
+    """
+    retry = redis.retry.Retry(BACKOFF, retries, (redis.ConnectionError,))
+    with ExitStack() as stack:
+        match address:
+            case Server():
+                client = _sync_server(address, retry, embedded)
+            case SentinelService():
+                client = _sync_service(address, retry, stack)
+            case Cluster():
+                client = _sync_cluster(address, retry)
+        stack.callback(client.close)
+        yield client
+
+
+@asynccontextmanager
+async def async_client(
+    address: Server | SentinelService | Cluster, *, embedded: EmbeddedRedis | None = None
+) -> AsyncIterator[AsyncRedis]:
+    """Give the asyncio counterpart of ``sync_client``, with the same arguments and errors."""
+    retry = redis.asyncio.retry.Retry(BACKOFF, RETRIES, (redis.ConnectionError,))
+    async with AsyncExitStack() as stack:
+        match address:
+            case Server():
+                client = _async_server(address, retry, embedded)
+            case SentinelService():
+                client = _async_service(address, retry, stack)
+            case Cluster():
+                client = _async_cluster(address, retry)
+        stack.push_async_callback(client.aclose)
+        yield await client.initialize()
+
+
+def _sync_server(
+    address: Server, retry: redis.retry.Retry, embedded: EmbeddedRedis | None
+) -> SyncRedis:
+    options = _pool_options(address, retry)
+    if embedded is not None:
+        options |= {"connection_class": _SyncEmbeddedConnection, "embedded": embedded}
+    elif "path" in options:
+        options["connection_class"] = redis.UnixDomainSocketConnection
+    elif address.tls:
+        options["connection_class"] = redis.SSLConnection
+    return redis.Redis.from_pool(redis.BlockingConnectionPool(**options))
+
+
+def _async_server(
+    address: Server, retry: redis.asyncio.retry.Retry, embedded: EmbeddedRedis | None
+) -> AsyncRedis:
+    options = _pool_options(address, retry)
+    if embedded is not None:
+        options |= {"connection_class": _AsyncEmbeddedConnection, "embedded": embedded}
+    elif "path" in options:
+        options["connection_class"] = redis.asyncio.UnixDomainSocketConnection
+    elif address.tls:
+        options["connection_class"] = redis.asyncio.SSLConnection
+    return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**options))
+
+
+def _sync_service(
+    address: SentinelService, retry: redis.retry.Retry, stack: ExitStack
+) -> SyncRedis:
+    sentinel = redis.sentinel.Sentinel(
+        address.hosts, sentinel_kwargs=_sentinel_options(address, retry)
+    )
+    stack.callback(sentinel.close)
+    client: redis.Redis = sentinel.master_for(
+        address.service,
+        connection_pool_class=_SyncSentinelPool,
+        ssl=address.tls,
+        **_pool_options(address, retry),
+    )
+    return client
+
+
+def _async_service(
+    address: SentinelService, retry: redis.asyncio.retry.Retry, stack: AsyncExitStack
+) -> AsyncRedis:
+    sentinel = redis.asyncio.sentinel.Sentinel(
+        address.hosts, sentinel_kwargs=_sentinel_options(address, retry)
+    )
+    stack.push_async_callback(sentinel.aclose)
+    client: redis.asyncio.Redis = sentinel.master_for(
+        address.service,
+        connection_pool_class=_AsyncSentinelPool,
+        ssl=address.tls,
+        **_pool_options(address, retry),
+    )
+    return client
+
+
+def _sync_cluster(address: Cluster, retry: redis.retry.Retry) -> SyncRedis:
+    return redis.RedisCluster(
+        startup_nodes=[redis.cluster.ClusterNode(host, port) for host, port in address.hosts],
+        ssl=address.tls,
+        retry=retry,
+        connection_pool_class=redis.BlockingConnectionPool,
+        protocol=PROTOCOL,
+        **{**DEFAULTS, **address.options},
+    )
+
+
+def _async_cluster(address: Cluster, retry: redis.asyncio.retry.Retry) -> AsyncRedis:
+    nodes = [redis.asyncio.cluster.ClusterNode(host, port) for host, port in address.hosts]
+    connections = {"max_connections": CLUSTER_CONNECTIONS_PER_NODE}
+    return redis.asyncio.RedisCluster(
+        startup_nodes=nodes,
+        ssl=address.tls,
+        retry=retry,
+        protocol=PROTOCOL,
+        health_check_interval=IDLE_CHECK_SECONDS,
+        **{**DEFAULTS, **connections, **address.options},
+    )
+
+
+def _pool_options(address: Server | SentinelService, retry: object) -> Options:
+    return {
+        **DEFAULTS,
+        "timeout": WAIT_FOR_CONNECTION_SECONDS,
+        "health_check_interval": IDLE_CHECK_SECONDS,
+        "retry": retry,
+        "protocol": PROTOCOL,
+        **address.options,
+    }
+
+
+def _sentinel_options(address: SentinelService, retry: object) -> Options:
+    same = {
+        name: value
+        for name, value in {**DEFAULTS, **address.options}.items()
+        if name.startswith(("socket_", "ssl_"))
+    }
+    return {
+        **same,
+        "ssl": address.tls,
+        "retry": retry,
+        "protocol": PROTOCOL,
+        **address.sentinel_options,
+    }
+
+
+class _SyncEmbeddedConnection(redis.UnixDomainSocketConnection):
+    """A connection that starts the embedded server again when nobody listens any more."""
+
+    def __init__(self, *, embedded: EmbeddedRedis, **options: Any) -> None:
+        super().__init__(**options)
+        self._embedded = embedded
+
+    def _connect(self) -> Any:
+        try:
+            return super()._connect()
+        except SERVER_IS_GONE:
+            self._embedded.ensure_running()
+            return super()._connect()
+
+
+class _AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
+    """The same for asyncio."""
+
+    def __init__(self, *, embedded: EmbeddedRedis, **options: Any) -> None:
+        super().__init__(**options)
+        self._embedded = embedded
+
+    async def _connect(self) -> None:
+        try:
+            await super()._connect()
+        except SERVER_IS_GONE:
+            await asyncio.to_thread(self._embedded.ensure_running)
+            await super()._connect()
+
+
+class _SyncSentinelPool(redis.sentinel.SentinelConnectionPool, redis.BlockingConnectionPool):
+    """Connections to whichever server is the primary now; callers wait for a free one."""
+
+
+class _AsyncSentinelPool(
+    redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool
+):
+    """The same for asyncio."""

@@ -1,0 +1,76 @@
+"""Redis servers for the tests of this room.
+
+``redis_server`` runs a test on Redis 6.2 and again on the machine's own server; ``redis_url``
+gives it Redis 6.2 alone. Both start each test with an empty database.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from tests.support.key_leaks import KeyLeaks, no_key_leaks
+from tests.support.redis_servers import (
+    RedisServer,
+    packaged_binary,
+    running_server,
+    system_binary,
+)
+
+
+@pytest.fixture
+def short_tmp_path() -> Iterator[Path]:
+    """Give a folder whose path leaves room for a socket's name, whatever TMPDIR is."""
+    with TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def redis_6_2() -> Iterator[RedisServer]:
+    """Give the oldest supported server, shared by the session; flush it before use."""
+    with (
+        TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder,
+        running_server(packaged_binary(), Path(folder)) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def system_redis() -> Iterator[RedisServer]:
+    """Give the machine's own server, shared by the session; flush it before use."""
+    binary = system_binary()
+    if binary is None:
+        pytest.skip("no redis-server or valkey-server is installed on this machine")
+    with (
+        TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder,
+        running_server(binary, Path(folder)) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(params=["redis_6_2", "system_redis"])
+def redis_server(request: pytest.FixtureRequest) -> RedisServer:
+    """Give each supported server in turn, empty."""
+    return _empty(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def redis_url(redis_6_2: RedisServer) -> str:
+    """Give the URL of an empty Redis 6.2."""
+    return _empty(redis_6_2).url
+
+
+@pytest.fixture
+def key_leaks(redis_server: RedisServer) -> Iterator[KeyLeaks]:
+    """Fail the test when it leaves a key without a TTL in ``redis_server``."""
+    with no_key_leaks(redis_server) as leaks:
+        yield leaks
+
+
+def _empty(server: RedisServer) -> RedisServer:
+    client = server.client()
+    try:
+        client.flushall()
+    finally:
+        client.close()
+    return server
