@@ -189,6 +189,18 @@ def home() -> Path:
     return Path(chosen).expanduser() if chosen else user_data_path("treadle")
 
 
+def project_folder(project: str | Path) -> Path:
+    """Return the project's folder as an absolute path.
+
+    Raises:
+        ConfigError: when there is no such folder.
+    """
+    folder = Path(project).resolve()
+    if not folder.is_dir():
+        raise ConfigError(f"the project folder {str(project)!r} does not exist.")
+    return folder
+
+
 def project_collection(project: Path, settings: Settings) -> str:
     """Return the name of the project's document index.
 

@@ -16,7 +16,7 @@ from treadle.agents.models import info_of, resolve_model
 from treadle.core.boundary import GateChain, boundary
 from treadle.core.errors import ConfigError, InputError, RunError, TreadleError
 from treadle.core.events import Event, Reply, RunFailed, RunFinished, RunStarted
-from treadle.core.settings import Settings
+from treadle.core.settings import Settings, project_folder
 from treadle.graphs import Graph
 from treadle.memory import connect
 from treadle.memory.saver import RedisSaver
@@ -204,18 +204,6 @@ class Runtime:
                 f"{name!r} is not known.",
                 hint="Set 'price' in a profile under [models] in treadle.toml.",
             )
-
-
-def project_folder(project: str | Path) -> Path:
-    """Return the project's folder as an absolute path.
-
-    Raises:
-        ConfigError: when there is no such folder.
-    """
-    folder = Path(project).resolve()
-    if not folder.is_dir():
-        raise ConfigError(f"the project folder {str(project)!r} does not exist.")
-    return folder
 
 
 def check_question(text: str) -> str:

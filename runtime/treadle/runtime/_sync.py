@@ -1,6 +1,6 @@
 """The runtime for programs without an event loop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -45,8 +45,7 @@ class SyncRuntime:
 
     def ask(self, agent: str | Agent, text: str, *, thread: str | None = None) -> Reply:
         """Ask an agent and wait for its reply; see `Runtime.ask`."""
-        reply: Reply = self.call(lambda: self.runtime.ask(agent, text, thread=thread))
-        return reply
+        return self.call(lambda: self.runtime.ask(agent, text, thread=thread))
 
     def stream(
         self, agent: str | Agent, text: str, *, thread: str | None = None
@@ -63,9 +62,15 @@ class SyncRuntime:
         finally:
             self.call(events.aclose)
 
-    def call(self, method: Callable[[], Any]) -> Any:
+    def call(self, method: Callable[[], Awaitable[T]]) -> T:
         """Await what ``method`` returns on the runtime's event loop.
 
-        For the rest of the runtime: ``rt.call(lambda: rt.runtime.threads.recent())``.
+        For the rest of the runtime: ``rt.call(lambda: rt.runtime.threads.recent())``. Ctrl-C
+        cancels it there, so a run ends and its thread is free again.
         """
-        return self._portal.call(method)
+        future = self._portal.start_task_soon(method)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            raise

@@ -1,0 +1,209 @@
+"""The commands and their arguments; see ``treadle --help``."""
+
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="treadle",
+    help="Define an agent graph once; run it in a chatbot, over HTTP or on a schedule.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+threads_app = typer.Typer(
+    help="Read, export and forget conversations.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(threads_app, name="threads")
+
+Project = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
+RedisUrl = Annotated[
+    str | None, typer.Option("--redis", help="Where Redis is; your own embedded one by default.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
+AgentName = Annotated[str, typer.Option("--agent", "-a", help="The agent to ask.")]
+ThreadId = Annotated[
+    str | None, typer.Option("--thread", "-t", help="The conversation to go on with.")
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="The default model: a profile or provider:model."),
+]
+ThreadArgument = Annotated[str, typer.Argument(help="The thread's id.")]
+
+HERE = Path()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"treadle {installed_version('treadle')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def ask(
+    question: Annotated[
+        str, typer.Argument(help="The question; '-' reads it from standard input.")
+    ],
+    agent: AgentName = "assistant",
+    thread: ThreadId = None,
+    model: ModelName = None,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+    as_json: AsJson = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show only the answer, not the way to it.")
+    ] = False,
+) -> None:
+    """Ask an agent a question.
+
+    The answer goes to standard output, the way to it to standard error.
+    """
+    from treadle.cli._ask import run_ask
+    from treadle.cli._opening import Opening
+
+    run_ask(Opening(project, redis, model), question, agent, thread, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def chat(
+    agent: AgentName = "assistant",
+    thread: ThreadId = None,
+    model: ModelName = None,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+) -> None:
+    """Talk with an agent in the terminal."""
+    from treadle.cli._chat import run_chat
+    from treadle.cli._opening import Opening
+
+    run_chat(Opening(project, redis, model), agent, thread)
+
+
+@app.command()
+def agents(project: Project = HERE, as_json: AsJson = False) -> None:
+    """List the agents that can be asked."""
+    from treadle.cli._agents import list_agents
+
+    list_agents(project, as_json=as_json)
+
+
+@app.command()
+def graph(
+    name: Annotated[str, typer.Argument(help="The agent's name.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write a picture: FILE.svg, or FILE.mmd for Mermaid."),
+    ] = None,
+    project: Project = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Draw an agent's graph, as Mermaid text or as a picture."""
+    from treadle.cli._graph import draw_graph
+
+    draw_graph(project, name, output, as_json=as_json)
+
+
+@app.command()
+def index(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders to read.")],
+    project: Project = HERE,
+    redis: RedisUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read documents into the index that agents search.
+
+    Markdown, text, HTML and PDF; only what changed is read again.
+    """
+    from treadle.cli._index import index_documents
+    from treadle.cli._opening import Opening
+
+    index_documents(Opening(project, redis), paths, as_json=as_json)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="The folder to make; it must be new.")],
+) -> None:
+    """Make a project that runs at once, with a test."""
+    from treadle.cli._new import make_project
+
+    make_project(folder)
+
+
+@app.command()
+def doctor(project: Project = HERE, redis: RedisUrl = None, as_json: AsJson = False) -> None:
+    """Say what is configured and what is missing."""
+    from treadle.cli._doctor import examine
+    from treadle.cli._opening import Opening
+
+    examine(Opening(project, redis), as_json=as_json)
+
+
+@threads_app.command("list")
+def threads_list(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the conversations, newest first."""
+    from treadle.cli import _threads
+    from treadle.cli._opening import Opening
+
+    _threads.list_threads(Opening(project, redis), limit, as_json=as_json)
+
+
+@threads_app.command("show")
+def threads_show(
+    thread: ThreadArgument, project: Project = HERE, redis: RedisUrl = None, as_json: AsJson = False
+) -> None:
+    """Show what was said in a conversation."""
+    from treadle.cli import _threads
+    from treadle.cli._opening import Opening
+
+    _threads.show_thread(Opening(project, redis), thread, as_json=as_json)
+
+
+@threads_app.command("export")
+def threads_export(
+    thread: ThreadArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; standard output without one.")
+    ] = None,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a conversation as Markdown, or as JSON with --json."""
+    from treadle.cli import _threads
+    from treadle.cli._opening import Opening
+
+    _threads.export_thread(Opening(project, redis), thread, output, as_json=as_json)
+
+
+@threads_app.command("forget")
+def threads_forget(
+    thread: ThreadArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a conversation and everything that was kept of it."""
+    from treadle.cli import _threads
+    from treadle.cli._opening import Opening
+
+    _threads.forget_thread(Opening(project, redis), thread, yes=yes, as_json=as_json)

@@ -1,0 +1,138 @@
+"""What a person sees: answers on standard output, progress on standard error."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.padding import Padding
+from rich.text import Text
+
+from treadle.core.calls import CallKind
+from treadle.core.events import CallFinished, CallStarted, Event, Reply, RunFinished, RunStarted
+from treadle.core.usage import Usage
+
+MAX_OBSERVATION_LINES = 6
+_MAX_ARGUMENT_CHARS = 100
+
+out = Console()
+err = Console(stderr=True)
+
+
+def print_json(data: object) -> None:
+    """Print data as JSON on standard output."""
+    text = json.dumps(data, ensure_ascii=False, indent=2, default=_plain)
+    sys.stdout.write(text + "\n")
+
+
+class RunView:
+    """Shows the events of a run as they happen: thoughts, tool calls, observations."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def show(self, event: Event) -> None:
+        """Show one event, if a person wants to see it."""
+        match event:
+            case RunStarted():
+                self._line("●", "bold cyan", Text(event.question, style="bold"))
+            case CallStarted(kind=CallKind.TOOL):
+                call = Text(event.name, style="bold")
+                call.append(f"({_arguments(event.arguments)})", style="default")
+                self._line("→", "yellow", call)
+            case CallFinished(kind=CallKind.TOOL):
+                self._observation(event)
+            case CallFinished(error=error) if error:
+                self._line("✗", "red", Text(error, style="red"))
+            case CallFinished(thought=thought) if thought:
+                self._line("…", "magenta", Text(thought.strip(), style="italic"))
+            case RunFinished():
+                if event.reply.stopped:
+                    self._line("!", "yellow", Text(f"stopped early: {event.reply.stopped}"))
+
+    def _observation(self, event: CallFinished) -> None:
+        if event.error:
+            self._line("✗", "red", Text(event.error, style="red"))
+            return
+        lines = [line for line in event.text.splitlines() if line.strip()]
+        shown = "\n".join(lines[:MAX_OBSERVATION_LINES])
+        if len(lines) > MAX_OBSERVATION_LINES:
+            shown += f"\n… {len(lines) - MAX_OBSERVATION_LINES} more lines"
+        self._line("←", "green", Text(shown, style="dim"))
+
+    def _line(self, mark: str, style: str, body: Text) -> None:
+        grid = Text(f"{mark} ", style=style)
+        if "\n" in body.plain or len(body) > self._console.width - 2:
+            self._console.print(grid, end="")
+            wrapped = body.wrap(self._console, max(20, self._console.width - 2))
+            first, *others = wrapped
+            self._console.print(first)
+            for line in others:
+                self._console.print(Padding(line, (0, 0, 0, 2)))
+        else:
+            self._console.print(grid + body)
+
+
+def print_reply(reply: Reply, console: Console) -> None:
+    """Print the answer and its sources."""
+    if reply.data is not None:
+        console.print_json(json.dumps(reply.data, default=_plain))
+    elif console.is_terminal:
+        console.print(Markdown(reply.text))
+    else:
+        console.print(reply.text, markup=False, highlight=False, soft_wrap=True)
+    if reply.citations:
+        console.print()
+    for citation in reply.citations:
+        source = citation.source
+        place = f"{source.uri} {source.locator}".strip()
+        line = Text(f"[{citation.number}] ", style="cyan")
+        line.append(source.title)
+        line.append(f"  {place}", style="dim")
+        console.print(line, soft_wrap=True)
+
+
+def usage_line(usage: Usage) -> str:
+    """Return what a run cost, in a line."""
+    calls = f"{usage.model_calls} model calls, {usage.tool_calls} tool calls"
+    tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
+    if usage.unpriced_calls:
+        return f"{calls}, {tokens}, price unknown"
+    return f"{calls}, {tokens}, ${usage.usd:.4f}"
+
+
+def reply_data(reply: Reply) -> dict[str, Any]:
+    """Return a reply as plain data."""
+    data = asdict(reply)
+    data["citations"] = [{"number": c.number, **c.source.to_dict()} for c in reply.citations]
+    return data
+
+
+def rows(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Print a table on standard output."""
+    from rich.table import Table  # noqa: PLC0415 - only some commands print tables
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for line in lines:
+        table.add_row(*(Text(cell) for cell in line))
+    out.print(table)
+
+
+def _arguments(arguments: Mapping[str, Any]) -> str:
+    shown = []
+    for name, value in arguments.items():
+        text = json.dumps(value, ensure_ascii=False, default=str)
+        if len(text) > _MAX_ARGUMENT_CHARS:
+            text = f"{text[:_MAX_ARGUMENT_CHARS]}…"
+        shown.append(f"{name}={text}")
+    return ", ".join(shown)
+
+
+def _plain(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else str(value)

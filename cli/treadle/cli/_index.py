@@ -1,0 +1,40 @@
+"""``treadle index``."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from treadle.cli._console import err, print_json
+from treadle.cli._opening import Opening
+from treadle.tools.documents import IndexReport
+
+
+def index_documents(opening: Opening, paths: list[Path], *, as_json: bool) -> None:
+    """Read documents into the project's index, with a progress bar."""
+    columns = (
+        TextColumn("Indexing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[file]}"),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("", total=None, file="")
+
+        def on_progress(done: int, total: int, current: str) -> None:
+            bar.update(task, completed=done, total=total, file=current)
+
+        report = opening.run(lambda rt: rt.documents.index(paths, on_progress=on_progress))
+    if as_json:
+        print_json(asdict(report))
+    else:
+        _print(report)
+
+
+def _print(report: IndexReport) -> None:
+    err.print(
+        f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
+        f"{report.removed} removed; {report.passages} passages."
+    )
+    for path, reason in report.skipped:
+        err.print(f"skipped {path}: {reason}", style="yellow", markup=False)

@@ -1,0 +1,37 @@
+"""``treadle new``."""
+
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from treadle.cli._console import err
+from treadle.core.errors import InputError
+
+_HIDDEN = {"gitignore": ".gitignore"}
+"""Files that wheels and their tools would take for their own, under a plain name."""
+
+
+def make_project(folder: Path) -> None:
+    """Make a project in a new folder, or in one that is empty.
+
+    Raises:
+        InputError: the folder holds something, or cannot be made.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} already holds something.", hint="Name a folder that is new.")
+    try:
+        with as_file(files("treadle.cli") / "template") as template:
+            shutil.copytree(
+                template,
+                folder,
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns("__pycache__"),
+            )
+        for plain, hidden in _HIDDEN.items():
+            (folder / plain).rename(folder / hidden)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}.") from None
+    err.print(f"Made a project in {folder}. Now:\n", highlight=False)
+    err.print(f"  cd {folder}", highlight=False)
+    err.print("  treadle index docs", highlight=False)
+    err.print('  treadle ask --agent guide "When does the workshop open?"', highlight=False)

@@ -1,0 +1,52 @@
+"""Opening the runtime a command works with."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from treadle.core.settings import Settings, project_folder
+from treadle.runtime import Runtime
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a command was told to open the runtime.
+
+    Attributes:
+        project: the project's folder.
+        redis: where Redis is, when that was said.
+        model: the default model, when one was named.
+    """
+
+    project: Path
+    redis: str | None = None
+    model: str | None = None
+
+    def settings(self) -> Settings:
+        """Return the project's settings with what the command line overrules.
+
+        Raises:
+            ConfigError: they are wrong, or the folder does not exist.
+        """
+        settings = Settings.load(project_folder(self.project))
+        return settings.model_copy(update={"model": self.model}) if self.model else settings
+
+    @asynccontextmanager
+    async def runtime(self) -> AsyncGenerator[Runtime, None]:
+        """Open the runtime; see `Runtime.open`."""
+        async with Runtime.open(self.redis, self.project, settings=self.settings()) as runtime:
+            yield runtime
+
+    def run(self, work: Callable[[Runtime], Awaitable[T]]) -> T:
+        """Open the runtime, do the work and close it again."""
+
+        async def within() -> T:
+            async with self.runtime() as runtime:
+                return await work(runtime)
+
+        return asyncio.run(within())
