@@ -23,7 +23,9 @@ def read_agent(path: Path) -> Agent:
     try:
         return Agent.model_validate(data)
     except ValidationError as error:
-        raise _explain(error.errors()[0], path, lines) from None
+        # An unknown field often explains a missing one.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise _explain(first, path, lines) from None
 
 
 def _read(path: Path) -> str:

@@ -1,45 +1,48 @@
 """``treadle agents``."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from treadle.agents import agent_files, find_agent
+from rich.text import Text
+
+from treadle.agents import AGENT_FOLDER, agent_files, find_agent
 from treadle.cli._console import out, print_json, rows
 from treadle.core.errors import ConfigError
 from treadle.core.settings import project_folder
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    name: str
+    graph: str
+    tools: tuple[str, ...]
+    origin: str
+    description: str
+    error: str = ""
+
+
 def list_agents(project: Path, *, as_json: bool) -> None:
     """Print every agent, with what it is made of; one whose file is wrong, with what is wrong."""
     folder = project_folder(project)
-    listed = [_describe(name, path, folder) for name, path in agent_files(folder).items()]
+    agents = [_look(name, path, folder) for name, path in agent_files(folder).items()]
     if as_json:
-        print_json(listed)
+        print_json([asdict(agent) for agent in agents])
         return
     rows(
         ["agent", "graph", "tools", "from"],
-        [[row["name"], row["graph"], ", ".join(row["tools"]), row["from"]] for row in listed],
+        [[a.name, a.graph, ", ".join(a.tools), a.origin] for a in agents],
     )
-    for row in listed:
-        out.print(f"\n[bold]{row['name']}[/]  {row['description'] or row['error']}", soft_wrap=True)
+    for agent in agents:
+        about = Text(f"\n{agent.name}  ", style="bold")
+        style = "red" if agent.error else "default"
+        out.print(about.append(agent.error or agent.description, style=style), soft_wrap=True)
 
 
-def _describe(name: str, path: Path, project: Path) -> dict[str, str | list[str]]:
-    is_own = path.is_relative_to(project / "agents")
-    row: dict[str, str | list[str]] = {
-        "name": name,
-        "description": "",
-        "graph": "",
-        "tools": [],
-        "from": str(path.relative_to(project)) if is_own else "shipped",
-        "error": "",
-    }
+def _look(name: str, path: Path, project: Path) -> _Listed:
+    is_own = path.is_relative_to(project / AGENT_FOLDER)
+    origin = str(path.relative_to(project)) if is_own else "shipped"
     try:
         agent = find_agent(name, project)
     except ConfigError as error:
-        return {**row, "error": str(error)}
-    return {
-        **row,
-        "description": agent.description,
-        "graph": agent.graph,
-        "tools": list(agent.tools),
-    }
+        return _Listed(name, "", (), origin, "", str(error))
+    return _Listed(name, agent.graph, agent.tools, origin, agent.description)

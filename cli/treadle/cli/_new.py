@@ -20,7 +20,7 @@ def make_project(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} already holds something.", hint="Name a folder that is new.")
     try:
-        with as_file(files("treadle.cli") / "template") as template:
+        with as_file(files("treadle.cli") / "project-template") as template:
             shutil.copytree(
                 template,
                 folder,

@@ -166,7 +166,8 @@ class Settings(_Section):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            first = error.errors()[0]
+            # An unknown key often explains a missing one.
+            first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
             key = ".".join(str(part) for part in first["loc"])
             allowed = ""
             if first["type"] == "extra_forbidden":
