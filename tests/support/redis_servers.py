@@ -174,4 +174,4 @@ def running_server(
     try:
         yield server
     finally:
-        server.stop()
+        server.kill()

@@ -26,6 +26,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from treadle.core.errors import RedisError
 from treadle.memory._private_folder import (
@@ -75,7 +76,7 @@ class EmbeddedRedis:
         """
         self.folder = Path(os.path.realpath(home() / "redis" if folder is None else folder))
         self.socket = socket_path(self.folder)
-        self.url = f"unix://{self.socket}"
+        self.url = f"unix://{quote(str(self.socket))}"
         self._process = RedisProcess(self.folder, self.socket)
         self._given_up = given_up or threading.Event()
         self._in_use: ExitStack | None = None

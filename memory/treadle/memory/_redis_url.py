@@ -45,6 +45,8 @@ COMMON_OPTIONS = frozenset(
 )
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 
+MISPLACED_AT = "an '@' follows its host (inside a password, write '%40', and '%2F' for '/')"
+
 DEFAULT_PORT = 6379
 DEFAULT_SENTINEL_PORT = 26379
 
@@ -130,6 +132,7 @@ def redacted(url: str) -> str:
     rest = url[len(start) :]
     if "@" in rest:
         rest = "***@" + rest.rpartition("@")[2]
+    rest = re.sub(r":(?!\d{1,5}([,/?#]|$)).*", ":***", rest, flags=re.DOTALL)  # not a port
     return start + re.sub(r"[?#].*", "?***", rest, flags=re.DOTALL)
 
 
@@ -191,13 +194,16 @@ def _parse_server(parts: SplitResult) -> Server:
 
 def _parse_socket(parts: SplitResult) -> Server:
     path = unquote(parts.path)
-    if parts.hostname or not path.startswith("/"):
+    if parts.netloc.rpartition("@")[2] or not path.startswith("/"):
         raise _NotUsableError("a socket is named by its absolute path: unix:///path/to/socket")
+    if parts.netloc and "@" in parts.path:
+        raise _NotUsableError(MISPLACED_AT)
     _check_options(parts, COMMON_OPTIONS | {"db"})
     return Server(f"unix://{path}", False, _redis_options(parts) | {"path": path})
 
 
 def _parse_sentinel(parts: SplitResult) -> SentinelService:
+    hosts = _hosts(parts, DEFAULT_SENTINEL_PORT)
     segments = [unquote(segment) for segment in parts.path.strip("/").split("/")]
     service, db = segments[0], segments[1] if len(segments) > 1 else "0"
     if not service or len(segments) > 2 or not db.isdecimal():
@@ -208,16 +214,15 @@ def _parse_sentinel(parts: SplitResult) -> SentinelService:
         name.removeprefix("sentinel_"): options.pop(name)
         for name in SENTINEL_OPTIONS & options.keys()
     }
-    hosts = _hosts(parts, DEFAULT_SENTINEL_PORT)
     shown = f"{parts.scheme}://{_shown_hosts(hosts)}/{service}/{options['db']}"
     return SentinelService(shown, hosts, service, _tls(parts), options, sentinel_options)
 
 
 def _parse_cluster(parts: SplitResult) -> Cluster:
+    hosts = _hosts(parts, DEFAULT_PORT)
     if parts.path not in ("", "/", "/0"):
         raise _NotUsableError("a cluster has only database 0")
     _check_options(parts, COMMON_OPTIONS | _tls_options(parts))
-    hosts = _hosts(parts, DEFAULT_PORT)
     shown = f"{parts.scheme}://{_shown_hosts(hosts)}"
     return Cluster(shown, hosts, _tls(parts), _redis_options(parts))
 
@@ -278,9 +283,7 @@ def _only_host(parts: SplitResult) -> tuple[str, int]:
 
 def _hosts(parts: SplitResult, default_port: int) -> tuple[tuple[str, int], ...]:
     if "@" in parts.path + parts.query:
-        raise _NotUsableError(
-            "an '@' follows its host (inside a password, write '%40', and '%2F' for '/')"
-        )
+        raise _NotUsableError(MISPLACED_AT)
     names = parts.netloc.rpartition("@")[2].split(",")
     return tuple(_host(name.strip(), default_port) for name in names)
 
