@@ -1,0 +1,14 @@
+"""Checkpoints of LangGraph threads in Redis, at a flat cost per turn.
+
+`RedisSaver` is a LangGraph checkpointer, synchronous and asynchronous in one class. The bodies of
+messages are stored once, in an append-only log per thread; a checkpoint refers to them by
+intervals. What is read back is data only: a record of a type that was not allowed is refused with
+a `RecordError`, never executed. `AesGcmCipher` encrypts what is stored.
+"""
+
+from treadle.memory.saver._cipher import AesGcmCipher
+from treadle.memory.saver._errors import RecordError
+from treadle.memory.saver._saver import RedisSaver
+from treadle.memory.saver._serde import StrictSerializer
+
+__all__ = ["AesGcmCipher", "RecordError", "RedisSaver", "StrictSerializer"]

@@ -1,0 +1,145 @@
+"""What a client remembers of the logs of threads, so that a turn reads and writes only what is new.
+
+Losing any of it costs a round trip or some serialising, never a value: positions are only used
+together with the epoch they were learnt in, which Redis checks.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from treadle.memory.saver._bodies import Body, is_known_message
+
+T = TypeVar("T")
+ChannelName = tuple[str, str]
+"""A namespace and a channel of it."""
+
+View = dict[int, tuple[object, int]]
+"""The objects a graph holds, by ``id``, each with its position. It keeps them alive, so that an
+``id`` is not used twice."""
+
+_COPIES = 3  # a body is cached about this often: as template and in the views of two states
+
+
+class LogCache:
+    """What is known of the log of one thread in one epoch."""
+
+    def __init__(self, log_id: str, epoch: str) -> None:
+        self.log_id = log_id
+        self.epoch = epoch
+        self.weight = 0
+        self._bodies: dict[int, Body] = {}
+        self._by_digest: dict[bytes, int] = {}
+        self._held = (0, 0)
+        self._views: dict[ChannelName, tuple[View, ...]] = {}
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """A range of positions whose bodies are all known, half-open."""
+        return self._held
+
+    def add(self, first: int, bodies: Sequence[tuple[bytes, Body]]) -> None:
+        """Remember the bodies from position ``first`` on, each with its digest."""
+        for position, (key, body) in enumerate(bodies, start=first):
+            if position not in self._bodies:
+                self.weight += body.size * _COPIES
+            self._bodies[position] = body
+            self._by_digest[key] = position
+        self._hold(first, first + len(bodies))
+
+    def _hold(self, first: int, stop: int) -> None:
+        low, high = self._held
+        if first <= high and stop >= low and low < high:
+            low, high = min(low, first), max(high, stop)
+        elif stop - first > high - low:
+            low, high = first, stop
+        while high in self._bodies:
+            high += 1
+        self._held = (low, high)
+
+    def body(self, position: int) -> Body | None:
+        """Return the body at ``position``, if it is known."""
+        return self._bodies.get(position)
+
+    def position_of(self, key: bytes) -> int | None:
+        """Return where a body with this digest is."""
+        return self._by_digest.get(key)
+
+    def views(self, channel: ChannelName) -> tuple[View, ...]:
+        """Return the objects last seen in ``channel``, newest first."""
+        return self._views.get(channel, ())
+
+    def locate(self, value: object, views: tuple[View, ...]) -> int | None:
+        """Return the position of an object that was seen before and has not been changed since."""
+        for view in views:
+            entry = view.get(id(value))
+            if entry is not None and entry[0] is value:
+                body = self._bodies.get(entry[1])
+                return entry[1] if body is not None and body.matches(value) else None
+        return None
+
+    def see(self, channel: ChannelName, values: Sequence[object], positions: Sequence[int]) -> None:
+        """Remember which objects a state of ``channel`` is made of."""
+        view = {
+            id(value): (value, position)
+            for value, position in zip(values, positions, strict=True)
+            if is_known_message(value)
+        }
+        if view:
+            self._views[channel] = (view, *self._views.get(channel, ())[:1])
+
+
+class SaverCache:
+    """The log caches of the threads used last. Safe to use from many threads.
+
+    Args:
+        max_bytes: about how much memory to use. The thread used last is kept whatever its size.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._total = 0
+        self._logs: OrderedDict[str, LogCache] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def known(self, root: str) -> tuple[str, tuple[int, int]]:
+        """Return the epoch known of a thread, or ``""``, and the positions held."""
+        with self._lock:
+            log = self._logs.get(root)
+            return (log.epoch, log.held) if log is not None else ("", (0, 0))
+
+    def use(self, root: str, work: Callable[[LogCache | None], T]) -> T:
+        """Do ``work`` with the log cache of a thread, or ``None``, while nobody else does."""
+        with self._lock:
+            return work(self._logs.get(root))
+
+    def update(self, root: str, log_id: str, epoch: str, work: Callable[[LogCache], T]) -> T:
+        """Do ``work`` with the log cache of a thread in ``epoch``, made anew if it was another."""
+        with self._lock:
+            log = self._logs.get(root)
+            if log is None or log.epoch != epoch:
+                self.forget(root)
+                log = self._logs[root] = LogCache(log_id, epoch)
+            before = log.weight
+            result = work(log)
+            self._total += log.weight - before
+            self._logs.move_to_end(root)
+            while self._total > self._max_bytes and len(self._logs) > 1:
+                self.forget(next(iter(self._logs)))
+            return result
+
+    def forget(self, root: str) -> None:
+        """Forget a thread."""
+        with self._lock:
+            log = self._logs.pop(root, None)
+            if log is not None:
+                self._total -= log.weight
+
+
+def is_logged(value: Any) -> bool:
+    """Whether a value goes to the log, entry by entry: a list of more than plain numbers."""
+    return type(value) is list and bool(value) and type(value[0]) not in _INLINE
+
+
+_INLINE = frozenset({int, float, bool, bytes, type(None)})

@@ -1,0 +1,153 @@
+"""The Lua scripts, each as a function whose signature is its contract."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from treadle.memory.saver._keys import ThreadKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script and the digest Redis knows it by."""
+
+    source: str
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptCall:
+    """One call of a script on the keys of one thread: one round trip."""
+
+    script: Script
+    keys: tuple[str, ...]
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindKeys:
+    """A search for the keys that match ``pattern``, over all nodes. Not for a hot path."""
+
+    pattern: str
+
+
+Request = ScriptCall | FindKeys
+
+
+def _load(name: str) -> Script:
+    folder = files(__package__) / "lua"
+    source = (folder / "_common.lua").read_text() + (folder / f"{name}.lua").read_text()
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+_PUT = _load("put")
+_PUT_WRITES = _load("put_writes")
+_LOAD = _load("load")
+_HISTORY = _load("history")
+_FIELDS = _load("fields")
+_RECORDS = _load("records")
+_HEADERS = _load("headers")
+_REMOVE = _load("remove")
+_DELETE = _load("delete")
+_EXPORT = _load("export")
+_IMPORT = _load("import")
+
+
+def put(
+    thread: ThreadKeys,
+    *,
+    known_epoch: str,
+    fresh_id: str,
+    ttl_ms: int,
+    field: str,
+    record: bytes,
+    values: Sequence[tuple[str, bytes]],
+    bodies: Sequence[bytes],
+) -> ScriptCall:
+    """Store a checkpoint, its new values and the bodies they are the first to refer to.
+
+    Replies ``[b"ok", log id, epoch, first position]`` or ``[b"stale"]``.
+    """
+    flat = [part for pair in values for part in pair]
+    args = (known_epoch, fresh_id, ttl_ms, field, record, len(values), *flat, *bodies)
+    return ScriptCall(_PUT, thread.keys, args)
+
+
+def put_writes(thread: ThreadKeys, *, ttl_ms: int, field: str, batch: bytes) -> ScriptCall:
+    """Store one batch of pending writes of a checkpoint. Replies ``1``."""
+    return ScriptCall(_PUT_WRITES, thread.keys, (ttl_ms, field, batch))
+
+
+def load(
+    thread: ThreadKeys,
+    *,
+    namespace: str,
+    known_epoch: str,
+    held: tuple[int, int],
+    fields: Sequence[str] = (),
+) -> ScriptCall:
+    """Read checkpoints, or the latest of ``namespace``, with values and pending writes.
+
+    Replies ``[log id, epoch, [[field, record, [value...], [batch...]]...],
+    [[first position, [body...]]...]]``, without the bodies in ``held``.
+    """
+    return ScriptCall(_LOAD, thread.keys, (namespace, known_epoch, *held, *fields))
+
+
+def history(
+    thread: ThreadKeys, *, namespace: str, field: str, channels: Sequence[str]
+) -> ScriptCall:
+    """Walk the ancestors of a checkpoint until each channel has a stored value.
+
+    Replies ``[log id, epoch, [[field, [batch...], [channel, value, ...]]...], bodies]``, nearest
+    ancestor first.
+    """
+    return ScriptCall(_HISTORY, thread.keys, (namespace, field, *channels))
+
+
+def all_fields(thread: ThreadKeys) -> ScriptCall:
+    """Name every checkpoint of the thread. Replies ``[field, ...]``."""
+    return ScriptCall(_FIELDS, thread.keys, ("all",))
+
+
+def fields(thread: ThreadKeys, *, namespace: str, before: str, limit: int) -> ScriptCall:
+    """Name the checkpoints of a namespace, newest first; ``limit`` -1 means all.
+
+    Replies ``[field, ...]``.
+    """
+    return ScriptCall(_FIELDS, thread.keys, (namespace, before, limit))
+
+
+def records(thread: ThreadKeys, wanted: Sequence[str]) -> ScriptCall:
+    """Read records without their values. Replies ``[record or None, ...]``."""
+    return ScriptCall(_RECORDS, thread.keys, tuple(wanted))
+
+
+def headers(thread: ThreadKeys) -> ScriptCall:
+    """Read the header of every checkpoint. Replies ``[field, header, ...]``."""
+    return ScriptCall(_HEADERS, thread.keys, ())
+
+
+def remove(thread: ThreadKeys, *, fresh_id: str, wanted: Sequence[str]) -> ScriptCall:
+    """Remove checkpoints and all that only they used. Replies how many were removed."""
+    return ScriptCall(_REMOVE, thread.keys, (fresh_id, *wanted))
+
+
+def delete(thread: ThreadKeys) -> ScriptCall:
+    """Remove the thread. Replies the number of keys removed."""
+    return ScriptCall(_DELETE, thread.keys, ())
+
+
+def export(thread: ThreadKeys) -> ScriptCall:
+    """Read all of a thread. Replies ``[idx, cp, val, log, writes]``, each a flat list."""
+    return ScriptCall(_EXPORT, thread.keys, ())
+
+
+def import_part(
+    thread: ThreadKeys, *, ttl_ms: int, part: str, is_first: bool, entries: Sequence[bytes]
+) -> ScriptCall:
+    """Write a part of an exported thread. Replies ``b"ok"`` or ``b"occupied"``."""
+    order = "first" if is_first else "more"
+    return ScriptCall(_IMPORT, thread.keys, (ttl_ms, part, order, *entries))

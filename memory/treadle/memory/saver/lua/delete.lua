@@ -1,0 +1,2 @@
+-- Remove the thread. Replies the number of keys removed.
+return redis.call('UNLINK', unpack(KEYS))
