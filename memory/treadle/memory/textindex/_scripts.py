@@ -1,0 +1,165 @@
+"""The Lua scripts: every change of an index is one of them, and so is every read of its postings.
+
+Keys of both: the index's ``meta``, ``ids`` and ``docs``, then ``length`` and ``postings`` of each
+segment from the first to one past the last. The caller says which segments it believes in; when
+there are others by now, a script does nothing and answers with the right ones.
+
+Answers begin with one of:
+
+- ``ok``: done; what follows is said at the script.
+- ``segments first last``: call again with the keys of these.
+- ``analysis name``: the index was made by this other analyzer.
+- ``changed``: an id no longer holds what the caller expected; nothing was done.
+"""
+
+SEGMENT_SIZE = 65_536
+"""Texts in a segment: as many as two bytes can number."""
+
+_OPEN = """
+local state = redis.call('HMGET', KEYS[1], 'first', 'last', 'analysis')
+local first, last = tonumber(state[1] or 0), tonumber(state[2] or 0)
+if first ~= tonumber(ARGV[1]) or last ~= tonumber(ARGV[2]) then
+  return {'segments', first, last}
+end
+if state[3] and state[3] ~= ARGV[3] then return {'analysis', state[3]} end
+
+local function length_key(segment) return KEYS[4 + 2 * (segment - first)] end
+local function postings_key(segment) return KEYS[5 + 2 * (segment - first)] end
+"""
+
+READ = (
+    _OPEN
+    + """
+-- ARGV: first, last, analysis, then the terms.
+-- ok: for each segment its lengths and the list of the terms' postings.
+local answer = {'ok'}
+local terms = {unpack(ARGV, 4)}
+for segment = first, last do
+  table.insert(answer, redis.call('GET', length_key(segment)) or '')
+  local found = {}
+  if #terms > 0 then found = redis.call('HMGET', postings_key(segment), unpack(terms)) end
+  table.insert(answer, found)
+end
+return answer
+"""
+)
+
+WRITE = (
+    _OPEN
+    + f"local SIZE = {SEGMENT_SIZE}"
+    + r"""
+-- ARGV: first, last, analysis, ttl in milliseconds or 0, the segment to write elsewhere or -1;
+-- then counted lists: ids (id, expected entry or '', number of texts or -1 to remove, note),
+-- texts, the texts' lengths as one string, terms (term, postings numbered from 0).
+-- ok: number of texts removed, first, last, the meta hash.
+local ttl, avoided, at = tonumber(ARGV[4]), tonumber(ARGV[5]), 6
+local function take() at = at + 1; return ARGV[at - 1] end
+
+local entries, added = {}, 0
+for i = 1, tonumber(take()) do
+  local id, expected, count, note = take(), take(), tonumber(take()), take()
+  if expected ~= '' and redis.call('HGET', KEYS[2], id) ~= expected then return {'changed'} end
+  entries[i] = {id, count, note}
+  if count > 0 then added = added + count end
+end
+
+if not state[1] then
+  -- A new index, or one whose parts were evicted one by one: what is left of it is of no use.
+  redis.call('UNLINK', unpack(KEYS))
+  redis.call('HSET', KEYS[1], 'first', 0, 'last', 0, 'analysis', ARGV[3])
+end
+
+local used = tonumber(redis.call('HGET', KEYS[1], 'used:' .. last) or 0)
+if added > 0 and (used + added > SIZE or last == avoided) then
+  last, used = last + 1, 0
+  redis.call('HSET', KEYS[1], 'last', last)
+end
+
+local function forget(id)
+  local entry = redis.call('HGET', KEYS[2], id)
+  if not entry then return 0 end
+  local from, count = string.match(entry, '^(%d+) (%d+)')
+  from, count = tonumber(from), tonumber(count)
+  redis.call('HDEL', KEYS[2], id)
+  if count == 0 then return 0 end
+  local segment = math.floor(from / SIZE)
+  redis.call('SETRANGE', length_key(segment), from % SIZE * 2, string.rep('\0', 2 * count))
+  redis.call('HINCRBY', KEYS[1], 'live:' .. segment, -count)
+  for number = from, from + count - 1 do redis.call('HDEL', KEYS[3], number) end
+  return count
+end
+
+local base = last * SIZE + used
+local number, removed = base, 0
+for _, entry in ipairs(entries) do
+  local id, count, note = unpack(entry)
+  removed = removed + forget(id)
+  if count >= 0 then
+    redis.call('HSET', KEYS[2], id, number .. ' ' .. count .. ' ' .. note)
+    number = number + count
+  end
+end
+
+for i = 1, tonumber(take()) do redis.call('HSET', KEYS[3], base + i - 1, take()) end
+local lengths = take()
+if added > 0 then
+  redis.call('SETRANGE', length_key(last), used * 2, lengths)
+  redis.call('HINCRBY', KEYS[1], 'live:' .. last, added)
+  redis.call('HINCRBY', KEYS[1], 'used:' .. last, added)
+end
+
+local function renumbered(postings)
+  if used == 0 then return postings end
+  local records = {}
+  for from = 1, #postings, 3 do
+    local low, high, frequency = string.byte(postings, from, from + 2)
+    local offset = high * 256 + low + used
+    records[#records + 1] = string.char(offset % 256, math.floor(offset / 256), frequency)
+  end
+  return table.concat(records)
+end
+local key = postings_key(last)
+for i = 1, tonumber(take()) do
+  local term, postings = take(), renumbered(take())
+  local before = redis.call('HGET', key, term)
+  redis.call('HSET', key, term, before and before .. postings or postings)
+end
+
+-- A segment that nothing is left in goes. Its numbers are never used again, so that a reader who
+-- still has one is not given another text for it.
+local oldest
+for segment = first, last do
+  if tonumber(redis.call('HGET', KEYS[1], 'live:' .. segment) or 0) > 0 then
+    oldest = oldest or segment
+  else
+    redis.call('UNLINK', length_key(segment), postings_key(segment))
+    local held = redis.call('HDEL', KEYS[1], 'used:' .. segment, 'live:' .. segment)
+    if segment == last and held > 0 then last = last + 1 end
+  end
+end
+oldest = oldest or last
+redis.call('HSET', KEYS[1], 'first', oldest, 'last', last)
+
+if ttl > 0 then
+  for _, name in ipairs(KEYS) do redis.call('PEXPIRE', name, ttl) end
+end
+return {'ok', removed, oldest, last, redis.call('HGETALL', KEYS[1])}
+"""
+)
+
+GET = """
+-- KEYS: ids, docs. ARGV: ids. Answers with a list of texts for each id.
+local answer = {}
+for i, id in ipairs(ARGV) do
+  local texts = {}
+  local entry = redis.call('HGET', KEYS[1], id)
+  if entry then
+    local from, count = string.match(entry, '^(%d+) (%d+)')
+    for number = tonumber(from), from + count - 1 do
+      table.insert(texts, redis.call('HGET', KEYS[2], number))
+    end
+  end
+  answer[i] = texts
+end
+return answer
+"""
