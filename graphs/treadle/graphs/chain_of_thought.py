@@ -97,7 +97,11 @@ def chain_of_thought(parts: GraphParts, options: ChainOfThoughtOptions | None = 
 def _robust(model: BaseChatModel, fallbacks: Sequence[BaseChatModel]) -> Runnable[Any, AIMessage]:
     """Return the model with broken answers asked for again and its fallbacks behind it."""
     first, *others = (
-        candidate.with_retry(retry_if_exception_type=(BrokenAnswerError,), stop_after_attempt=3)
+        candidate.with_retry(
+            retry_if_exception_type=(BrokenAnswerError,),
+            stop_after_attempt=3,
+            exponential_jitter_params={"initial": 0.2, "jitter": 0.1},
+        )
         for candidate in (model, *fallbacks)
     )
     return first.with_fallbacks(others) if others else first

@@ -45,7 +45,9 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
     ]
     if parts.fallbacks:
         middleware.append(ModelFallbackMiddleware(*parts.fallbacks))
-    middleware.append(ModelRetryMiddleware(retry_on=(BrokenAnswerError,), on_failure="error"))
+    middleware.append(
+        ModelRetryMiddleware(retry_on=(BrokenAnswerError,), on_failure="error", initial_delay=0.2)
+    )
     return create_agent(
         parts.model,
         list(parts.tools),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from langchain_core import exceptions as langchain_errors
@@ -16,21 +17,38 @@ if TYPE_CHECKING:
 _MAX_DETAIL = 500
 
 
+@dataclass(slots=True)
+class Attempt:
+    """One attempt to get an answer.
+
+    Attributes:
+        has_begun: whether a part of the answer has arrived. A connection that fails after that
+            is a broken answer, which the client itself does not ask for again.
+    """
+
+    has_begun: bool = False
+
+
 @contextmanager
-def explained(info: ModelInfo) -> Iterator[None]:
+def explained(info: ModelInfo) -> Iterator[Attempt]:
     """Turn what the provider's client raises inside into a `ModelError` that says what to do.
 
     Raises:
         BrokenAnswerError: the answer broke off or could not be read; another attempt may do.
         ModelError: anything else, after the client's own retries.
     """
+    attempt = Attempt()
     try:
-        yield
+        yield attempt
     except TreadleError:
         raise
     except Exception as error:
+        if attempt.has_begun and isinstance(error, _CONNECTION_LOST):
+            raise _broken(error, info) from error
         raise _explain(error, info) from error
 
+
+_CONNECTION_LOST = (langchain_errors.ModelConnectionError, langchain_errors.ModelTimeoutError)
 
 _EXPLANATIONS: list[tuple[type[Exception], str, str]] = [
     (
@@ -92,8 +110,12 @@ def _explain(error: Exception, info: ModelInfo) -> ModelError:
     for kind, message, hint in _EXPLANATIONS:
         if isinstance(error, kind):
             return ModelError(f"{info.name}: {message.format(**words)}", hint=hint.format(**words))
+    return _broken(error, info)
+
+
+def _broken(error: Exception, info: ModelInfo) -> BrokenAnswerError:
     return BrokenAnswerError(
-        f"{info.name}: the answer broke off or could not be read: {words['detail']}",
+        f"{info.name}: the answer broke off or could not be read: {_detail(error)}",
         hint="Try again, or set fallbacks in the model's profile.",
     )
 

@@ -144,8 +144,9 @@ class _StreamsAsync(_Door):
             return _watched(pieces, execution)
 
         spec = _spec(self, messages, stop, options)
-        with explained(info_of(self)):
+        with explained(info_of(self)) as attempt:
             async for piece in boundary.astream(spec, stream, _joined, _piece, _usage(self)):
+                attempt.has_begun = True
                 yield piece
 
 
