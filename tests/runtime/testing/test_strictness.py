@@ -327,6 +327,7 @@ REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
 RESPONSES_CASES: dict[str, tuple[Any, str | None, str | None]] = {
     "no model": ({"input": "x"}, "model", "missing_required_parameter"),
     "no input": ({"model": "m"}, "input", "missing_required_parameter"),
+    "input empty": (items(), "input", "empty_array"),
     "input a number": ({"model": "m", "input": 3}, "input", "invalid_type"),
     "item no object": (items("x"), "input[0]", "invalid_type"),
     "unknown role": (items({"role": "tool", "content": "x"}), "input[0].role", "invalid_value"),

@@ -66,6 +66,8 @@ class Api:
                         Rejected(request, error.status, error.message, error.param)
                     )
             wire = _error(error)
+        except Exception as error:  # a fault of ours must fail the test, not hang its client
+            wire = _error(self._script.problem(f"the server failed on {path}: {error!r}"))
         return replace(wire, headers={**wire.headers, "x-request-id": f"req_{self._tag}{number}"})
 
     def _routed(self, request: Request, authorization: str, unreadable: ApiError | None) -> Wire:

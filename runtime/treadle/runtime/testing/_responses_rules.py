@@ -1,6 +1,7 @@
 """What ``POST /v1/responses`` refuses."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from treadle.runtime.testing import _checks
@@ -82,6 +83,8 @@ def check_responses(body: Mapping[str, Any]) -> list[Item]:
     if body.get("previous_response_id") is None:
         _checks.require(body, "input")
     items = _items(body.get("input"))
+    if body.get("previous_response_id") is None:
+        _checks.check_not_empty(items, "input")
     for at, item in enumerate(items):
         _check_item(item, f"input[{at}]")
     _check_tools(body)
@@ -123,7 +126,7 @@ def check_conversation(items: Sequence[Item]) -> None:
 
 
 def _check_reasoning(items: Sequence[Item]) -> None:
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip_longest(items, items[1:]):
         if _kind(item) == "reasoning" and not _is_from_model(following):
             message = (
                 f"Item '{item['id']}' of type 'reasoning' was provided without its required "
