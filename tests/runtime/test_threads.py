@@ -1,0 +1,65 @@
+"""Listing, reading, exporting and forgetting conversations."""
+
+import json
+
+import pytest
+from tests.support.models import settings_for
+
+from treadle.agents import Agent
+from treadle.core.errors import UnknownNameError
+from treadle.memory import connect
+from treadle.runtime import Runtime
+from treadle.runtime.testing import ScriptedOpenAI, call, say
+
+AGENT = Agent(name="calculator", tools=("calculate",))
+SCRIPT = [call("calculate", expression="2+2"), say("It is 4."), say("Goodbye.")]
+
+
+@pytest.fixture
+async def runtime(redis_url, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "test-key")
+    with ScriptedOpenAI(SCRIPT) as server:
+        async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as rt:
+            await rt.ask(AGENT, "What is   2 and 2?", thread="sums {1}")
+            await rt.ask(AGENT, "Bye, canary-7261!", thread="other")
+            yield rt
+
+
+async def test_the_newest_thread_comes_first(runtime):
+    other, sums = await runtime.threads.recent()
+    assert (other.id, other.title, other.turns) == ("other", "Bye, canary-7261!", 1)
+    assert (sums.id, sums.title, sums.agent) == ("sums {1}", "What is 2 and 2?", "calculator")
+    assert [thread.id for thread in await runtime.threads.recent(1)] == ["other"]
+
+
+async def test_a_thread_is_shown_turn_by_turn(runtime):
+    turns = await runtime.threads.show("sums {1}")
+    assert [turn.role for turn in turns] == ["user", "assistant", "tool", "assistant"]
+    assert turns[1].calls == ('calculate(expression="2+2")',)
+    assert turns[2].tool == "calculate"
+
+
+async def test_a_thread_is_exported_as_json_and_markdown(runtime):
+    data = json.loads(json.dumps(await runtime.threads.export("sums {1}")))
+    assert data["id"] == "sums {1}"
+    assert data["messages"][-1]["text"] == "It is 4."
+    text = await runtime.threads.export_markdown("sums {1}")
+    assert text.startswith("# Thread sums {1}\n\n## User\n\nWhat is   2 and 2?")
+    assert "## Tool calculate" in text
+
+
+async def test_forgetting_leaves_nothing_of_a_thread_behind(runtime, redis_url):
+    assert await runtime.threads.forget("other") == {"threads": 1, "messages": 2}
+    with pytest.raises(UnknownNameError):
+        await runtime.threads.show("other")
+    assert [thread.id for thread in await runtime.threads.recent()] == ["sums {1}"]
+    async with connect(redis_url) as redis:
+        for key in await redis.keys("*"):
+            assert b"other" not in key
+            assert b"canary-7261" not in (await redis.dump(key) or b"")
+
+
+async def test_an_unknown_thread_offers_the_nearest(runtime):
+    for method in (runtime.threads.show, runtime.threads.export, runtime.threads.forget):
+        with pytest.raises(UnknownNameError, match="Did you mean 'other'"):
+            await method("othr")
