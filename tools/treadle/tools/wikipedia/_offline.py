@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _MAX_PAGE_BYTES = 8_000_000
+_DAMAGE = (RuntimeError, UnicodeDecodeError)
+"""What libzim raises: its own errors, and those of decoding their messages or a page's title."""
 
 
 class OfflineEncyclopedia:
@@ -66,7 +68,7 @@ class _OfflineWiki:
 
         try:
             return await asyncio.to_thread(read_alone)
-        except RuntimeError as error:
+        except _DAMAGE as error:
             raise ToolError(
                 f"The ZIM file {self._path} is damaged: {error}.",
                 hint="Go on without it; the file has to be downloaded again.",
@@ -141,7 +143,7 @@ def _open(path: Path, modified: int, size: int) -> "Archive":
         ) from None
     try:
         return Archive(path)
-    except RuntimeError as error:
+    except _DAMAGE as error:
         raise ConfigError(
             f"this is not a ZIM file, or it is damaged: {error}.",
             hint="Download it again, or remove tools.wikipedia.zim from the settings.",
