@@ -50,6 +50,8 @@ def explained(info: ModelInfo) -> Iterator[Attempt]:
 
 _CONNECTION_LOST = (langchain_errors.ModelConnectionError, langchain_errors.ModelTimeoutError)
 
+_TOO_LONG = langchain_errors.ContextOverflowError
+
 _EXPLANATIONS: list[tuple[type[Exception], str, str]] = [
     (
         langchain_errors.ModelAuthenticationError,
@@ -67,7 +69,7 @@ _EXPLANATIONS: list[tuple[type[Exception], str, str]] = [
         "Check the model's name and, if one is set, its base_url.",
     ),
     (
-        langchain_errors.ContextOverflowError,
+        _TOO_LONG,
         "the conversation is longer than the model's context.",
         "Ask a shorter question, or lower memory.window_tokens in the agent.",
     ),
@@ -107,8 +109,9 @@ def _explain(error: Exception, info: ModelInfo) -> ModelError:
         "variable": info.key_variable or "that holds it",
         "detail": _detail(error),
     }
+    is_too_long = getattr(error, "code", None) == "context_length_exceeded"
     for kind, message, hint in _EXPLANATIONS:
-        if isinstance(error, kind):
+        if isinstance(error, kind) or (is_too_long and kind is _TOO_LONG):
             return ModelError(f"{info.name}: {message.format(**words)}", hint=hint.format(**words))
     return _broken(error, info)
 

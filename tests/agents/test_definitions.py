@@ -1,0 +1,97 @@
+"""Agent files: what they may say, and what is said when they are wrong."""
+
+import pytest
+
+from treadle.agents import Agent, agent_files, find_agent
+from treadle.core.errors import ConfigError, UnknownNameError
+
+GOOD = """\
+description: Answers questions about looms.
+graph: react
+options: {max_steps: 5}
+model: fast
+prompt: |
+  You know looms.
+tools: [search_documents, calculate]
+memory: {window_tokens: 4000}
+budget: {model_calls: 8, usd: 0.25}
+output:
+  type: object
+  properties: {shafts: {type: integer}}
+"""
+
+
+def read(tmp_path, text, name="looms.yaml"):
+    path = tmp_path / name
+    path.write_text(text)
+    return Agent.from_file(path)
+
+
+def test_an_agent_file_says_everything_a_python_agent_can(tmp_path):
+    agent = read(tmp_path, GOOD)
+    assert agent.name == "looms"
+    assert agent.tools == ("search_documents", "calculate")
+    assert agent.budget.model_calls == 8
+    assert agent.output["title"] == "answer"
+    same = Agent.model_validate(agent.model_dump())
+    assert same == agent
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "expected"),
+    [
+        ("graph: react\ntols: [calculate]\n", 2, "Did you mean 'tools'"),
+        ("graph: react\nbudget:\n  model_cals: 3\n", 3, "Did you mean 'model_calls'"),
+        ("description: x\nbudget:\n  usd: -1\n", 3, "greater than 0"),
+        ("tools: [a, a]\n", 1, "listed 2 times"),
+        ("tools:\n  - 3\n", 2, "valid string"),
+        ("memory: {window_tokens: 5}\n", 1, "greater than or equal to 500"),
+        ("output: {type: string}\n", 1, "type 'object'"),
+        ("name: Loom Agent\n", 1, "name"),
+        ("graph: [a\n", 2, "not valid YAML"),
+        ("- a\n- b\n", 1, "holds a list"),
+        ("", 1, "holds a NoneType"),
+        ("a: !!python/object/apply:os.system ['true']\n", 1, "not valid YAML"),
+    ],
+)
+def test_a_wrong_file_is_named_with_its_line(tmp_path, text, line, expected):
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text)
+    assert expected in str(caught.value)
+    assert caught.value.line == line
+    assert str(caught.value).startswith(f"{tmp_path / 'looms.yaml'}:{line}: ")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a" * 2_000_000])
+def test_a_file_that_is_no_agent_file_at_all(tmp_path, content):
+    path = tmp_path / "looms.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"looms\.yaml"):
+        Agent.from_file(path)
+
+
+def test_a_projects_agents_stand_beside_the_shipped_ones_and_before_them(tmp_path):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "looms.yaml").write_text(GOOD)
+    (tmp_path / "agents" / "digest.yaml").write_text("description: mine\n")
+    assert list(agent_files(tmp_path)) == ["assistant", "digest", "looms", "researcher"]
+    assert find_agent("digest", tmp_path).description == "mine"
+
+
+@pytest.mark.parametrize("name", ["assistant", "researcher", "digest"])
+def test_the_shipped_agents_are_well_formed(tmp_path, name):
+    agent = find_agent(name, tmp_path)
+    assert agent.description
+    assert agent.budget.model_calls
+
+
+def test_an_unknown_agent_offers_the_nearest(tmp_path):
+    with pytest.raises(UnknownNameError, match="Did you mean 'researcher'"):
+        find_agent("reseacher", tmp_path)
+
+
+def test_a_name_that_is_not_the_files_is_refused(tmp_path):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "looms.yaml").write_text("name: weaver\n")
+    with pytest.raises(ConfigError, match="'weaver' and the file's 'looms'"):
+        find_agent("looms", tmp_path)
