@@ -94,7 +94,7 @@ class _Engine(Duckduckgo):
     def request(self, *args: Any, **kwargs: Any) -> str | None:
         response = self.http_client.request(*args, **kwargs)
         self.status, self.page = response.status_code, response.text
-        return self.page if self.status == 200 else None
+        return self.page if self.status == 200 and self.page.strip() else None
 
 
 def _direct(url: str) -> str:
