@@ -1,0 +1,48 @@
+"""Reading PDF."""
+
+import io
+import logging
+import re
+
+from pypdf import PasswordType, PdfReader
+from pypdf.errors import DependencyError, PyPdfError
+
+from treadle.tools.documents._document import Block, Document, UnreadableError
+from treadle.tools.documents._plain import paragraphs
+
+_BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[a-zß-ÿ])")
+
+# It warns of every oddity it gets over; what it does not get over is raised, and reported.
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+
+
+def read_pdf(data: bytes) -> Document:
+    """Read a PDF's text, page by page.
+
+    Raises:
+        UnreadableError: it is damaged, needs a password or holds no text.
+    """
+    try:
+        reader = PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and reader.decrypt("") is PasswordType.NOT_DECRYPTED:
+            raise UnreadableError("encrypted: it needs a password")
+        blocks = [
+            Block(block.text, number, number)
+            for number, page in enumerate(reader.pages, 1)
+            for block in _page(page.extract_text())
+        ]
+        title = reader.metadata.title if reader.metadata else ""
+    except UnreadableError:
+        raise
+    except DependencyError as error:
+        raise UnreadableError(f"encrypted: {error}") from None
+    # What a damaged file makes the parser raise is not only its own errors.
+    except (PyPdfError, Exception) as error:
+        raise UnreadableError(f"damaged PDF: {error or type(error).__name__}") from None
+    if not blocks:
+        raise UnreadableError("holds no text: its pages may be scanned pictures")
+    return Document(blocks, str(title or "").strip(), "page")
+
+
+def _page(text: str) -> list[Block]:
+    return paragraphs(_BROKEN_WORD.sub("", text).split("\n"))
