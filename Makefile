@@ -3,6 +3,7 @@
 # Both set up everything they need in .venv: Python 3.11 or newer and make are enough.
 
 PYTHON ?= python3
+ROOMS  := core memory tools graphs agents runtime cli
 VENV   := .venv
 BIN    := $(VENV)/bin
 
@@ -28,7 +29,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev
-	@$(BIN)/mypy -p treadle
+	@$(BIN)/mypy $(ROOMS:%=-p treadle.%)
 
 format: $(VENV)/.dev
 	@$(BIN)/ruff format .

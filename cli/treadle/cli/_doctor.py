@@ -108,7 +108,7 @@ def _agent_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
 def _redis_findings(opening: Opening) -> Iterator[Finding]:
     async def look(runtime: Runtime) -> tuple[str, int]:
         info = await runtime.redis_version()
-        return info, await runtime.documents.count()
+        return info, len(await runtime.documents.files())
 
     try:
         server, documents = opening.run(look)

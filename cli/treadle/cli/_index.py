@@ -21,10 +21,12 @@ def index_documents(opening: Opening, paths: list[Path], *, as_json: bool) -> No
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task("", total=None, file="")
 
-        def on_progress(done: int, total: int, current: str) -> None:
-            bar.update(task, completed=done, total=total, file=current)
+        def on_progress(done: int, total: int, current: Path) -> None:
+            bar.update(task, completed=done, total=total, file=current.name)
 
-        report = opening.run(lambda rt: rt.documents.index(paths, on_progress=on_progress))
+        # What a person types is relative to where they are, not to the project.
+        places = [path.expanduser().absolute() for path in paths]
+        report = opening.run(lambda rt: rt.documents.index(places, on_progress=on_progress))
     if as_json:
         print_json(asdict(report))
     else:

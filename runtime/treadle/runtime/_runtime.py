@@ -83,6 +83,14 @@ class Runtime:
             saver = RedisSaver(redis, prefix=chosen.prefix)
             yield cls(ToolContext(folder, chosen, redis), saver)
 
+    async def redis_version(self) -> str:
+        """Return the name and version of the Redis behind this runtime, such as ``redis 7.2``."""
+        hello = await self._context.redis.execute_command("HELLO")
+        pairs = (
+            hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2], strict=True))
+        )
+        return f"{pairs[b'server'].decode()} {pairs[b'version'].decode()}"
+
     def agents(self) -> list[str]:
         """Return the names of the agents that can be asked."""
         return list(agent_files(self.project))

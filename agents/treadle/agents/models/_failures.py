@@ -99,6 +99,9 @@ _EXPLANATIONS: list[tuple[type[Exception], str, str]] = [
         "Try again later, or set fallbacks in the model's profile.",
     ),
     (NotImplementedError, "the model cannot do this: {detail}", ""),
+    (TypeError, "its LangChain class failed: {detail}", "Check its options and version."),
+    (AttributeError, "its LangChain class failed: {detail}", "Check its options and version."),
+    (ImportError, "its LangChain class failed: {detail}", "Install the package it names."),
 ]
 """What each kind of failure means and what to do about it; the first that fits is used."""
 
