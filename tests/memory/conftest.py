@@ -1,7 +1,7 @@
 """Redis servers for the tests of this room.
 
 ``redis_server`` runs a test on Redis 6.2 and again on the machine's own server; ``redis_url``
-gives it Redis 6.2 alone. Both start each test with an empty database.
+gives it Redis 6.2 alone, and ``cluster_url`` a cluster of three. Each starts a test empty.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from tests.support.key_leaks import KeyLeaks, no_key_leaks
 from tests.support.redis_servers import (
     RedisServer,
     packaged_binary,
+    running_cluster,
     running_server,
     system_binary,
 )
@@ -58,6 +59,23 @@ def redis_server(request: pytest.FixtureRequest) -> RedisServer:
 def redis_url(redis_6_2: RedisServer) -> str:
     """Give the URL of an empty Redis 6.2."""
     return _empty(redis_6_2).url
+
+
+@pytest.fixture(scope="session")
+def cluster_nodes() -> Iterator[list[RedisServer]]:
+    """Give the three nodes of a Redis 6.2 cluster, shared by the session."""
+    with (
+        TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder,
+        running_cluster(packaged_binary(), Path(folder)) as nodes,
+    ):
+        yield nodes
+
+
+@pytest.fixture
+def cluster_url(cluster_nodes: list[RedisServer]) -> str:
+    """Give the URL of an empty Redis 6.2 cluster."""
+    ports = [_empty(node).port for node in cluster_nodes]
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{port}" for port in ports)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """A real chat model whose provider is the scripted server on loopback."""
 
-from treadle.agents.models import resolve_model
+from treadle.agents.models import Models
 from treadle.core.settings import ModelProfile, PriceSettings, Settings
 from treadle.runtime.testing import ScriptedOpenAI
+
+_opened: list[Models] = []
 
 
 def settings_for(*servers: ScriptedOpenAI, **changes) -> Settings:

@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import redis
 from tests.support.waiting import wait_until
 
 START_ATTEMPTS = 5
+CLUSTER_NODES = 3
+SLOTS = 16_384
 
 
 def packaged_binary() -> Path:
@@ -108,7 +111,7 @@ class RedisServer:
             settings |= {"save": "", "appendonly": "no"}
         settings |= self.settings
         config = self.folder / "redis.conf"
-        config.write_text("".join(f'{name} "{value}"\n' for name, value in settings.items()))
+        config.write_text("".join(_config_line(*setting) for setting in settings.items()))
         command = [self.binary, config, *(["--sentinel"] if self.sentinel else [])]
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
@@ -140,7 +143,13 @@ class RedisServer:
 
     def client(self) -> redis.Redis:
         """Return a plain client over the socket; close it."""
-        return redis.Redis(unix_socket_path=str(self.socket_path))
+        password = self.settings.get("requirepass")
+        return redis.Redis(unix_socket_path=str(self.socket_path), password=password)
+
+
+def _config_line(name: str, value: str) -> str:
+    several_words = name.startswith("sentinel ")
+    return f"{name} {value}\n" if several_words else f'{name} "{value}"\n'
 
 
 @contextmanager
@@ -159,7 +168,8 @@ def running_server(
         folder: a folder of its own; keep its path short, a socket lives in it.
         tcp: listen on a free loopback port besides the Unix socket.
         sentinel: run it as a Sentinel.
-        settings: configuration by name, with ``_`` for ``-``.
+        settings: configuration by name, with ``_`` for ``-``; a Sentinel's by two words, such
+            as ``sentinel monitor``.
     """
     named = {name.replace("_", "-"): value for name, value in settings.items()}
     for attempt in range(START_ATTEMPTS):
@@ -175,3 +185,31 @@ def running_server(
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def running_cluster(binary: Path, folder: Path, **settings: str) -> Iterator[list[RedisServer]]:
+    """Run three primaries that share the slots of a cluster, and give them when all agree."""
+    with ExitStack() as stack:
+        nodes = [
+            stack.enter_context(
+                running_server(
+                    binary, folder / str(number), tcp=True, cluster_enabled="yes", **settings
+                )
+            )
+            for number in range(CLUSTER_NODES)
+        ]
+        clients = [stack.enter_context(node.client()) for node in nodes]
+        for number, client in enumerate(clients):
+            first, end = (SLOTS * edge // CLUSTER_NODES for edge in (number, number + 1))
+            client.execute_command("CLUSTER", "ADDSLOTS", *range(first, end))
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        for client in clients:
+            wait_until(partial(_knows_the_cluster, client), what="the cluster is up")
+        yield nodes
+
+
+def _knows_the_cluster(client: redis.Redis) -> bool:
+    info = client.execute_command("CLUSTER INFO")
+    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(CLUSTER_NODES)

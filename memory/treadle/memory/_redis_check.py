@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import redis
@@ -22,6 +23,10 @@ from treadle.memory._redis_url import Cluster, SentinelService, Server
 
 LOADED_WITHIN_SECONDS = 60.0
 LOADING_POLL_SECONDS = 0.05
+ANSWERS_WITHIN_SECONDS = 5.0
+
+PERHAPS_TLS = "If it asks for TLS, use rediss:// instead of redis://."
+PERHAPS_PLAIN = "If it is plain Redis, use redis:// instead of rediss://."
 
 Remote = Server | SentinelService | Cluster
 
@@ -38,7 +43,9 @@ def check(address: Remote, given_up: threading.Event) -> None:
     Raises:
         RedisError: it cannot be used; the message says why and what to do.
     """
-    with explained(address), sync_client(address, retries=0) as client:
+    impatient = {"socket_timeout": ANSWERS_WITHIN_SECONDS, **address.options}
+    checked = sync_client(replace(address, options=impatient), retries=0)
+    with explained(address), checked as client:
         _wait_until_loaded(client, given_up)
         _check_greeting(address, _greeting(client))
 
@@ -116,12 +123,18 @@ _OTHER_MODES = {
 }
 
 
-def _explanation(address: Remote, error: Exception) -> tuple[str, str]:
+def _explanation(address: Remote, error: BaseException) -> tuple[str, str]:
     """Return what follows "Redis at …" and what to do."""
+    if isinstance(error, redis.exceptions.RedisClusterException) and error.__cause__:
+        error = error.__cause__  # what the last node that was tried said
     said = _said(error)
+    causes = list(_causes(error))
+    no_primary = [
+        cause for cause in causes if isinstance(cause, redis.sentinel.MasterNotFoundError)
+    ]
     match error:
-        case redis.sentinel.MasterNotFoundError():
-            told = _no_primary(said)
+        case _ if isinstance(address, SentinelService) and no_primary:
+            told = _no_primary(address, str(no_primary[0]))
         case redis.AuthenticationError() | redis.exceptions.AuthorizationError():
             told = _not_let_in(said)
         case redis.BusyLoadingError():
@@ -129,9 +142,9 @@ def _explanation(address: Remote, error: Exception) -> tuple[str, str]:
         case redis.exceptions.RedisClusterException() if isinstance(address, Cluster):
             told = _no_cluster(said)
         case redis.TimeoutError():
-            told = _no_answer()
+            told = _no_answer(address)
         case redis.ConnectionError():
-            told = _not_reached(address, said, list(_causes(error)))
+            told = _not_reached(address, said, causes)
         case _:
             told = f"refused: {said}", ""
     return told
@@ -144,11 +157,9 @@ def _still_loading() -> tuple[str, str]:
     )
 
 
-def _no_answer() -> tuple[str, str]:
-    return (
-        "did not answer in time.",
-        "Check host, port and firewall, or add ?socket_timeout=seconds to the URL.",
-    )
+def _no_answer(address: Remote) -> tuple[str, str]:
+    hint = "Check host, port and firewall, or add ?socket_timeout=seconds to the URL."
+    return "did not answer in time.", f"{hint} {PERHAPS_PLAIN}" if address.tls else hint
 
 
 def _not_let_in(said: str) -> tuple[str, str]:
@@ -165,10 +176,15 @@ def _not_let_in(said: str) -> tuple[str, str]:
     )
 
 
-def _no_primary(said: str) -> tuple[str, str]:
+def _no_primary(address: SentinelService, said: str) -> tuple[str, str]:
+    failed = [
+        f"{host}:{port} ({kind})"
+        for host, port, kind in re.findall(r"host=([^,]+),port=(\d+).*?> - \w+:(\w+)", said)
+    ]
+    silent = f" These did not tell: {', '.join(failed)}." if failed else ""
     return (
-        f"has no primary that its Sentinels name: {said}",
-        "Check that the Sentinels can be reached, and that the service's name is right.",
+        f"has no primary: no Sentinel names one for the service {address.service!r}.{silent}",
+        "Check the service's name, and that the Sentinels can be reached and let us in.",
     )
 
 
@@ -180,22 +196,22 @@ def _no_cluster(said: str) -> tuple[str, str]:
 
 
 def _not_reached(address: Remote, said: str, causes: list[BaseException]) -> tuple[str, str]:
+    told = f"cannot be reached: {said}", "Check that Redis runs, and its host and port."
+    if "closed by server" in said and not address.tls:
+        told = "ended the connection at once.", PERHAPS_TLS
     for cause in causes:
         match cause:
             case ssl.SSLError():
-                return _no_tls(cause)
+                told = _no_tls(cause)
             case socket.gaierror():
-                return "has a host name that does not resolve.", "Correct it in the URL."
+                told = "has a host name that does not resolve.", "Correct it in the URL."
             case FileNotFoundError():
-                return "cannot be reached: there is no such socket.", "Start Redis, or correct it."
+                told = "cannot be reached: there is no such socket.", "Start Redis, or correct it."
             case PermissionError():
-                return "cannot be reached: this user may not open the socket.", ""
-    if "closed" in said.lower() and isinstance(address, Server) and not address.tls:
-        return (
-            f"ended the connection: {said}",
-            "If it asks for TLS, use rediss:// instead of redis://.",
-        )
-    return f"cannot be reached: {said}", "Check that Redis runs, and its host and port."
+                told = "cannot be reached: this user may not open the socket.", ""
+            case ConnectionResetError() if not address.tls:
+                told = "ended the connection at once.", PERHAPS_TLS
+    return told
 
 
 def _no_tls(cause: ssl.SSLError) -> tuple[str, str]:
@@ -204,16 +220,13 @@ def _no_tls(cause: ssl.SSLError) -> tuple[str, str]:
             f"shows a certificate that is not trusted: {cause.verify_message}.",
             "Name the authority that signed it: ?ssl_ca_certs=/path/to/ca.pem.",
         )
-    hint = (
-        "If it is plain Redis, use redis:// instead of rediss://; "
-        "if it asks for a certificate, add ?ssl_certfile=…&ssl_keyfile=…."
-    )
+    hint = f"If it asks for a certificate, add ?ssl_certfile=…&ssl_keyfile=…. {PERHAPS_PLAIN}"
     return f"does not speak TLS as expected: {cause.reason or cause}.", hint
 
 
 def _said(error: BaseException) -> str:
-    """Return the first line of an error's text, without redis-py's object descriptions."""
-    text = re.sub(r"<redis\S*?host=([^,>]+),port=(\d+)[^>]*>[)>]*", r"\1:\2", str(error).strip())
+    """Return the first line of an error's text, as a sentence."""
+    text = str(error).strip()
     first = text.splitlines()[0] if text else type(error).__name__
     return first if first.endswith(".") else f"{first}."
 

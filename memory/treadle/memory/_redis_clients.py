@@ -22,7 +22,7 @@ import redis.asyncio.sentinel
 import redis.cluster
 import redis.retry
 import redis.sentinel
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
 from treadle.memory._embedded import EmbeddedRedis
 from treadle.memory._redis_url import Cluster, SentinelService, Server
@@ -39,6 +39,9 @@ DEFAULTS: Mapping[str, Any] = {
     "socket_timeout": 15.0,
     "max_connections": 50,
 }
+SENT_AGAIN = tuple(
+    kind for kind in redis.RedisCluster.ERRORS_ALLOW_RETRY if kind is not redis.TimeoutError
+)
 WAIT_FOR_CONNECTION_SECONDS = 20.0
 IDLE_CHECK_SECONDS = 30
 # The asyncio cluster client cannot wait for a connection, so this many callers never have to.
@@ -126,14 +129,15 @@ def _async_server(
 def _sync_service(
     address: SentinelService, retry: redis.retry.Retry, stack: ExitStack
 ) -> SyncRedis:
+    asked_once = redis.retry.Retry(NoBackoff(), 0)
     sentinel = redis.sentinel.Sentinel(
-        address.hosts, sentinel_kwargs=_sentinel_options(address, retry)
+        address.hosts, sentinel_kwargs=_sentinel_options(address, asked_once)
     )
     stack.callback(sentinel.close)
     client: redis.Redis = sentinel.master_for(
         address.service,
         connection_pool_class=_SyncSentinelPool,
-        ssl=address.tls,
+        connection_class=_SyncSentinelTlsConnection if address.tls else _SyncSentinelConnection,
         **_pool_options(address, retry),
     )
     return client
@@ -142,21 +146,22 @@ def _sync_service(
 def _async_service(
     address: SentinelService, retry: redis.asyncio.retry.Retry, stack: AsyncExitStack
 ) -> AsyncRedis:
+    asked_once = redis.asyncio.retry.Retry(NoBackoff(), 0)
     sentinel = redis.asyncio.sentinel.Sentinel(
-        address.hosts, sentinel_kwargs=_sentinel_options(address, retry)
+        address.hosts, sentinel_kwargs=_sentinel_options(address, asked_once)
     )
     stack.push_async_callback(sentinel.aclose)
     client: redis.asyncio.Redis = sentinel.master_for(
         address.service,
         connection_pool_class=_AsyncSentinelPool,
-        ssl=address.tls,
+        connection_class=_AsyncSentinelTlsConnection if address.tls else _AsyncSentinelConnection,
         **_pool_options(address, retry),
     )
     return client
 
 
 def _sync_cluster(address: Cluster, retry: redis.retry.Retry) -> SyncRedis:
-    return redis.RedisCluster(
+    return _SyncCluster(
         startup_nodes=[redis.cluster.ClusterNode(host, port) for host, port in address.hosts],
         ssl=address.tls,
         retry=retry,
@@ -169,7 +174,7 @@ def _sync_cluster(address: Cluster, retry: redis.retry.Retry) -> SyncRedis:
 def _async_cluster(address: Cluster, retry: redis.asyncio.retry.Retry) -> AsyncRedis:
     nodes = [redis.asyncio.cluster.ClusterNode(host, port) for host, port in address.hosts]
     connections = {"max_connections": CLUSTER_CONNECTIONS_PER_NODE}
-    return redis.asyncio.RedisCluster(
+    return _AsyncCluster(
         startup_nodes=nodes,
         ssl=address.tls,
         retry=retry,
@@ -235,8 +240,61 @@ class _AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
             await super()._connect()
 
 
+class _SyncCluster(redis.RedisCluster):
+    """A cluster client that does not send a command again when its answer is late."""
+
+    ERRORS_ALLOW_RETRY = SENT_AGAIN  # type: ignore[assignment]
+
+
+class _AsyncCluster(redis.asyncio.RedisCluster):
+    """The same for asyncio."""
+
+    ERRORS_ALLOW_RETRY = SENT_AGAIN  # type: ignore[assignment]
+
+
+class _SyncSentinelConnection(redis.sentinel.SentinelManagedConnection):
+    """A connection to the primary of the moment.
+
+    redis-py asks the Sentinels once for each connection; a command that is sent again after a
+    failover would go to the old primary. And it would keep a connection whose answer came too
+    late, and give that answer to the next command.
+    """
+
+    def _connect_retry(self) -> None:
+        if not self._sock:
+            self.connect_check_health(check_health=False, retry_socket_connect=False)
+
+    def _connect(self) -> Any:
+        self.host, self.port = self.connection_pool.get_master_address()
+        return super()._connect()
+
+    def read_response(self, disable_decoding: bool = False, **options: Any) -> Any:
+        options.setdefault("disconnect_on_error", True)
+        return super().read_response(disable_decoding, **options)
+
+
+class _SyncSentinelTlsConnection(_SyncSentinelConnection, redis.SSLConnection):
+    """The same with TLS."""
+
+
+class _AsyncSentinelConnection(redis.asyncio.sentinel.SentinelManagedConnection):
+    """The same for asyncio."""
+
+    async def _connect_retry(self) -> None:
+        if not self._reader:
+            await self.connect_check_health(check_health=False, retry_socket_connect=False)
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self.connection_pool.get_master_address()
+        await super()._connect()
+
+
+class _AsyncSentinelTlsConnection(_AsyncSentinelConnection, redis.asyncio.SSLConnection):
+    """The same for asyncio with TLS."""
+
+
 class _SyncSentinelPool(redis.sentinel.SentinelConnectionPool, redis.BlockingConnectionPool):
-    """Connections to whichever server is the primary now; callers wait for a free one."""
+    """Connections to the primary of the moment, for which callers wait."""
 
 
 class _AsyncSentinelPool(

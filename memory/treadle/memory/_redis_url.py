@@ -30,9 +30,8 @@ FORMS = (
     "rediss+cluster:// for TLS), embedded:// and embedded:///absolute/folder"
 )
 
-TLS_OPTIONS = frozenset(
-    {"ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile"}
-)
+TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+TLS_OPTIONS = TLS_FILES | {"ssl_cert_reqs", "ssl_check_hostname"}
 COMMON_OPTIONS = frozenset(
     {
         "client_name",
@@ -271,6 +270,9 @@ def _redis_options(parts: SplitResult) -> dict[str, Any]:
         options = parse_redis_url(f"redis://{userinfo}{at}host?{parts.query}")
     except ValueError as problem:
         raise _NotUsableError(str(problem).rstrip(".")) from None
+    for name in TLS_FILES & options.keys():
+        if not Path(options[name]).is_file():
+            raise _NotUsableError(f"its {name} names no file: {options[name]!r}")
     return {name: value for name, value in options.items() if name != "host"}
 
 

@@ -1,0 +1,294 @@
+"""TLS, Sentinel and Cluster, on real servers on loopback."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from tests.support.certificates import Certificate, self_signed
+from tests.support.redis_servers import (
+    RedisServer,
+    free_port,
+    packaged_binary,
+    running_cluster,
+    running_server,
+    system_binary,
+)
+from tests.support.waiting import wait_until
+
+from treadle.core.errors import ConfigError, RedisError
+from treadle.memory import connect, connect_sync
+
+
+async def works(url: str) -> None:
+    """Write by one door and read by the other, with more callers at once than connections."""
+    async with connect(url) as client:
+        await asyncio.gather(*(client.incr("counter") for _ in range(200)))
+    with connect_sync(url) as again:
+        assert again.get("counter") == b"200"
+        with ThreadPoolExecutor(60) as pool:
+            list(pool.map(lambda _: again.incr("counter"), range(60)))
+        assert again.get("counter") == b"260"
+
+
+async def refusal(url: str) -> str:
+    with pytest.raises(RedisError) as caught:
+        async with connect(url):
+            pass
+    with pytest.raises(RedisError) as again, connect_sync(url):
+        pass
+    assert str(caught.value) == str(again.value)
+    return str(caught.value)
+
+
+# TLS
+
+
+@dataclass(frozen=True)
+class TlsServer:
+    server: RedisServer
+    port: int
+    files: Certificate
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+
+@pytest.fixture
+def tls_server(short_tmp_path: Path) -> Iterator[TlsServer]:
+    binary = system_binary()
+    if binary is None:
+        pytest.skip("no redis-server or valkey-server with TLS is installed on this machine")
+    files, port = self_signed(short_tmp_path), free_port()
+    settings = {
+        "tls_port": str(port),
+        "tls_cert_file": str(files.certificate),
+        "tls_key_file": str(files.key),
+        "tls_auth_clients": "no",
+    }
+    try:
+        with running_server(binary, short_tmp_path, **settings) as server:
+            yield TlsServer(server, port, files)
+    except RuntimeError:
+        pytest.skip(f"{binary} was built without TLS")
+
+
+async def test_tls(tls_server: TlsServer) -> None:
+    await works(f"rediss://{tls_server.address}?ssl_ca_certs={tls_server.files.certificate}")
+
+
+async def test_a_certificate_nobody_vouches_for(tls_server: TlsServer) -> None:
+    said = await refusal(f"rediss://{tls_server.address}")
+    assert said.startswith(f"Redis at rediss://{tls_server.address} shows a certificate that is")
+    assert "?ssl_ca_certs=" in said
+
+
+async def test_a_certificate_for_another_name(tls_server: TlsServer) -> None:
+    ca = tls_server.files.certificate
+    said = await refusal(f"rediss://localhost:{tls_server.port}?ssl_ca_certs={ca}")
+    assert "localhost" in said.split("certificate", 1)[1]
+
+
+async def test_a_ca_file_that_is_missing(tls_server: TlsServer) -> None:
+    with pytest.raises(ConfigError, match="its ssl_ca_certs names no file"):
+        async with connect(f"rediss://{tls_server.address}?ssl_ca_certs=/no/such/ca.pem"):
+            pass
+
+
+async def test_plain_redis_where_tls_is_spoken(tls_server: TlsServer) -> None:
+    said = await refusal(f"redis://{tls_server.address}")
+    assert "use rediss:// instead of redis://" in said
+
+
+async def test_tls_where_plain_redis_is_spoken(short_tmp_path: Path) -> None:
+    with running_server(packaged_binary(), short_tmp_path, tcp=True) as server:
+        said = await refusal(f"rediss://127.0.0.1:{server.port}?socket_timeout=0.2")
+        assert "use redis:// instead of rediss://" in said
+
+
+async def test_a_client_certificate_that_is_asked_for(tls_server: TlsServer) -> None:
+    with tls_server.server.client() as admin:
+        admin.config_set("tls-ca-cert-file", str(tls_server.files.certificate))
+        admin.config_set("tls-auth-clients", "yes")
+    url = f"rediss://{tls_server.address}?ssl_ca_certs={tls_server.files.certificate}"
+    with pytest.raises(RedisError, match="ssl_certfile"):
+        async with connect(url):
+            pass
+    await works(
+        f"{url}&ssl_certfile={tls_server.files.certificate}&ssl_keyfile={tls_server.files.key}"
+    )
+
+
+# Sentinel
+
+
+@dataclass(frozen=True)
+class Service:
+    primary: RedisServer
+    replica: RedisServer
+    sentinel: RedisServer
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://:s3cret@127.0.0.1:{self.sentinel.port}/main"
+
+
+@pytest.fixture
+def service(short_tmp_path: Path) -> Iterator[Service]:
+    binary = packaged_binary()
+    guarded = {"requirepass": "s3cret", "masterauth": "s3cret", "repl_diskless_sync_delay": "0"}
+    with ExitStack() as stack:
+
+        def start(name: str, **settings: str) -> RedisServer:
+            sentinel = name == "sentinel"
+            return stack.enter_context(
+                running_server(
+                    binary, short_tmp_path / name, tcp=True, sentinel=sentinel, **settings
+                )
+            )
+
+        primary = start("primary", **guarded)
+        replica = start("replica", **guarded)
+        watched = {
+            "sentinel monitor": f"main 127.0.0.1 {primary.port} 1",
+            "sentinel auth-pass": "main s3cret",
+            "sentinel down-after-milliseconds": "main 200",
+        }
+        with replica.client() as client:
+            client.replicaof("127.0.0.1", primary.port)
+            wait_until(lambda: client.info("replication")["master_link_status"] == "up")
+        sentinel = start("sentinel", **watched)
+        with sentinel.client() as client:
+            wait_until(lambda: client.sentinel_slaves("main"))
+        yield Service(primary, replica, sentinel)
+
+
+async def test_a_sentinel_service(service: Service) -> None:
+    await works(service.url)
+
+
+async def test_a_sentinel_that_is_down_is_passed_over(service: Service) -> None:
+    await works(service.url.replace("@", f"@127.0.0.1:{free_port()},"))
+
+
+async def test_clients_follow_a_failover(service: Service) -> None:
+    async with connect(service.url) as client:
+        with connect_sync(service.url) as other:
+            await client.set("kept", 1)
+            assert await client.wait(1, 5_000) == 1
+            service.primary.kill()
+            with service.sentinel.client() as admin:
+                wait_until(
+                    lambda: (
+                        admin.sentinel_get_master_addr_by_name("main")[1] == service.replica.port
+                    )
+                )
+            wait_until(lambda: promoted(service.replica))
+            assert await client.get("kept") == b"1"
+            assert other.get("kept") == b"1"
+
+
+def promoted(server: RedisServer) -> bool:
+    with server.client() as client:
+        return client.role()[0] == b"master"
+
+
+async def test_a_service_the_sentinels_do_not_know(service: Service) -> None:
+    said = await refusal(service.url.replace("/main", "/other"))
+    assert "has no primary: no Sentinel names one for the service 'other'." in said
+
+
+async def test_no_sentinel_listens() -> None:
+    said = await refusal(f"redis+sentinel://:s3cret@127.0.0.1:{(port := free_port())}/main")
+    assert f"These did not tell: 127.0.0.1:{port} (ConnectionError)." in said
+    assert "<" not in said
+    assert "s3cret" not in said
+
+
+async def test_a_sentinel_service_whose_primary_wants_another_password(service: Service) -> None:
+    said = await refusal(service.url.replace("s3cret", "wr0ng"))
+    assert "refused the user name or password" in said
+    assert "wr0ng" not in said
+
+
+# Cluster
+
+
+async def test_a_cluster(cluster_url: str, cluster_nodes: list[RedisServer]) -> None:
+    await works(cluster_url)
+    async with connect(cluster_url) as client:
+        await asyncio.gather(*(client.set(f"key:{number}", number) for number in range(50)))
+    with connect_sync(cluster_url) as other:
+        values = [other.get(f"key:{number}") for number in range(50)]
+    assert values == [str(number).encode() for number in range(50)]
+    assert all(dbsize(node) for node in cluster_nodes)
+
+
+def dbsize(node: RedisServer) -> int:
+    with node.client() as client:
+        return int(client.dbsize())
+
+
+async def test_a_cluster_node_that_is_down_is_passed_over(cluster_url: str) -> None:
+    await works(cluster_url.replace("://", f"://127.0.0.1:{free_port()},"))
+
+
+async def test_no_cluster_node_listens() -> None:
+    said = await refusal(f"redis+cluster://:s3cret@127.0.0.1:{free_port()}")
+    assert "cannot be reached" in said
+    assert "s3cret" not in said
+
+
+async def test_a_server_that_is_no_cluster(short_tmp_path: Path) -> None:
+    with running_server(packaged_binary(), short_tmp_path, tcp=True) as server:
+        said = await refusal(f"redis+cluster://127.0.0.1:{server.port}")
+        assert "for a single server use redis://host:port" in said
+
+
+async def test_a_cluster_that_wants_another_password(short_tmp_path: Path) -> None:
+    with running_cluster(packaged_binary(), short_tmp_path, requirepass="s3cret") as nodes:
+        hosts = f"127.0.0.1:{nodes[0].port}"
+        async with connect(f"redis+cluster://:s3cret@{hosts}") as client:
+            await client.set("a", 1)
+        said = await refusal(f"redis+cluster://:wr0ng@{hosts}")
+        assert "refused the user name or password" in said
+        assert "wr0ng" not in said
+        assert "asks for a password" in await refusal(f"redis+cluster://{hosts}")
+
+
+# All of them
+
+
+@pytest.fixture(params=["server", "sentinel", "cluster"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    if request.param == "sentinel":
+        return str(request.getfixturevalue("service").url)
+    fixture = "redis_url" if request.param == "server" else "cluster_url"
+    return str(request.getfixturevalue(fixture))
+
+
+async def test_a_late_answer_is_not_given_to_the_next_command(any_url: str) -> None:
+    url = f"{any_url}?socket_timeout=0.15&max_connections=1"
+    slow = """
+    local function now() local time = redis.call('TIME') return time[1] + time[2] / 1e6 end
+    local start = now()
+    repeat until now() > start + 0.4
+    return 'late'
+    """
+    async with connect(any_url) as patient:
+        await patient.set("a", b"right")
+        async with connect(url) as client:
+            with pytest.raises(redis.TimeoutError):
+                await client.eval(slow, 1, "a")
+            await patient.get("a")  # the server has time again
+            assert await client.get("a") == b"right"
+        with connect_sync(url) as client:
+            with pytest.raises(redis.TimeoutError):
+                client.eval(slow, 1, "a")
+            await patient.get("a")
+            assert client.get("a") == b"right"
