@@ -5,9 +5,11 @@ copied for them, never handed out, so that a graph that changes a message in pla
 copy only.
 """
 
-import copy
+import marshal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 from langchain_core.messages import (
@@ -35,12 +37,9 @@ _KNOWN_MESSAGES = frozenset(
         ToolMessage,
     }
 )
+_TEXTS = frozenset({str, type(None)})
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
-
-
-def is_known_message(value: object) -> bool:
-    """Whether ``value`` is a message that can be compared without serialising it."""
-    return type(value) in _KNOWN_MESSAGES
+_MARSHAL_VERSION = 2  # the last that writes equal values alike, whoever else refers to them
 
 
 def digest(frame: bytes) -> bytes:
@@ -55,14 +54,20 @@ class Body:
     Attributes:
         size: its length in bytes.
         frame: its bytes; empty where there is a template.
-        template: the message it holds, never handed out.
-        containers: the fields of the message that hold a list or a dict.
+        kind: the class of the message it holds, or ``None``.
+        fields: the fields of that message, never handed out.
+        containers: the names of the fields that hold a list or a dict.
+        exact: the names of those that hold numbers, where equal is not the same.
+        image: the exact fields as bytes.
     """
 
     size: int
     frame: bytes
-    template: BaseMessage | None = None
+    kind: type[BaseMessage] | None = None
+    fields: dict[str, Any] | None = None
     containers: tuple[str, ...] = ()
+    exact: tuple[str, ...] = ()
+    image: bytes = b""
 
     @classmethod
     def of(cls, frame: bytes, codec: Codec) -> "Body":
@@ -72,47 +77,93 @@ class Body:
             RecordError: the frame cannot be read.
         """
         value = codec.decode(frame)
-        if is_known_message(value) and _is_plain_message(value):
-            containers = tuple(
-                name for name, held in value.__dict__.items() if type(held) not in _SCALARS
-            )
-            return cls(len(frame), b"", value, containers)
-        return cls(len(frame), frame)
+        if type(value) not in _KNOWN_MESSAGES or not _is_plain_message(value):
+            return cls(len(frame), frame)
+        fields = value.__dict__
+        containers = tuple(name for name, held in fields.items() if type(held) not in _SCALARS)
+        exact = tuple(name for name, held in fields.items() if not _is_text(held))
+        return cls(len(frame), b"", type(value), fields, containers, exact, _image(fields, exact))
+
+    @property
+    def message_id(self) -> str | None:
+        """The id of the message it holds, if any."""
+        return None if self.fields is None else self.fields.get("id")
 
     def fresh(self, codec: Codec) -> Any:
         """Return a copy of its own for the caller."""
-        if self.template is None:
+        if self.kind is None or self.fields is None:
             return codec.decode(self.frame)
-        message = copy.copy(self.template)
-        fields = message.__dict__
+        fields = self.fields.copy()
         for name in self.containers:
             fields[name] = _copied(fields[name])
+        # What pydantic's own copy does, at half its cost: this runs for each message of a thread.
+        message = object.__new__(self.kind)
+        object.__setattr__(message, "__dict__", fields)
+        object.__setattr__(message, "__pydantic_fields_set__", set(fields))
+        object.__setattr__(message, "__pydantic_extra__", {})
+        object.__setattr__(message, "__pydantic_private__", None)
         return message
 
-    def matches(self, value: object) -> bool:
-        """Whether serialising ``value`` would give this entry again."""
-        template = self.template
-        if template is None or type(value) is not type(template):
-            return False
-        fields, held = value.__dict__, template.__dict__
-        if fields != held or value.__pydantic_extra__ != template.__pydantic_extra__:
-            return False
-        # 1 == True == 1.0, but they are not the same data.
-        return all(_same(fields[name], held[name]) for name in self.containers if held[name])
+
+def first_difference(values: Sequence[Any], bodies: Sequence[Body]) -> int:
+    """Return how many of ``values``, from the first on, are what ``bodies`` hold.
+
+    Either all of the shorter of the two, which is told without looking at them one by one, or the
+    place of the first difference.
+    """
+    n = min(len(values), len(bodies))
+    values, bodies = values[:n], bodies[:n]
+    if _all_same(values, bodies):
+        return n
+    for number, (value, body) in enumerate(zip(values, bodies, strict=True)):
+        if not _all_same([value], [body]):
+            return number
+    return n
+
+
+def _all_same(values: Sequence[Any], bodies: Sequence[Body]) -> bool:
+    """Whether serialising each of ``values`` would give these entries again."""
+    if list(map(type, values)) != [body.kind for body in bodies]:
+        return False
+    try:
+        return (
+            [value.__dict__ for value in values] == [body.fields for body in bodies]
+            and not any(map(attrgetter("__pydantic_extra__"), values))
+            and all(
+                _image(value.__dict__, body.exact) == body.image
+                for value, body in zip(values, bodies, strict=True)
+                if body.exact
+            )
+        )
+    except Exception:  # the graph's objects may refuse to be compared, as arrays do
+        return False
+
+
+def _image(fields: dict[str, Any], names: Sequence[str]) -> bytes:
+    # 1 == True == 1.0, but they are not the same data.
+    return marshal.dumps([fields[name] for name in names], _MARSHAL_VERSION) if names else b""
 
 
 def _is_plain_message(message: BaseMessage) -> bool:
-    extra = message.__pydantic_extra__
-    return (not extra) and all(_is_plain(value) for value in message.__dict__.values())
+    return not message.__pydantic_extra__ and all(map(_is_plain, message.__dict__.values()))
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: Any) -> bool:
     kind = type(value)
     if kind is dict:
-        return all(type(key) is str and _is_plain(held) for key, held in value.items())  # type: ignore[attr-defined]
+        return all(type(key) is str and _is_plain(held) for key, held in value.items())
     if kind is list:
-        return all(_is_plain(held) for held in value)  # type: ignore[attr-defined]
+        return all(map(_is_plain, value))
     return kind in _SCALARS
+
+
+def _is_text(value: Any) -> bool:
+    kind = type(value)
+    if kind is dict:
+        return all(map(_is_text, value.values()))
+    if kind is list:
+        return all(map(_is_text, value))
+    return kind in _TEXTS
 
 
 def _copied(value: Any) -> Any:
@@ -122,17 +173,3 @@ def _copied(value: Any) -> Any:
     if kind is list:
         return [_copied(held) for held in value] if value else []
     return value
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two equal values are also of equal types all through."""
-    kind = type(one)
-    if kind is not type(other):
-        return False
-    if kind is dict:
-        return len(one) == len(other) and all(
-            key in other and _same(held, other[key]) for key, held in one.items()
-        )
-    if kind is list:
-        return len(one) == len(other) and all(map(_same, one, other))
-    return True

@@ -1,4 +1,4 @@
-"""What a client remembers of the logs of threads, so that a turn reads and writes only what is new.
+"""What a client remembers of the logs of threads, so that a turn moves only what is new.
 
 Losing any of it costs a round trip or some serialising, never a value: positions are only used
 together with the epoch they were learnt in, which Redis checks.
@@ -7,19 +7,15 @@ together with the epoch they were learnt in, which Redis checks.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from treadle.memory.saver._bodies import Body, is_known_message
+from treadle.memory.saver._bodies import Body
 
 T = TypeVar("T")
 ChannelName = tuple[str, str]
 """A namespace and a channel of it."""
 
-View = dict[int, tuple[object, int]]
-"""The objects a graph holds, by ``id``, each with its position. It keeps them alive, so that an
-``id`` is not used twice."""
-
-_COPIES = 3  # a body is cached about this often: as template and in the views of two states
+_OVERHEAD = 1_000  # about what Python's objects for one body take beside its bytes
 
 
 class LogCache:
@@ -31,8 +27,9 @@ class LogCache:
         self.weight = 0
         self._bodies: dict[int, Body] = {}
         self._by_digest: dict[bytes, int] = {}
+        self._by_message_id: dict[str, int] = {}
         self._held = (0, 0)
-        self._views: dict[ChannelName, tuple[View, ...]] = {}
+        self._states: dict[ChannelName, tuple[int, ...]] = {}
 
     @property
     def held(self) -> tuple[int, int]:
@@ -43,9 +40,11 @@ class LogCache:
         """Remember the bodies from position ``first`` on, each with its digest."""
         for position, (key, body) in enumerate(bodies, start=first):
             if position not in self._bodies:
-                self.weight += body.size * _COPIES
+                self.weight += body.size + _OVERHEAD
             self._bodies[position] = body
             self._by_digest[key] = position
+            if body.message_id is not None:
+                self._by_message_id[body.message_id] = position
         self._hold(first, first + len(bodies))
 
     def _hold(self, first: int, stop: int) -> None:
@@ -66,28 +65,22 @@ class LogCache:
         """Return where a body with this digest is."""
         return self._by_digest.get(key)
 
-    def views(self, channel: ChannelName) -> tuple[View, ...]:
-        """Return the objects last seen in ``channel``, newest first."""
-        return self._views.get(channel, ())
+    def position_of_message(self, message_id: str) -> int | None:
+        """Return where the last known message with this id is."""
+        return self._by_message_id.get(message_id)
 
-    def locate(self, value: object, views: tuple[View, ...]) -> int | None:
-        """Return the position of an object that was seen before and has not been changed since."""
-        for view in views:
-            entry = view.get(id(value))
-            if entry is not None and entry[0] is value:
-                body = self._bodies.get(entry[1])
-                return entry[1] if body is not None and body.matches(value) else None
-        return None
+    def state(self, channel: ChannelName) -> tuple[Sequence[int], list[Body]]:
+        """Return the positions ``channel`` was last seen to hold, and their bodies."""
+        positions = self._states.get(channel, ())
+        bodies = self._bodies
+        try:
+            return positions, [bodies[position] for position in positions]
+        except KeyError:
+            return (), []
 
-    def see(self, channel: ChannelName, values: Sequence[object], positions: Sequence[int]) -> None:
-        """Remember which objects a state of ``channel`` is made of."""
-        view = {
-            id(value): (value, position)
-            for value, position in zip(values, positions, strict=True)
-            if is_known_message(value)
-        }
-        if view:
-            self._views[channel] = (view, *self._views.get(channel, ())[:1])
+    def see(self, channel: ChannelName, positions: Sequence[int]) -> None:
+        """Remember what ``channel`` holds."""
+        self._states[channel] = tuple(positions)
 
 
 class SaverCache:
@@ -135,11 +128,3 @@ class SaverCache:
             log = self._logs.pop(root, None)
             if log is not None:
                 self._total -= log.weight
-
-
-def is_logged(value: Any) -> bool:
-    """Whether a value goes to the log, entry by entry: a list of more than plain numbers."""
-    return type(value) is list and bool(value) and type(value[0]) not in _INLINE
-
-
-_INLINE = frozenset({int, float, bool, bytes, type(None)})

@@ -60,9 +60,14 @@ class Place:
     namespace: str | None
     checkpoint_id: str | None
 
+    @property
+    def root_namespace(self) -> str:
+        """The namespace, that of the root graph where the config names none."""
+        return self.namespace or ""
+
     def field(self, checkpoint_id: str) -> str:
         """Return the name of a checkpoint of this namespace inside the thread's hashes."""
-        return f"{encoded(self.namespace or '')}/{encoded(checkpoint_id)}"
+        return f"{encoded(self.root_namespace)}/{encoded(checkpoint_id)}"
 
 
 def place_of(config: RunnableConfig) -> Place:

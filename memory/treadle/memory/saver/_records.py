@@ -128,9 +128,7 @@ def read_header(record: bytes) -> Header:
     return Header.of(record.partition(b"\n")[0])
 
 
-def read_checkpoint(
-    record: bytes, codec: Codec
-) -> tuple[Header, dict[str, Any], CheckpointMetadata]:
+def read_checkpoint(record: bytes, codec: Codec) -> tuple[Header, Checkpoint, CheckpointMetadata]:
     """Return the header, the checkpoint without its values, and the metadata of a record.
 
     Raises:

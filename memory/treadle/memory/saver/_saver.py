@@ -6,8 +6,6 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import redis
-import redis.asyncio
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     BaseCheckpointSaver,
@@ -20,13 +18,16 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from treadle.core.errors import ConfigError, InputError
+from treadle.memory._connect import connect, connect_sync
+from treadle.memory.saver import _operations as operations
+from treadle.memory.saver import _upkeep as upkeep
 from treadle.memory.saver._cache import SaverCache
 from treadle.memory.saver._cipher import AesGcmCipher
 from treadle.memory.saver._codec import Codec
 from treadle.memory.saver._drivers import AsyncClient, Driver, SyncClient, driver_of
 from treadle.memory.saver._keys import KeySpace
 from treadle.memory.saver._listing import Listing
-from treadle.memory.saver._operations import Operations, next_version
+from treadle.memory.saver._operations import Context, next_version
 from treadle.memory.saver._scripts import Request
 from treadle.memory.saver._serde import StrictSerializer
 
@@ -86,7 +87,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
     @classmethod
     def from_conn_string(
         cls,
-        url: str,
+        url: str | None = None,
         *,
         prefix: str = DEFAULT_PREFIX,
         ttl: timedelta | None = None,
@@ -96,7 +97,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         """Return a saver that connects to ``url`` on ``with`` or ``async with``, and closes after.
 
         Args:
-            url: ``redis://``, ``rediss://`` or ``unix://``.
+            url: as for `treadle.memory.connect`; the embedded server when nothing is set.
             prefix: as for the class; so are ``ttl``, ``cipher`` and ``serde``.
 
         Raises:
@@ -104,7 +105,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         """
         saver = cls.__new__(cls)
         saver._set_up(prefix=prefix, ttl=ttl, cipher=cipher, serde=serde)
-        saver._url = url
+        saver._opens, saver._url = True, url
         return saver
 
     def _set_up(
@@ -122,6 +123,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         self._ttl = ttl
         self._cipher = cipher
         self._cache = SaverCache(CACHE_BYTES)
+        self._opens = False
         self._url: str | None = None
         self._driver = None
         self._closing: ExitStack | None = None
@@ -130,11 +132,9 @@ class RedisSaver(BaseCheckpointSaver[str]):
     # --- connection ---
 
     def __enter__(self) -> Self:
-        if self._url is not None:
+        if self._opens:
             self._closing = ExitStack()
-            client = redis.Redis.from_url(self._url)
-            self._closing.callback(client.close)
-            self._driver = driver_of(client)
+            self._driver = driver_of(self._closing.enter_context(connect_sync(self._url)))
         return self
 
     def __exit__(
@@ -148,10 +148,9 @@ class RedisSaver(BaseCheckpointSaver[str]):
             self._closing.close()
 
     async def __aenter__(self) -> Self:
-        if self._url is not None:
+        if self._opens:
             self._aclosing = AsyncExitStack()
-            client = redis.asyncio.Redis.from_url(self._url)
-            self._aclosing.push_async_callback(client.aclose)
+            client = await self._aclosing.enter_async_context(connect(self._url))
             self._driver = driver_of(client)
         return self
 
@@ -180,9 +179,9 @@ class RedisSaver(BaseCheckpointSaver[str]):
         return self._driver
 
     @property
-    def _operations(self) -> Operations:
+    def _context(self) -> Context:
         # LangGraph replaces ``serde`` on copies of the saver, so nothing may keep it.
-        return Operations(self._space, Codec(self.serde, self._cipher), self._ttl, self._cache)
+        return Context(self._space, Codec(self.serde, self._cipher), self._ttl, self._cache)
 
     # --- writing ---
 
@@ -198,7 +197,8 @@ class RedisSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint and return the config that names it."""
-        return self._run(self._operations.put(config, checkpoint, metadata, new_versions))
+        operation = operations.put(self._context, config, checkpoint, metadata, new_versions)
+        return self._run(operation)
 
     async def aput(
         self,
@@ -208,7 +208,8 @@ class RedisSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint and return the config that names it."""
-        return await self._arun(self._operations.put(config, checkpoint, metadata, new_versions))
+        operation = operations.put(self._context, config, checkpoint, metadata, new_versions)
+        return await self._arun(operation)
 
     def put_writes(
         self,
@@ -218,7 +219,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         task_path: str = "",
     ) -> None:
         """Store what a task wrote, before the checkpoint that will hold it."""
-        self._run(self._operations.put_writes(config, writes, task_id, task_path))
+        self._run(operations.put_writes(self._context, config, writes, task_id, task_path))
 
     async def aput_writes(
         self,
@@ -228,29 +229,29 @@ class RedisSaver(BaseCheckpointSaver[str]):
         task_path: str = "",
     ) -> None:
         """Store what a task wrote, before the checkpoint that will hold it."""
-        await self._arun(self._operations.put_writes(config, writes, task_id, task_path))
+        await self._arun(operations.put_writes(self._context, config, writes, task_id, task_path))
 
     # --- reading ---
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that ``config`` names, or the latest; ``None`` if there is none."""
-        return self._run(self._operations.get_tuple(config))
+        return self._run(operations.get_tuple(self._context, config))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that ``config`` names, or the latest; ``None`` if there is none."""
-        return await self._arun(self._operations.get_tuple(config))
+        return await self._arun(operations.get_tuple(self._context, config))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """Return what the ancestors of a checkpoint wrote to ``channels``, in one round trip."""
-        return self._run(self._operations.history(config, channels))
+        return self._run(operations.history(self._context, config, channels))
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """Return what the ancestors of a checkpoint wrote to ``channels``, in one round trip."""
-        return await self._arun(self._operations.history(config, channels))
+        return await self._arun(operations.history(self._context, config, channels))
 
     def list(
         self,
@@ -269,12 +270,10 @@ class RedisSaver(BaseCheckpointSaver[str]):
             before: a checkpoint that all must precede.
             limit: the greatest number.
         """
-        listing = Listing(config, filter, before, limit)
-        threads = listing.threads or self._run(self._operations.find_threads())
-        for thread_id in threads:
-            fields = self._run(listing.find(self._operations, thread_id))
-            for page in listing.pages(fields):
-                yield from listing.take(self._run(listing.read(self._operations, thread_id, page)))
+        listing = Listing(self._context, config, filter, before, limit)
+        for thread_id in self._run(listing.threads()):
+            for page in listing.pages(self._run(listing.find(thread_id))):
+                yield from listing.take(self._run(listing.read(thread_id, page)))
 
     async def alist(
         self,
@@ -285,24 +284,21 @@ class RedisSaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """Yield checkpoints as `list` does."""
-        listing = Listing(config, filter, before, limit)
-        threads = listing.threads or await self._arun(self._operations.find_threads())
-        for thread_id in threads:
-            fields = await self._arun(listing.find(self._operations, thread_id))
-            for page in listing.pages(fields):
-                found = await self._arun(listing.read(self._operations, thread_id, page))
-                for item in listing.take(found):
+        listing = Listing(self._context, config, filter, before, limit)
+        for thread_id in await self._arun(listing.threads()):
+            for page in listing.pages(await self._arun(listing.find(thread_id))):
+                for item in listing.take(await self._arun(listing.read(thread_id, page))):
                     yield item
 
     # --- removing and copying ---
 
     def delete_thread(self, thread_id: str) -> None:
         """Remove a thread: checkpoints, values, messages and pending writes."""
-        self._run(self._operations.delete(thread_id))
+        self._run(upkeep.delete(self._context, thread_id))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Remove a thread: checkpoints, values, messages and pending writes."""
-        await self._arun(self._operations.delete(thread_id))
+        await self._arun(upkeep.delete(self._context, thread_id))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Remove the checkpoints that these runs made, in every thread.
@@ -310,11 +306,11 @@ class RedisSaver(BaseCheckpointSaver[str]):
         Searches the whole of Redis. A ``DeltaChannel`` of a later checkpoint that was built on a
         removed one loses what the removed run wrote.
         """
-        self._run(self._operations.delete_runs(run_ids))
+        self._run(upkeep.delete_runs(self._context, run_ids))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Remove the checkpoints that these runs made, as `delete_for_runs` does."""
-        await self._arun(self._operations.delete_runs(run_ids))
+        await self._arun(upkeep.delete_runs(self._context, run_ids))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread with its whole history; the copy is seen when it is complete.
@@ -322,11 +318,11 @@ class RedisSaver(BaseCheckpointSaver[str]):
         Raises:
             InputError: the target exists already.
         """
-        self._run(self._operations.copy(source_thread_id, target_thread_id))
+        self._run(upkeep.copy(self._context, source_thread_id, target_thread_id))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a thread, as `copy_thread` does."""
-        await self._arun(self._operations.copy(source_thread_id, target_thread_id))
+        await self._arun(upkeep.copy(self._context, source_thread_id, target_thread_id))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Remove the past of threads, or the threads.
@@ -336,8 +332,8 @@ class RedisSaver(BaseCheckpointSaver[str]):
             strategy: ``"keep_latest"`` keeps the latest checkpoint of each namespace, and the
                 ancestors that its delta channels are rebuilt from; ``"delete"`` keeps nothing.
         """
-        self._run(self._operations.prune(thread_ids, strategy))
+        self._run(upkeep.prune(self._context, thread_ids, strategy))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Remove the past of threads, or the threads, as `prune` does."""
-        await self._arun(self._operations.prune(thread_ids, strategy))
+        await self._arun(upkeep.prune(self._context, thread_ids, strategy))
