@@ -8,7 +8,7 @@ from langchain_openai import ChatOpenAI
 from tests.support.models import resolved, settings_for
 from tests.support.recording import Recording
 
-from treadle.agents.models import info_of, resolve_model
+from treadle.agents.models import Models, info_of
 from treadle.core.boundary import boundary
 from treadle.core.errors import BrokenAnswerError, ConfigError, ModelError, UnknownNameError
 from treadle.core.settings import ModelProfile, Settings
@@ -138,7 +138,7 @@ async def test_the_client_tries_again_by_itself_and_waits_as_it_is_told():
 
 async def test_a_server_that_is_not_there_is_said():
     profile = ModelProfile(model="openai:x", base_url="http://127.0.0.1:9/v1", max_retries=0)
-    model = resolve_model("here", Settings(models={"here": profile}), {})
+    model = Models(Settings(models={"here": profile}), {}).resolve("here")
     with pytest.raises(ModelError, match=r"127\.0\.0\.1:9/v1 cannot be reached"):
         await model.chat.ainvoke("hi")
 
@@ -146,7 +146,7 @@ async def test_a_server_that_is_not_there_is_said():
 def test_the_usual_key_is_not_sent_to_another_server():
     with ScriptedOpenAI([], api_key="none") as server:
         settings = settings_for(server, api_key_env=None)
-        model = resolve_model("one", settings, {"OPENAI_API_KEY": "secret"})
+        model = Models(settings, {"OPENAI_API_KEY": "secret"}).resolve("one")
     assert model.chat.openai_api_key.get_secret_value() == "none"
 
 
@@ -164,9 +164,9 @@ def test_the_usual_key_is_not_sent_to_another_server():
 def test_a_model_that_cannot_be_used_is_explained(name, expected):
     fast = ModelProfile(model="openai:gpt-5-mini", api_key_env="MY_KEY")
     with pytest.raises((ConfigError, UnknownNameError), match=expected):
-        resolve_model(name, Settings(models={"fast": fast}), {})
+        Models(Settings(models={"fast": fast}), {}).resolve(name)
 
 
 def test_the_embedded_model_needs_nothing():
-    model = resolve_model("embedded", Settings(), {})
+    model = Models(Settings(), {}).resolve("embedded")
     assert info_of(model.chat).name == "embedded"

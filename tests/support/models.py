@@ -27,4 +27,12 @@ def settings_for(*servers: ScriptedOpenAI, **changes) -> Settings:
 
 def resolved(*servers: ScriptedOpenAI, **changes):
     """Return the first server's model, with the others as its fallbacks."""
-    return resolve_model("one", settings_for(*servers, **changes), {"TEST_KEY": servers[0].api_key})
+    models = Models(settings_for(*servers, **changes), {"TEST_KEY": servers[0].api_key})
+    _opened.append(models)
+    return models.resolve("one")
+
+
+async def close_models() -> None:
+    """Close the connections of all models that `resolved` returned."""
+    while _opened:
+        await _opened.pop().aclose()

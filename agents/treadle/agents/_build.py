@@ -1,34 +1,34 @@
 """Making an agent's graph."""
 
-from pathlib import Path
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.agents._definition import Agent
-from treadle.agents.models import resolve_model
-from treadle.core.settings import Settings
+from treadle.agents.models import Models
 from treadle.graphs import Graph, GraphParts, build_graph
 from treadle.tools import ToolContext, build_tool
 
 
 def build_agent(
-    agent: Agent, context: ToolContext, checkpointer: BaseCheckpointSaver[Any] | None
+    agent: Agent,
+    context: ToolContext,
+    models: Models,
+    checkpointer: BaseCheckpointSaver[Any] | None,
 ) -> Graph:
     """Return the agent's graph, ready to run.
 
     Args:
         agent: the definition.
-        context: what its tools are made with; its settings resolve the model.
+        context: what its tools are made with.
+        models: where its model is found.
         checkpointer: where conversations are kept; nothing is kept without one.
 
     Raises:
         UnknownNameError: the graph, the model or a tool has an unknown name.
         ConfigError: one of them cannot be used as it is configured.
     """
-    settings: Settings = context.settings
-    project: Path = context.project
-    model = resolve_model(agent.model or settings.model, settings)
+    model = models.resolve(agent.model or context.settings.model)
     window = agent.memory.window_tokens
     if model.context_tokens is not None:
         # Leave room for instructions, tools and the answer.
@@ -43,4 +43,4 @@ def build_agent(
         checkpointer=checkpointer,
         name=agent.name,
     )
-    return build_graph(agent.graph, parts, agent.options, project)
+    return build_graph(agent.graph, parts, agent.options, context.project)

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from treadle.agents import agent_files, find_agent
-from treadle.agents.models import info_of, resolve_model
+from treadle.agents.models import Models, info_of
 from treadle.cli._console import out, print_json
 from treadle.cli._opening import Opening
 from treadle.core.errors import TreadleError
@@ -76,7 +76,7 @@ def _settings_finding(opening: Opening) -> Finding:
 def _model_findings(settings: Settings) -> Iterator[Finding]:
     for name in dict.fromkeys([settings.model, *settings.models]):
         try:
-            model = resolve_model(name, settings)
+            model = Models(settings).resolve(name)
         except TreadleError as error:
             yield Finding("model", "wrong", str(error))
             continue
@@ -97,7 +97,7 @@ def _agent_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
     for name in agent_files(folder):
         try:
             agent = find_agent(name, folder)
-            resolve_model(agent.model or settings.model, settings)
+            Models(settings).resolve(agent.model or settings.model)
         except TreadleError as error:
             yield Finding("agent", "wrong", str(error))
         else:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from treadle.agents import build_agent, find_agent
+from treadle.agents.models import Models
 from treadle.cli._console import err, out, print_json
 from treadle.core.errors import InputError
 from treadle.core.settings import Settings, project_folder
@@ -20,7 +21,7 @@ def draw_graph(project: Path, name: str, output: Path | None, *, as_json: bool) 
     settings = Settings.load(folder)
     # Nothing is asked, so no Redis is needed.
     context = ToolContext(folder, settings, redis=None)
-    graph = build_agent(find_agent(name, folder), context, checkpointer=None)
+    graph = build_agent(find_agent(name, folder), context, Models(settings), checkpointer=None)
     if as_json:
         print_json(graph.get_graph().to_json())
     elif output is None:

@@ -12,7 +12,7 @@ from langchain_core.messages import HumanMessage
 from langgraph.errors import GraphRecursionError
 
 from treadle.agents import Agent, Budget, agent_files, build_agent, find_agent
-from treadle.agents.models import info_of, resolve_model
+from treadle.agents.models import Models, info_of
 from treadle.core.boundary import GateChain, boundary
 from treadle.core.errors import ConfigError, InputError, RunError, TreadleError
 from treadle.core.events import Event, Reply, RunFailed, RunFinished, RunStarted
@@ -47,12 +47,13 @@ class Runtime:
         documents: the project's document index.
     """
 
-    def __init__(self, context: ToolContext, saver: RedisSaver) -> None:
+    def __init__(self, context: ToolContext, models: Models, saver: RedisSaver) -> None:
         self.project = context.project
         self.settings = context.settings
         self.threads = Threads(context.redis, context.settings.prefix, saver)
         self.documents = Documents(context)
         self._context = context
+        self._models = models
         self._saver = saver
         self._loaded: dict[str, tuple[Agent, Graph]] = {}
 
@@ -79,9 +80,9 @@ class Runtime:
         """
         folder = project_folder(project)
         chosen = settings or Settings.load(folder)
-        async with connect(url or chosen.redis.url) as redis:
+        async with connect(url or chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
             saver = RedisSaver(redis, prefix=chosen.prefix)
-            yield cls(ToolContext(folder, chosen, redis), saver)
+            yield cls(ToolContext(folder, chosen, redis), models, saver)
 
     async def redis_version(self) -> str:
         """Return the name and version of the Redis behind this runtime, such as ``redis 7.2``."""
@@ -147,7 +148,7 @@ class Runtime:
     def _load(self, agent: str | Agent) -> tuple[Agent, Graph]:
         if isinstance(agent, Agent):
             self._check_budget(agent)
-            return agent, build_agent(agent, self._context, self._saver)
+            return agent, build_agent(agent, self._context, self._models, self._saver)
         if agent not in self._loaded:
             self._loaded[agent] = self._load(find_agent(agent, self.project))
         return self._loaded[agent]
@@ -206,7 +207,7 @@ class Runtime:
         if budget.usd is None:
             return
         name = agent.model or self.settings.model
-        if info_of(resolve_model(name, self.settings).chat).price is None:
+        if info_of(self._models.resolve(name).chat).price is None:
             raise ConfigError(
                 f"the agent {agent.name!r} has a budget in US dollars, and the price of the model "
                 f"{name!r} is not known.",

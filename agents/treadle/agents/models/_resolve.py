@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -10,6 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from treadle.agents.models._gated import ModelInfo, through_boundary
 from treadle.core.errors import ConfigError, UnknownNameError
 from treadle.core.settings import EMBEDDED_MODEL, ModelProfile, Settings
+from treadle.core.usage import Price
 
 _OPENAI_KEY = "OPENAI_API_KEY"
 
@@ -29,81 +31,110 @@ class ResolvedModel:
     context_tokens: int | None
 
 
-def resolve_model(
-    name: str, settings: Settings, environment: Mapping[str, str] | None = None
-) -> ResolvedModel:
-    """Find a model by its name.
+class Models:
+    """The chat models of a project, by name.
 
-    Args:
-        name: ``embedded``, a profile in the settings, or ``provider:model`` as LangChain's
-            ``init_chat_model`` takes it.
-        settings: the project's settings.
-        environment: the environment variables; the process's own when not given.
-
-    Raises:
-        UnknownNameError: no model, profile or provider has that name.
-        ConfigError: its key is not set or its provider's package is not installed.
+    Each is made once, when it is first asked for. They share one pool of connections, which
+    `aclose` closes.
     """
-    variables = os.environ if environment is None else environment
-    profile = _profile(name, settings)
-    fallbacks = tuple(
-        _make(_profile(fallback, settings), settings, variables) for fallback in profile.fallbacks
-    )
-    return ResolvedModel(_make(profile, settings, variables), fallbacks, profile.context_tokens)
 
+    def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
+        """Take the project's settings, and the environment variables that hold the keys.
 
-def _profile(name: str, settings: Settings) -> ModelProfile:
-    if name in settings.models:
-        return settings.models[name]
-    if name == EMBEDDED_MODEL or ":" in name:
-        return ModelProfile(model=name)
-    known = [EMBEDDED_MODEL, *settings.models]
-    hint = "A provider's model is named as 'provider:model', such as 'openai:gpt-5-mini'."
-    raise UnknownNameError("model", name, known, hint=hint)
+        Args:
+            settings: where the profiles are.
+            environment: the variables; the process's own when not given.
+        """
+        self._settings = settings
+        self._environment = os.environ if environment is None else environment
+        self._made: dict[ModelProfile, BaseChatModel] = {}
+        self._connections: Any = None
 
+    def resolve(self, name: str) -> ResolvedModel:
+        """Find a model by its name.
 
-def _make(
-    profile: ModelProfile, settings: Settings, environment: Mapping[str, str]
-) -> BaseChatModel:
-    price = profile.price.to_price() if profile.price else None
-    if profile.model == EMBEDDED_MODEL:
-        from treadle.agents.embedded import EmbeddedChatModel  # noqa: PLC0415 - loads only if used
+        Args:
+            name: ``embedded``, a profile in the settings, or ``provider:model`` as LangChain's
+                ``init_chat_model`` takes it.
 
-        return through_boundary(EmbeddedChatModel(), ModelInfo(EMBEDDED_MODEL, price))
-    provider, separator, model = profile.model.partition(":")
-    if not separator or not model:
-        raise ConfigError(
-            f"{profile.model!r} names no model.", hint="Write 'provider:model' or 'embedded'."
+        Raises:
+            UnknownNameError: no model, profile or provider has that name.
+            ConfigError: its key is not set or its provider's package is not installed.
+        """
+        profile = self._profile(name)
+        fallbacks = tuple(self._model(self._profile(fallback)) for fallback in profile.fallbacks)
+        return ResolvedModel(self._model(profile), fallbacks, profile.context_tokens)
+
+    async def aclose(self) -> None:
+        """Close the connections to OpenAI-compatible servers; other providers keep their own."""
+        if self._connections is not None:
+            await self._connections.aclose()
+
+    def _profile(self, name: str) -> ModelProfile:
+        profiles = self._settings.models
+        if name in profiles:
+            return profiles[name]
+        if name == EMBEDDED_MODEL or ":" in name:
+            return ModelProfile(model=name)
+        hint = "A provider's model is named as 'provider:model', such as 'openai:gpt-5-mini'."
+        raise UnknownNameError("model", name, [EMBEDDED_MODEL, *profiles], hint=hint)
+
+    def _model(self, profile: ModelProfile) -> BaseChatModel:
+        if profile not in self._made:
+            self._made[profile] = self._make(profile)
+        return self._made[profile]
+
+    def _make(self, profile: ModelProfile) -> BaseChatModel:
+        if profile.model == EMBEDDED_MODEL:
+            return _embedded()
+        provider, separator, model = profile.model.partition(":")
+        if not separator or not model:
+            raise ConfigError(
+                f"{profile.model!r} names no model.", hint="Write 'provider:model' or 'embedded'."
+            )
+        price = profile.price.to_price() if profile.price else None
+        variable = profile.api_key_env or ""
+        if provider == "openai":
+            # The usual key is never sent to another server than the provider's own.
+            if not variable and not profile.base_url:
+                variable = _OPENAI_KEY
+            made = self._openai(profile, model, _key(profile.model, variable, self._environment))
+        else:
+            key = _key(profile.model, variable, self._environment) if variable else None
+            made = _other_provider(profile, provider, model, key)
+            variable = variable or f"{provider.upper()}_API_KEY"
+        info = ModelInfo(profile.model, price, variable, profile.base_url or "")
+        return through_boundary(made, info)
+
+    def _openai(self, profile: ModelProfile, model: str, key: Any) -> BaseChatModel:
+        from langchain_openai import ChatOpenAI  # noqa: PLC0415 - takes a second of CPU to load
+        from openai import DefaultAsyncHttpxClient  # noqa: PLC0415
+
+        if self._connections is None:
+            # LangChain would share one pool among all event loops of the process, for ever.
+            self._connections = DefaultAsyncHttpxClient()
+        return ChatOpenAI(
+            model=model,
+            api_key=key,
+            base_url=profile.base_url,
+            timeout=profile.timeout_seconds,
+            max_retries=profile.max_retries,
+            max_completion_tokens=profile.max_output_tokens,
+            temperature=profile.temperature,
+            stream_usage=True,
+            http_async_client=self._connections,
         )
-    if provider == "openai":
-        return _openai(profile, model, environment)
-    made = _other_provider(profile, provider, model, environment)
-    return through_boundary(
-        made, ModelInfo(profile.model, price, profile.api_key_env or f"{provider.upper()}_API_KEY")
-    )
 
 
-def _openai(profile: ModelProfile, model: str, environment: Mapping[str, str]) -> BaseChatModel:
-    from langchain_openai import ChatOpenAI  # noqa: PLC0415 - takes a second of CPU to load
+def _embedded() -> BaseChatModel:
+    from treadle.agents.embedded import EmbeddedChatModel  # noqa: PLC0415 - loads only if used
 
-    # The usual key is never sent to another server than the provider's own.
-    variable = profile.api_key_env or ("" if profile.base_url else _OPENAI_KEY)
-    made = ChatOpenAI(
-        model=model,
-        api_key=_key(profile.model, variable, environment),
-        base_url=profile.base_url,
-        timeout=profile.timeout_seconds,
-        max_retries=profile.max_retries,
-        max_completion_tokens=profile.max_output_tokens,
-        temperature=profile.temperature,
-        stream_usage=True,
-    )
-    price = profile.price.to_price() if profile.price else None
-    return through_boundary(made, ModelInfo(profile.model, price, variable, profile.base_url or ""))
+    free = Price(Decimal(0), Decimal(0))
+    return through_boundary(EmbeddedChatModel(), ModelInfo(EMBEDDED_MODEL, free))
 
 
 def _other_provider(
-    profile: ModelProfile, provider: str, model: str, environment: Mapping[str, str]
+    profile: ModelProfile, provider: str, model: str, key: Any
 ) -> BaseChatModel:
     from langchain.chat_models import init_chat_model  # noqa: PLC0415 - slow to load
 
@@ -113,19 +144,18 @@ def _other_provider(
         "max_tokens": profile.max_output_tokens,
         "temperature": profile.temperature,
         "base_url": profile.base_url,
+        "api_key": key,
     }
-    if profile.api_key_env:
-        options["api_key"] = _key(profile.model, profile.api_key_env, environment)
     given = {name: value for name, value in options.items() if value is not None}
     try:
         made: BaseChatModel = init_chat_model(model, model_provider=provider, **given)
-        return made
     except ImportError as error:
         raise ConfigError(
             f"the model {profile.model!r} needs a package that is not installed: {error}"
         ) from None
     except ValueError as error:
         raise ConfigError(f"the model {profile.model!r} cannot be used: {error}") from None
+    return made
 
 
 def _key(model: str, variable: str, environment: Mapping[str, str]) -> Any:

@@ -1,4 +1,4 @@
-"""Redis servers for the tests of this room.
+"""Redis servers for the tests.
 
 ``redis_server`` runs a test on Redis 6.2 and again on the machine's own server; ``redis_url``
 gives it Redis 6.2 alone, and ``cluster_url`` a cluster of three. Each starts a test empty.
