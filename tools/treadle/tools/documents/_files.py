@@ -59,7 +59,9 @@ def _walk(top: Path, root: Path, found: Found) -> None:
         inner = list(_visible(entries))
         for entry in inner:
             path = Path(entry.path)
-            if entry.is_symlink():
+            if not _is_text(entry.name):
+                found.skipped.append((folder / _readable(entry.name), "its name is not UTF-8"))
+            elif entry.is_symlink():
                 if _leads_out(path, root):
                     found.skipped.append((path, "a link that leads out of the folder"))
             elif entry.is_file() and is_document(path):
@@ -67,12 +69,23 @@ def _walk(top: Path, root: Path, found: Found) -> None:
         folders += [
             Path(entry.path)
             for entry in reversed(inner)
-            if entry.is_dir(follow_symlinks=False) and _is_own(Path(entry.path))
+            if entry.is_dir(follow_symlinks=False)
+            and _is_text(entry.name)
+            and _is_own(Path(entry.path))
         ]
 
 
 def _visible(entries: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
     return (entry for entry in entries if not entry.name.startswith("."))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be shown and sent; on some systems it is any bytes at all."""
+    return name == _readable(name)
+
+
+def _readable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _is_own(folder: Path) -> bool:

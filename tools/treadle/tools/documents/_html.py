@@ -9,7 +9,7 @@ from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 from treadle.tools.documents._document import Block, Document
 
 _UNSEEN_TAGS = """
-script style noscript template svg math head nav footer form button select iframe
+script style noscript template svg math head title nav footer form button select iframe
 """
 _BLOCK_TAGS = """
 address article aside blockquote body caption dd details div dl dt fieldset figcaption figure h1 h2
@@ -100,7 +100,7 @@ class _Blocks:
 
 
 def _says_something(strings: list[str]) -> bool:
-    return any(string.strip(" -|\n\t\r") for string in strings)
+    return any(string.strip().strip(" -|") for string in strings)
 
 
 def _is_hidden(tag: Tag) -> bool:

@@ -1,6 +1,5 @@
 """Cutting a document into passages."""
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -111,19 +110,23 @@ def _parts(line: str) -> Iterator[str]:
             yield rest
 
 
-def _packed(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
-    """Group pieces into passages of about the same length, as few as will do."""
+def _packed(pieces: Iterable[_Piece]) -> list[list[_Piece]]:
+    """Group pieces into as few passages as will do, all of about the same length."""
     pieces = list(pieces)
     total = sum(len(piece.text) + len(piece.joint) for piece in pieces)
-    enough = total / max(1, math.ceil(total / LONGEST))
-    group: list[_Piece] = []
+    fewest = len(_filled(pieces, LONGEST))
+    return _filled(pieces, total / max(1, fewest))
+
+
+def _filled(pieces: Iterable[_Piece], enough: float) -> list[list[_Piece]]:
+    """Group pieces in order, going on to the next group when one has enough or is full."""
+    groups: list[list[_Piece]] = []
     size = 0
     for piece in pieces:
         longer = size + len(piece.joint) + len(piece.text)
-        if group and (longer > LONGEST or size >= enough):
-            yield group
-            group, longer = [], len(piece.text)
-        group.append(piece)
+        if not groups or longer > LONGEST or size >= enough:
+            groups.append([])
+            longer = len(piece.text)
+        groups[-1].append(piece)
         size = longer
-    if group:
-        yield group
+    return groups

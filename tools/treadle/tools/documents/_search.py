@@ -16,7 +16,6 @@ MOST_RESULTS = 20
 
 def build(context: ToolContext) -> BaseTool:
     """Make the tool for a project's documents."""
-    index = open_index(context)
 
     @tool(effect=Effect.READ, time_limit=timedelta(seconds=15))
     async def search_documents(query: str, max_results: int = 5) -> ToolResult:
@@ -29,6 +28,7 @@ def build(context: ToolContext) -> BaseTool:
             query: what to look for: a question or keywords.
             max_results: how many passages to return, from 1 to 20.
         """
+        index = open_index(context)
         wanted = min(max(max_results, 1), MOST_RESULTS)
         hits = _distinct(await index.search(query, 2 * wanted))[:wanted]
         if hits:
