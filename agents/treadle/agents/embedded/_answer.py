@@ -1,17 +1,22 @@
 """Composing an answer from the units that fit a question best."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from treadle.agents.embedded._fit import MUST_FIT
-from treadle.agents.embedded._question import Question, Wants
+from treadle.agents.embedded._markdown import Form
+from treadle.agents.embedded._question import Question
 from treadle.agents.embedded._reading import Reading, Scored, likeness
-from treadle.agents.embedded._units import MAX_UNIT_CHARS, Form, Unit
+from treadle.agents.embedded._text import short
+from treadle.agents.embedded._units import Unit
+from treadle.agents.embedded._wants import Wants
+from treadle.agents.embedded._words import stem, words
 
-STRONG = 0.6
+STRONG = 0.66
 FAIR = 0.36
 MAX_CHARS = 1_100
+MAX_UNIT_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -21,11 +26,13 @@ class Found:
     Attributes:
         text: the answer with its labels.
         is_strong: whether it speaks to the whole question.
+        is_typed: whether it holds the sort of thing that is asked for.
         missing: words of the question that the texts do not mention.
     """
 
     text: str
     is_strong: bool
+    is_typed: bool
     missing: tuple[str, ...]
 
 
@@ -33,34 +40,47 @@ def compose(
     reading: Reading, units: Sequence[Unit], question: Question, already_said: str = ""
 ) -> Found | None:
     """Return the best answer the units give, or ``None`` when they give none."""
-    fresh = [one for one in reading.best if not _is_said(one.unit, already_said)]
-    good = [one for one in fresh if one.coverage >= FAIR and (one.covered or one.coverage > STRONG)]
+    good = [
+        one
+        for one in reading.best
+        if one.coverage >= FAIR and not (already_said and one.unit.text in already_said)
+    ]
+    if question.wants is not Wants.OVERVIEW:
+        good = [one for one in good if one.covered]
     if not good:
         return None
-    if question.wants in MUST_FIT:
-        typed = [one for one in good if one.is_typed]
-        is_typed = bool(typed) and typed[0].score > 0.5 * good[0].score
-        good = typed if is_typed else good
-    else:
-        is_typed = True
-    chosen = _choose(good, question)
-    covered = frozenset[int]().union(*(one.covered for one in chosen))
-    together = sum(
-        term.weight for index, term in enumerate(question.terms) if index in covered
-    ) / sum(term.weight for term in question.terms)
-    names_missing = [term for term in reading.missing if term.is_name]
-    best = max(max(one.coverage for one in chosen), 0.95 * together)
+    good, is_typed = _typed(good, question)
     by_position = {unit.position: unit for unit in units}
+    if question.wants is Wants.OVERVIEW:
+        chosen = _overview(good)
+    else:
+        chosen = _whole_list(good, question) or _choose(good, question)
     quoted = _with_neighbours([one.unit for one in chosen], by_position, question)
+    names_missing = any(term.is_name for term in reading.missing)
     return Found(
-        text=write(quoted, question),
-        is_strong=best >= STRONG and is_typed and not names_missing,
-        missing=tuple(term.word for term in reading.missing if term.weight > 0.3),
+        text=write(quoted),
+        is_strong=_share(chosen, question) >= STRONG and is_typed and not names_missing,
+        is_typed=is_typed,
+        missing=tuple(term.word for term in reading.missing if term.is_strong),
     )
 
 
-def _is_said(unit: Unit, already_said: str) -> bool:
-    return bool(already_said) and unit.text in already_said
+def _typed(good: list[Scored], question: Question) -> tuple[list[Scored], bool]:
+    """Keep to the units that hold what is asked for, where it cannot be answered without."""
+    if question.wants not in MUST_FIT:
+        return good, True
+    typed = [one for one in good if one.is_typed]
+    if typed and typed[0].score > 0.5 * good[0].score:
+        return typed, True
+    return good, False
+
+
+def _share(chosen: Sequence[Scored], question: Question) -> float:
+    """Return the share of the question that the chosen units speak to, alone or together."""
+    covered = frozenset[int]().union(*(one.covered for one in chosen))
+    whole = sum(term.weight for term in question.terms)
+    together = sum(term.weight for i, term in enumerate(question.terms) if i in covered) / whole
+    return max(0.95 * together, *(one.coverage for one in chosen))
 
 
 _MOST = {
@@ -68,50 +88,72 @@ _MOST = {
     Wants.TIME: 2,
     Wants.NUMBER: 2,
     Wants.PLACE: 2,
-    Wants.DEFINITION: 3,
+    Wants.DEFINITION: 2,
+    Wants.ANYTHING: 2,
     Wants.LIST: 8,
-    Wants.OVERVIEW: 5,
-    Wants.PROCEDURE: 4,
+    Wants.PROCEDURE: 3,
 }
 
 
 def _choose(good: Sequence[Scored], question: Question) -> list[Scored]:
     """Choose units that together cover the question and do not repeat each other."""
     first = good[0]
-    if siblings := _whole_list(first, good, question):
-        return siblings
     chosen = [first]
-    covered = set(first.covered)
-    most = _MOST.get(question.wants, 3)
+    own = {i for i, term in enumerate(question.terms) if not term.is_carried and term.is_strong}
+    wanted = own or set(range(len(question.terms)))
+    covered = set(first.spoken_to)
+    is_list = question.wants is Wants.LIST and first.unit.form in (Form.ITEM, Form.ROW)
+    is_broad = is_list or question.wants is Wants.COMPARISON
+    most = 3 if question.wants is Wants.LIST and not is_list else _MOST.get(question.wants, 3)
     used = len(first.unit.text)
-    broad = question.wants in (Wants.OVERVIEW, Wants.COMPARISON, Wants.LIST)
     for one in good[1:40]:
         if len(chosen) == most:
             break
-        brings_new = bool(one.covered - covered)
-        needed = 0.5 if brings_new or broad else 0.72
-        if one.score < needed * first.score or used + len(one.unit.text) > MAX_CHARS:
+        brings_new = bool((one.covered - covered) & wanted)
+        if question.wants is Wants.COMPARISON and not brings_new:
+            continue
+        needed = 0.5 if is_broad else 0.66 if brings_new else 0.8
+        if one.score < needed * first.score or one.coverage < needed * first.coverage:
+            continue
+        if used + len(one.unit.text) > MAX_CHARS:
             continue
         if any(likeness(one.unit.text, other.unit.text) > 0.7 for other in chosen):
             continue
         chosen.append(one)
-        covered |= one.covered
+        covered |= one.spoken_to
         used += len(one.unit.text)
     return chosen
 
 
-def _whole_list(first: Scored, good: Sequence[Scored], question: Question) -> list[Scored]:
+def _whole_list(good: Sequence[Scored], question: Question) -> list[Scored]:
     """Return all items of a list that is introduced as the answer."""
-    if question.wants not in (Wants.LIST, Wants.OVERVIEW) or first.unit.form is not Form.ITEM:
+    first = good[0].unit
+    if question.wants is not Wants.LIST or first.form not in (Form.ITEM, Form.ROW):
         return []
-    same = [
-        one
-        for one in good
-        if (one.unit.passage, one.unit.block) == (first.unit.passage, first.unit.block)
-    ]
-    return same[:8] if len(same) > 1 else []
+    same = [one for one in good if _place(one.unit) == _place(first)]
+    return same[:10] if len(same) > 1 else []
 
 
+_TOLD_OF_EACH = {1: 5, 2: 3, 3: 2}
+
+
+def _overview(good: Sequence[Scored]) -> list[Scored]:
+    """Choose the first sentences of the best passages."""
+    floor = 0.5 * good[0].score
+    passages = list(dict.fromkeys(one.unit.passage for one in good if one.score >= floor))[:3]
+    chosen: list[Scored] = []
+    for passage in passages:
+        own = [one for one in good if one.unit.passage == passage and one.score >= 0.4 * floor]
+        own.sort(key=lambda one: one.unit.position)
+        chosen.extend(own[: _TOLD_OF_EACH[len(passages)]])
+    return chosen
+
+
+def _place(unit: Unit) -> tuple[int, int]:
+    return (unit.passage, unit.block)
+
+
+_PERSONAL = re.compile(r"^\W*(?:It|Its|They|Their|He|She|His|Her)\b")
 _ANAPHORIC = re.compile(
     r"^\W*(?:It|Its|They|Their|These|Those|This|That|He|She|His|Her|Both|Such|However|Therefore"
     r"|Thus|Then|Also|Instead|Otherwise|But|And|So|Each|There)\b"
@@ -121,66 +163,78 @@ _ANAPHORIC = re.compile(
 def _with_neighbours(
     chosen: Sequence[Unit], by_position: dict[int, Unit], question: Question
 ) -> list[Unit]:
-    """Add the sentence before one that leans on it, and the code that one introduces."""
+    """Add the sentences that one leans on, and the code or list that one introduces."""
     picked = {unit.position: unit for unit in chosen}
     for unit in chosen:
         before = by_position.get(unit.position - 1)
-        if (
-            unit.form is Form.SENTENCE
-            and _ANAPHORIC.match(unit.text)
-            and before is not None
-            and (before.passage, before.block) == (unit.passage, unit.block)
-            and len(before.text) <= 300
-        ):
+        if unit.form is Form.CODE and before and before.text == unit.lead:
             picked.setdefault(before.position, before)
-        after = by_position.get(unit.position + 1)
-        if (
-            unit.form is Form.SENTENCE
-            and unit.text.endswith(":")
-            and after is not None
-            and after.passage == unit.passage
-            and after.lead == unit.text
-        ):
-            at = after.position
-            while (follower := by_position.get(at)) and follower.block == after.block:
-                if follower.passage != unit.passage or at - after.position >= 6:
-                    break
-                picked.setdefault(at, follower)
-                at += 1
-    best_first = {unit.passage: rank for rank, unit in reversed(list(enumerate(chosen)))}
-    return sorted(picked.values(), key=lambda unit: (best_first[unit.passage], unit.position))
-
-
-def write(units: Sequence[Unit], question: Question) -> str:
-    """Write units as an answer: sentences as prose, items as a list, code as code."""
-    lines: list[str] = []
-    prose: list[str] = []
-    for unit in units:
-        mark = f" [^{unit.label}]" if unit.label else ""
-        if unit.form is Form.SENTENCE:
-            prose.append(f"{short(unit.text)}{mark}")
+        if unit.form is not Form.SENTENCE:
             continue
-        if prose:
-            lines.append(" ".join(prose))
-            prose = []
+        for before in _leant_on(unit, by_position, question):
+            picked.setdefault(before.position, before)
+        for after in _introduced(unit, by_position):
+            picked.setdefault(after.position, after)
+    rank = {unit.passage: place for place, unit in reversed(list(enumerate(chosen)))}
+    return sorted(picked.values(), key=lambda unit: (rank[unit.passage], unit.position))
+
+
+def _leant_on(unit: Unit, by_position: dict[int, Unit], question: Question) -> Iterator[Unit]:
+    """Yield the sentences before that say what "it" is, unless the question itself does."""
+    named = {term.stem for term in question.terms if term.is_strong}
+    about = {stem(word) for word in words(unit.title)}
+    if _PERSONAL.match(unit.text) and about and about <= named:
+        return
+    at = unit
+    for _ in range(2):
+        before = by_position.get(at.position - 1)
+        if not _ANAPHORIC.match(at.text) or before is None or _place(before) != _place(unit):
+            return
+        if len(before.text) > 300:
+            return
+        yield before
+        at = before
+
+
+def _introduced(unit: Unit, by_position: dict[int, Unit]) -> Iterator[Unit]:
+    """Yield the code, rows or items that a sentence with a colon leads up to."""
+    first = by_position.get(unit.position + 1)
+    if first is None or first.lead != unit.text or first.passage != unit.passage:
+        return
+    for at in range(first.position, first.position + 8):
+        after = by_position.get(at)
+        if after is None or _place(after) != _place(first):
+            return
+        yield after
+
+
+def write(units: Sequence[Unit]) -> str:
+    """Write units as an answer: sentences as prose, items as a list, code as code."""
+    parts: list[str] = []
+    last: Unit | None = None
+    for unit in units:
+        mark = f"[^{unit.label}]" if unit.label else ""
         if unit.form is Form.CODE:
-            fence = "```"
-            while fence in unit.text:
-                fence += "`"
-            lines.append(
-                f"{fence}\n{unit.text[:MAX_CHARS]}\n{fence}{mark and chr(10)}{mark.strip()}"
-            )
-        elif len(units) == 1:
-            lines.append(f"{short(unit.text)}{mark}")
+            parts.append(f"\n\n{_fenced(unit.text)}" + (f"\n{mark}" if mark else ""))
         else:
-            lines.append(f"- {short(unit.text)}{mark}")
-    if prose:
-        lines.append(" ".join(prose))
-    return re.sub(r"\n\n(?=- )", "\n", "\n\n".join(lines))
+            is_item = unit.form is not Form.SENTENCE and len(units) > 1
+            bullet = "- " if is_item and not unit.text[:1].isdigit() else ""
+            said = f"{bullet}{short(unit.text, MAX_UNIT_CHARS)} {mark}".rstrip()
+            parts.append(_gap(last, unit, is_item) + said)
+        last = unit
+    return "".join(parts).strip("\n")
 
 
-def short(text: str, most: int = MAX_UNIT_CHARS) -> str:
-    """Return a text cut at a word where it is too long."""
-    if len(text) <= most:
-        return text
-    return text[:most].rsplit(" ", 1)[0].rstrip(" ,;:") + " …"
+def _gap(last: Unit | None, unit: Unit, is_item: bool) -> str:
+    if last is None or last.form is Form.CODE:
+        return "\n\n"
+    if is_item:
+        return "\n"
+    return " " if last.form is Form.SENTENCE else "\n\n"
+
+
+def _fenced(code: str) -> str:
+    fence = "```"
+    while fence in code:
+        fence += "`"
+    return f"{fence}\n{code[:MAX_CHARS]}\n{fence}"

@@ -1,19 +1,24 @@
 """The next step of a conversation: an answer, or one tool call with the thought behind it."""
 
-import re
 from dataclasses import dataclass
 
-from treadle.agents.embedded._answer import Found, compose, short
+from treadle.agents.embedded._answer import Found, compose
 from treadle.agents.embedded._conversation import Conversation, Result
+from treadle.agents.embedded._explain import hedged, nothing_found, reasoning, thought
 from treadle.agents.embedded._expression import asks_the_time, city_in, expression_in
 from treadle.agents.embedded._question import Question, read_question
 from treadle.agents.embedded._reading import read
 from treadle.agents.embedded._recall import recall
-from treadle.agents.embedded._say import acknowledge, joined, small_talk
+from treadle.agents.embedded._say import acknowledge, small_talk
 from treadle.agents.embedded._search import choose_search, query_for
+from treadle.agents.embedded._text import sentence_end, short
 from treadle.agents.embedded._tools import CONFIGURE_A_MODEL, Offer, OfferedTool, Use
 from treadle.agents.embedded._units import units_of
 from treadle.core.errors import ModelError
+
+MAX_TURNS_LEANT_ON = 6
+MIN_TEXT_CHARS = 200
+"""A message that brings this much text with its question is read like a document."""
 
 
 @dataclass(frozen=True)
@@ -40,218 +45,141 @@ def decide(conversation: Conversation, offer: Offer) -> Step:
     question = current_question(conversation)
     if offer.required:
         return _required_call(question, conversation, offer)
+    known = "" if conversation.results else _known(question, conversation, offer)
     if conversation.only_reasoning:
-        return Step(reasoning(question, conversation, offer))
-    if not conversation.results:
-        if said := small_talk(conversation.message, offer) or recall(question, conversation):
-            return Step(said)
-        if not question.text:
-            return Step(acknowledge(conversation.message))
-        if given := _in_the_message(question):
-            return Step(given.text)
-    return _look_up(question, conversation, offer)
+        return Step(reasoning(question, known))
+    if known:
+        return Step(known)
+    return (
+        _from_calculator_or_clock(question, conversation, offer)
+        or _call_calculator_or_clock(question, conversation, offer)
+        or _look_up(question, conversation, offer)
+    )
 
 
 def current_question(conversation: Conversation) -> Question:
     """Return the last message's question, completed by the turns before it."""
     before: Question | None = None
-    for turn in conversation.turns[-6:]:
+    for turn in conversation.turns[-MAX_TURNS_LEANT_ON:]:
         earlier = read_question(turn.said, before)
         before = earlier if earlier.text else _as_topic(turn.said)
-    own = read_question(conversation.message)
-    if own.context and own.text:
-        before = _as_topic(own.context)
-    return read_question(conversation.message, before)
+    question = read_question(conversation.message, before)
+    if question.text and question.context and question.leans_back:
+        topic = _as_topic(question.context)
+        return read_question(conversation.message, topic if topic.terms else before)
+    return question
 
 
 def _as_topic(said: str) -> Question:
     """Return what a statement is about, for the question that leans on it."""
-    topic = read_question(f"{short(said, 300)} ?")
-    named = tuple(term for term in topic.terms if term.is_name)
-    return Question(text=said, terms=named or topic.terms[:4])
+    terms = read_question(f"{short(said, 300)} ?").terms
+    names = tuple(term for term in terms if term.is_name)
+    return Question(text=said, terms=names or terms[:4])
 
 
-def _in_the_message(question: Question) -> Found | None:
-    """Answer from a text that stands in the message itself."""
-    if len(question.context) < 200:
-        return None
-    units = units_of([Result("", question.context)])
-    found = compose(read(units, question), units, question)
-    return found if found and found.is_strong else None
+def _known(question: Question, conversation: Conversation, offer: Offer) -> str:
+    """Return what can be said without a tool; nothing when it takes one."""
+    if said := small_talk(conversation.message, offer) or recall(question, conversation):
+        return said
+    if not question.text:
+        return acknowledge(conversation.message)
+    if len(question.context) < MIN_TEXT_CHARS:
+        return ""
+    found = _read(question, (Result("", question.context),))
+    return found.text if found and found.is_strong else ""
 
 
-def _look_up(question: Question, conversation: Conversation, offer: Offer) -> Step:
-    may_call = not (conversation.must_finish or offer.forbidden)
-    expression = expression_in(question.text)
-    is_clock = asks_the_time(question.text)
-    if direct := _direct_result(conversation, expression, is_clock, offer):
-        return direct
-    if may_call and not conversation.results:
-        if expression and (tool := offer.first(Use.CALCULATE)):
-            return Step(
-                f"This is arithmetic, so I calculate {expression}.",
-                tool.name,
-                tool.arguments(expression),
-            )
-        if is_clock and (tool := offer.first(Use.TIME)):
-            city = city_in(question.text)
-            where = f" for {city}" if city else ""
-            return Step(
-                f"Only a clock knows the time, so I ask {tool.name}{where}.",
-                tool.name,
-                tool.arguments(city),
-            )
-    found = _read_results(question, conversation)
-    if found and found.is_strong:
-        return Step(found.text)
-    if may_call and (tool := choose_search(question, offer, conversation.called)):
-        query = query_for(question, tool)
-        return Step(_thought(question, conversation, tool, query), tool.name, tool.arguments(query))
-    if found:
-        return Step(_hedged(found, question))
-    return Step(nothing_found(question, conversation, offer))
+def _read(question: Question, results: tuple[Result, ...], already_said: str = "") -> Found | None:
+    units = units_of(results)
+    return compose(read(units, question), units, question, already_said)
 
 
-def _direct_result(
-    conversation: Conversation, expression: str, is_clock: bool, offer: Offer
+def _from_calculator_or_clock(
+    question: Question, conversation: Conversation, offer: Offer
 ) -> Step | None:
     """Answer with what a calculator or a clock returned."""
     uses = {tool.name: tool.use for tool in offer.tools}
+    asked = {Use.CALCULATE: expression_in(question.text), Use.TIME: asks_the_time(question.text)}
     for result in conversation.results:
         use = uses.get(result.tool, Use.NONE)
-        if use not in (Use.CALCULATE, Use.TIME) and not (
-            (expression and "calc" in result.tool) or (is_clock and "time" in result.tool)
-        ):
+        if not asked.get(use):
             continue
         text = result.text.strip()
-        if result.failed:
-            return Step(f"{result.tool} could not answer: {short(text, 400)}")
-        lines = text.split("\n")
-        if use is Use.TIME and len(lines) > 1:
-            text = lines[-1]
-        return Step(text if text.endswith((".", "!", "?", ")")) else f"{text}.")
+        if result.failed or not text:
+            return Step(f"{result.tool} gave no answer: {sentence_end(short(text, 400))}")
+        return Step(sentence_end(text.split("\n")[-1] if use is Use.TIME else text))
     return None
 
 
-def _read_results(question: Question, conversation: Conversation) -> Found | None:
-    results = conversation.results
-    said = ""
-    if question.asks_more and conversation.turns:
-        said = conversation.turns[-1].answer
-    if not results:
+def _may_call(conversation: Conversation, offer: Offer) -> bool:
+    return not (conversation.must_finish or offer.forbidden)
+
+
+def _call_calculator_or_clock(
+    question: Question, conversation: Conversation, offer: Offer
+) -> Step | None:
+    if conversation.results or not _may_call(conversation, offer):
         return None
-    units = units_of(results)
-    return compose(read(units, question), units, question, said)
-
-
-def _hedged(found: Found, question: Question) -> str:
-    missing = (
-        f"Nothing I found mentions {joined([f'“{word}”' for word in found.missing[:3]], 'or')}. "
-        if found.missing
-        else ""
-    )
-    lead = "The closest I found is:" if missing else "I found no direct answer; the closest is:"
-    return f"{missing}{lead}\n\n{found.text}"
-
-
-def _thought(question: Question, conversation: Conversation, tool: OfferedTool, query: str) -> str:
-    where = {
-        Use.DOCUMENTS: "search the documents",
-        Use.ENCYCLOPAEDIA: "look in the encyclopaedia",
-        Use.WEB: "search the web",
-    }.get(tool.use, f"ask {tool.name}")
-    if conversation.results:
-        last = conversation.results[-1]
-        why = f"{last.tool or 'The last tool'} " + (
-            f"failed ({short(last.text.strip(), 120)})"
-            if last.failed
-            else "did not answer the question"
-        )
-        return f"{why}, so I {where} for “{query}”."
-    about = "It leans on what was said before. " if question.leans_back else ""
-    return f"{about}The question asks for {question.wants.value}, so I {where} for “{query}”."
-
-
-def nothing_found(question: Question, conversation: Conversation, offer: Offer) -> str:
-    """Say what was not found, and where it was looked for."""
-    about = f" about {question.subject}" if question.subject else " that answers this"
-    searched = list(dict.fromkeys(r.tool or "a tool" for r in conversation.results if not r.failed))
-    failed = {
-        r.tool or "a tool": short(" ".join(r.text.split()), 200)
-        for r in conversation.results
-        if r.failed
-    }
-    if not searched and not failed:
-        return f"I found nothing{about} in this conversation, and " + (
-            "no tool of mine can look it up."
-            if offer.usable() or offer.tools
-            else "I have no tool to look it up."
-        )
-    said = (
-        f"I found nothing{about} in {joined(searched)}." if searched else f"I found nothing{about}."
-    )
-    said += "".join(
-        f" {tool} failed: {text.rstrip('.')}."
-        for tool, text in failed.items()
-        if tool not in searched
-    )
-    return said
-
-
-def reasoning(question: Question, conversation: Conversation, offer: Offer) -> str:
-    """Write down what is asked, what is known of it, and what follows."""
-    if not question.text:
-        message = short(" ".join(conversation.message.split()), 200)
-        return f"Nothing is asked: “{message}” tells me something. I restate it, so that it is on record."
-    terms = joined([term.word for term in question.terms])
-    lines = [f"1. Asked: “{short(question.text, 200)}”, which is {question.wants.value}."]
-    if question.leans_back:
-        lines[0] += " It leans on the turn before."
-    lines.append(f"2. Key terms: {terms or 'none'}.")
-    known = small_talk(conversation.message, offer) or recall(question, conversation)
-    given = None if known else _in_the_message(question)
     expression = expression_in(question.text)
-    if known or given:
-        lines.append(f"3. Known: {short(known or given.text if given else known, 300)}")
-        lines.append(
-            "4. So the answer follows from that. I match words; a meaning put otherwise may escape me."
-        )
-    elif expression:
-        lines.append(f"3. This is arithmetic: {expression}. I cannot calculate without a tool.")
-        lines.append("4. So I must say that I cannot work it out here.")
-    else:
-        lines.append("3. Known from this conversation: nothing about it.")
-        lines.append("4. So I cannot answer from what I have, and must say so rather than guess.")
-    return "\n".join(lines)
+    if expression and (tool := offer.first(Use.CALCULATE)):
+        why = f"This is arithmetic, so I calculate {expression}."
+        return Step(why, tool.name, tool.arguments(expression))
+    if asks_the_time(question.text) and (tool := offer.first(Use.TIME)):
+        city = city_in(question.text)
+        why = f"Only a clock knows the time, so I ask {tool.name}{city and f' for {city}'}."
+        return Step(why, tool.name, tool.arguments(city))
+    return None
+
+
+def _look_up(question: Question, conversation: Conversation, offer: Offer) -> Step:
+    """Answer from what the search tools returned, or call the next one."""
+    last = conversation.turns[-1] if conversation.turns else None
+    already_said = last.answer if last and question.asks_more else ""
+    found = _read(question, conversation.results, already_said)
+    if found and found.is_strong:
+        return Step(found.text)
+    if _may_call(conversation, offer):
+        answered_before = last.results[-1].tool if last and last.results else ""
+        if tool := choose_search(question, offer, conversation.called, answered_before):
+            query = query_for(question, tool)
+            why = thought(question, conversation, tool, query)
+            return Step(why, tool.name, tool.arguments(query))
+    if not found and last and question.leans_back:
+        found = _read(question, last.results, already_said)
+    return Step(hedged(found, question) if found else nothing_found(question, conversation, offer))
 
 
 def _required_call(question: Question, conversation: Conversation, offer: Offer) -> Step:
+    """Call a tool because one must be called.
+
+    Raises:
+        ModelError: it needs a text, and the message holds none.
+    """
     text = question.text or conversation.message
-    expression = expression_in(text)
-    tools = [tool for tool in offer.tools if not offer.named or tool.name == offer.named]
-    if not offer.named:
-        usable = offer.usable()
-        best = (
-            (offer.first(Use.CALCULATE) if expression else None)
-            or (offer.first(Use.TIME) if asks_the_time(text) else None)
-            or choose_search(question, offer, conversation.called)
-            or choose_search(question, offer, ())
-        )
-        tools = [best] if best else list(usable or offer.tools)
-    tool = tools[0]
-    if tool.use is Use.CALCULATE:
-        argument = expression or short(text, 200)
-    elif tool.use is Use.TIME:
+    tool = _tool_to_call(question, text, conversation, offer)
+    if tool.use is Use.TIME:
         argument = city_in(text)
+    elif tool.use is Use.CALCULATE:
+        argument = expression_in(text) or short(text, tool.max_chars)
     else:
         argument = query_for(question, tool)
-    if tool.needs_argument and not argument:
-        argument = re.sub(r"\s+", " ", conversation.message).strip()[: tool.max_chars]
+    argument = argument or " ".join(conversation.message[: 4 * tool.max_chars].split())
     if tool.needs_argument and not argument:
         raise ModelError(
             f"The embedded model has nothing to call {tool.name} with: the message is empty.",
             hint=CONFIGURE_A_MODEL,
         )
-    return Step(
-        f"A tool call is required, so I call {tool.name}.", tool.name, tool.arguments(argument)
-    )
+    why = f"A tool call is required, so I call {tool.name}."
+    return Step(why, tool.name, tool.arguments(argument))
+
+
+def _tool_to_call(
+    question: Question, text: str, conversation: Conversation, offer: Offer
+) -> OfferedTool:
+    if offer.named:
+        return next(tool for tool in offer.tools if tool.name == offer.named)
+    calculator = offer.first(Use.CALCULATE) if expression_in(text) else None
+    clock = offer.first(Use.TIME) if asks_the_time(text) else None
+    search = choose_search(question, offer, conversation.called)
+    again = choose_search(question, offer, ())
+    return calculator or clock or search or again or next(iter(offer.usable() or offer.tools))

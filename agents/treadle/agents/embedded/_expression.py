@@ -3,10 +3,10 @@
 import re
 
 _SPOKEN = (
-    (r"\bmultiplied by\b|\btimes\b|(?<=\d)\s*x\s*(?=\d)|×", " * "),
-    (r"\bdivided by\b|÷|\bover\b(?=\s*\d)", " / "),
+    (r"\bmultiplied by\b|\btimes\b|(?<=\d)\s*x\s*(?=\d)|\u00d7", " * "),
+    (r"\bdivided by\b|\u00f7|\bover\b(?=\s*\d)", " / "),
     (r"\bplus\b|\badded to\b", " + "),
-    (r"\bminus\b|−", " - "),
+    (r"\bminus\b|\u2212", " - "),
     (r"\b(?:raised )?to the power (?:of )?", " ^ "),
     (r"\bsquared\b", "^2"),
     (r"\bcubed\b", "^3"),
@@ -78,7 +78,9 @@ def expression_in(text: str) -> str:
         if len(run) > len(best) and _OPERATION.search(run):
             best, rest = run, spoken[:at] + " " + spoken[end:]
         at = end
-    if not best or (_DATE_LIKE.match(best) and not re.search(r"calc|comput|what is", text, re.IGNORECASE)):
+    if not best or (
+        _DATE_LIKE.match(best) and not re.search(r"calc|comput|what is", text, re.IGNORECASE)
+    ):
         return ""
     other_words = re.findall(r"[^\W\d_]{2,}", _JUST_ASKING.sub(" ", rest))
     return "" if len(other_words) > 1 or re.search(r"\d", rest) else best
@@ -110,7 +112,9 @@ def _balanced(run: str) -> str:
     """Trim a run until it neither begins nor ends with half an operation."""
     run = run.strip()
     while run:
-        trimmed = re.sub(r"(?:[-+*/^,(]|\bof)\s*$|^\s*(?:[*/^,)%]|of\b)\s*", "", run, flags=re.IGNORECASE)
+        trimmed = re.sub(
+            r"(?:[-+*/^,(]|\bof)\s*$|^\s*(?:[*/^,)%]|of\b)\s*", "", run, flags=re.IGNORECASE
+        )
         if run.count("(") < run.count(")") and run.endswith(")"):
             trimmed = run[:-1]
         elif run.count("(") > run.count(")") and run.startswith("("):
@@ -123,15 +127,15 @@ def _balanced(run: str) -> str:
 
 
 _CLOCK = re.compile(
-    r"\bwhat(?:'s|’s| is)? (?:is )?(?:the )?(?:current |local |exact )?time(?: is it| now)?\b(?! zone|s\b| did| do| does| was)"
+    r"\bwhat(?:'s|\u2019s| is)? (?:is )?(?:the )?(?:current |local |exact )?time(?: is it| now)?\b(?! zone|s\b| did| do| does| was)"
     r"|\bwhat (?:day|date|month|year|weekday)(?: of the week)? (?:is|do we have) (?:it|today|now)\b"
-    r"|\b(?:what(?:'s|’s| is) )?(?:today(?:'s|’s)|the current|current) (?:date|time|day|year|weekday)\b"
-    r"|\bwhat is the (?:date|day) (?:today|now)\b|\bwhat(?:'s|’s| is) the date\b|\btime is it\b"
+    r"|\b(?:what(?:'s|\u2019s| is) )?(?:today(?:'s|\u2019s)|the current|current) (?:date|time|day|year|weekday)\b"
+    r"|\bwhat is the (?:date|day) (?:today|now)\b|\bwhat(?:'s|\u2019s| is) the date\b|\btime is it\b"
     r"|\bwhat (?:day|date) is today\b|\btell me the (?:time|date)\b",
     re.IGNORECASE,
 )
 _CITY = re.compile(
-    r"\b(?:in|for|at)\s+(?:the\s+)?([A-Z][\w'’.-]*(?:[ /][A-Z][\w'’.-]*){0,3}|UTC[+-]?\d{0,2})"
+    r"\b(?:in|for|at)\s+(?:the\s+)?([A-Z][\w'\u2019.-]*(?:[ /][A-Z][\w'\u2019.-]*){0,3}|UTC[+-]?\d{0,2})"
 )
 _CITY_LOWER = re.compile(
     r"\b(?:time|date|day|it|now)\b.{0,20}\b(?:in|for|at)\s+([a-z][a-z ]{2,30}?)\s*(?:now|today|right now)?\W*$",

@@ -2,59 +2,86 @@
 
 import re
 
-from treadle.agents.embedded._question import Question, Wants
-from treadle.agents.embedded._units import Form, Unit
-from treadle.agents.embedded._words import placed_words, stem
+from treadle.agents.embedded._markdown import Form
+from treadle.agents.embedded._question import Question
+from treadle.agents.embedded._units import Unit
+from treadle.agents.embedded._wants import Wants
+from treadle.agents.embedded._words import content_stems, placed_words
 
-_MONTHS = (
+_DAYS = (
     "january|february|march|april|may|june|july|august|september|october|november|december"
     "|monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 )
-_PERSON = re.compile(
-    r"\b(?!(?:The|This|That|These|It|In|On|At|A|An)\s)[A-Z][\w.’'-]*[ ](?:(?:van|von|de|der|di|da|of)"
-    r" )?[A-Z][\w.’'-]+|\bby (?:the )?[A-Z]\w+|\b(?:team|company|engineers?|scientists?|maintainers?"
-    r"|developers?|people|founders?|he|she|they)\b"
+_SPELT = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty"
+    "|hundred|thousand|million|billion|dozen|half"
 )
-_TIME = re.compile(
-    rf"\b(?:1\d{{3}}|20\d\d)s?\b|\b(?:{_MONTHS})\b|\b\d{{1,2}}(?:st|nd|rd|th) century"
-    r"|\b(?:bc|bce|ad|ce)\b|\b(?:every|after|before|within|once|daily|hourly|nightly|weekly|at startup"
-    r"|\d+ (?:seconds?|minutes?|hours?|days?|weeks?|months?|years?))\b",
-    re.IGNORECASE,
+_UNIT = (
+    r"%|(?:per ?cent|ns|ms|milli\w+|seconds?|s|min|minutes?|h|hours?|days?|weeks?|months?|years?"
+    r"|decades?|centur\w+|mm|cm|m|km|met(?:re|er)s?|kilomet\w+|miles?|feet|foot|ft|inch\w*|acres?"
+    r"|hectares?|km2|square|kg|g|t|tons?|tonnes?|kilo\w+|pounds?|lbs?|degrees?|\u00b0C|\u00b0F|bytes?"
+    r"|[kmgt]i?b|characters?|chars|lines?|words?|pages?|tokens?|times|km/h|mph|people|inhabitants)\b"
 )
-_NUMBER = re.compile(
-    r"\d[\d.,]*|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty"
-    r"|fifty|hundred|thousand|million|billion|dozen|half|twice|no limit|unlimited)\b",
-    re.IGNORECASE,
+_PERSON = (
+    r"\b(?!(?:The|This|That|These|It|In|On|At|A|An)\s)[A-Z][\w.\u2019'-]*[ ]"
+    r"(?:(?:van|von|de|der|di|da|of) )?[A-Z][\w.\u2019'-]+|\bby (?:the )?[A-Z]\w+"
+    r"|\b(?:team|company|companies|engineers?|scientists?|maintainers?|developers?|people|founders?"
+    r"|users?|process(?:es)?)\b"
 )
-_PLACE = re.compile(
+_TIME = (
+    rf"\b(?:1\d{{3}}|20\d\d)s?\b|\b(?:{_DAYS})\b|\b\d{{1,2}}(?:st|nd|rd|th) century"
+    r"|\b(?:every|after|before|within|once|daily|hourly|nightly|weekly|at startup|bc|bce|ad|ce"
+    r"|\d+ (?:seconds?|minutes?|hours?|days?|weeks?|months?|years?))\b"
+)
+_NUMBER = rf"\d[\d.,]*|\b(?:{_SPELT}|twice|no limit|unlimited)\b"
+_MEASURE = rf"(?:\d|\b(?:{_SPELT})\b)[\s\u00a0-]*(?:million |thousand |billion )?(?:{_UNIT})"
+_PLACE = (
     r"\b(?:in|at|on|near|from|to|under|inside|through|into|along|between)\s+(?:the |your |a )?"
-    r"(?:[A-Z]\w+|`?[~./\w-]*[/.][\w/.-]+|\w+ (?:folder|directory|file|table|list|city|river))|~/|`[/.]"
+    r"(?:[A-Z]\w+|`?[~./\w-]*[/.][\w/.-]+|[\w' ]{0,30}(?:folder|directory|file|table|list|city|river"
+    r"|bank|side|coast))|~/|`[/.]|\b(?:north|south|east|west)\S* of\b"
+    r"|\b(?:located|situated|lies|lives?|kept|stored)\b"
 )
-_REASON = re.compile(
-    r"\b(?:because|since|so that|therefore|thus|due to|in order to|reasons?|otherwise|to avoid|caus\w+"
-    r"|as a result|leads? to|led to|hence|thanks to|which means|results? (?:in|from)|so)\b",
-    re.IGNORECASE,
+_REASON = (
+    r"\b(?:because|since|so that|therefore|thus|due to|in order to|reasons?|otherwise|to avoid"
+    r"|caus\w+|as a result|leads? to|led to|hence|thanks to|which means|results? (?:in|from)|so)\b"
 )
-_PROCEDURE = re.compile(
+_PROCEDURE = (
     r"`[^`]+`|^\W*(?:run|use|set|install|call|add|write|open|create|pass|put|press|type|copy|start"
     r"|configure|choose|select|enter|click|make|define|give|wrap|import|export|remove|delete)\b"
-    r"|\bby \w+ing\b|\bfirst\b|\bthen\b|\busing\b|\bwith\b|\bwhen\b|\bthrough\b",
-    re.IGNORECASE,
+    r"|\bby \w+ing\b|\b(?:first|then|using|with|when|through)\b"
 )
-_PATTERNS = {
-    Wants.PERSON: _PERSON,
-    Wants.TIME: _TIME,
-    Wants.NUMBER: _NUMBER,
-    Wants.PLACE: _PLACE,
-    Wants.REASON: _REASON,
-    Wants.PROCEDURE: _PROCEDURE,
+_CASED = {Wants.PERSON: re.compile(_PERSON), Wants.PLACE: re.compile(_PLACE)}
+_PATTERNS = _CASED | {
+    wants: re.compile(pattern, re.IGNORECASE)
+    for wants, pattern in {
+        Wants.TIME: _TIME,
+        Wants.NUMBER: _NUMBER,
+        Wants.REASON: _REASON,
+        Wants.PROCEDURE: _PROCEDURE,
+    }.items()
 }
-MUST_FIT = frozenset({Wants.TIME, Wants.NUMBER, Wants.PERSON})
+_MEASURED = re.compile(_MEASURE, re.IGNORECASE)
+_ASKS_MEASURE = re.compile(
+    r"\bhow (?:long|tall|high|big|far|deep|wide|heavy|fast|hot|cold|old)\b", re.IGNORECASE
+)
+_LOOKED_AT_CHARS = 2_000
+
+MUST_FIT = frozenset({Wants.TIME, Wants.NUMBER, Wants.PERSON, Wants.DEFINITION})
 """A text without the thing asked for is no answer to these."""
 
 
-def fits(wants: Wants, unit: Unit, asked: frozenset[str]) -> bool:
-    """Tell whether a unit holds what is wanted, other than what the question itself says."""
+def fits(question: Question, unit: Unit, asked: frozenset[str], opens: bool) -> bool:
+    """Tell whether a unit holds what is wanted, other than what the question itself says.
+
+    Args:
+        question: the question.
+        unit: the unit.
+        asked: the words of the question, in lower case.
+        opens: whether the unit is the first below a heading that names what is asked about.
+    """
+    wants = question.wants
+    if wants is Wants.DEFINITION:
+        return (opens and unit.form is Form.SENTENCE) or is_definition(unit, question)
     if wants is Wants.LIST:
         return unit.form in (Form.ITEM, Form.ROW) or unit.text.count(",") > 1
     if wants is Wants.PROCEDURE and unit.form is Form.CODE:
@@ -62,25 +89,34 @@ def fits(wants: Wants, unit: Unit, asked: frozenset[str]) -> bool:
     pattern = _PATTERNS.get(wants)
     if pattern is None:
         return True
-    for found in pattern.finditer(unit.text[:2_000]):
-        if any(word not in asked for word, _ in placed_words(found[0])):
-            return True
-    return False
+    if wants is Wants.NUMBER and _ASKS_MEASURE.search(question.text):
+        pattern = _MEASURED
+    return any(
+        any(word not in asked for word, _ in placed_words(found[0]))
+        for found in pattern.finditer(unit.text[:_LOOKED_AT_CHARS])
+    )
 
 
 _COPULA = re.compile(
-    r"\b(?:is|are|was|were|means?|refers? to|stands? for|denotes?|describes?|names)\b|(?:\s[—–-]\s)|:\s"
+    r"\b(?:is|are|was|were|means?|refers? to|stands? for|denotes?|describes?|names)\b"
+    r"|\s[\u2014\u2013-]\s|:\s"
 )
+_IN_BRACKETS = re.compile(r"\([^()]{0,120}\)")
+_HEAD_CHARS = 200
 
 
 def is_definition(unit: Unit, question: Question) -> bool:
     """Tell whether a unit begins by saying what the subject of the question is."""
-    head = unit.text[:160]
+    if unit.form is Form.CODE:
+        return False
+    head = _IN_BRACKETS.sub("", unit.text[:_HEAD_CHARS])
     if unit.form is Form.ROW:
         head = head.partition(":")[2] or head
     copula = _COPULA.search(head)
-    if not copula:
+    if copula is None or "\u2192" in head[: copula.start()]:
         return False
-    begins = {stem(word) for word, _ in placed_words(head[: copula.start()])}
-    wanted = {term.stem for term in question.terms if term.weight > 0.3}
-    return bool(wanted) and wanted <= begins and len(begins) <= len(wanted) + 6
+    begins = set(content_stems(head[: copula.start()]))
+    wanted = {term.stem for term in question.terms if term.is_strong}
+    if question.wants is Wants.COMPARISON:
+        wanted &= begins
+    return bool(wanted) and wanted <= begins and len(begins) <= len(wanted) + 3

@@ -24,6 +24,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from treadle.agents.embedded._conversation import arguments_text, read_conversation
 from treadle.agents.embedded._decide import Step, decide
 from treadle.agents.embedded._tools import CONFIGURE_A_MODEL, read_offer
+from treadle.agents.embedded._words import UNSPACED
 from treadle.core.errors import ModelError
 
 MODEL_NAME = "embedded"
@@ -36,8 +37,9 @@ class EmbeddedChatModel(BaseChatModel):
     offered return: with whole sentences, table rows, list items or code, and the labels of their
     sources. The same messages give the same answer, byte for byte.
 
-    Its tokens are words and punctuation marks; ``usage_metadata`` counts them in the messages and
-    tools it is given and in what it says.
+    Its tokens are words of up to 16 characters, punctuation marks and the characters of scripts
+    without spaces; ``usage_metadata`` counts them in the messages and tools it is given and in
+    what it says.
 
     Raises:
         ModelError: when it is asked to fill a schema, or must call a tool that it cannot call.
@@ -187,7 +189,7 @@ def _identity(messages: Sequence[BaseMessage], step: Step) -> str:
     return digest.hexdigest()[:32]
 
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+_TOKEN = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]{{1,16}}|[^\w\s]")
 
 
 def _tokens(text: str) -> int:

@@ -1,50 +1,14 @@
-"""What a message asks: its kind, its key terms, and what sort of thing would answer it."""
+"""What a message asks: its key terms, and what sort of thing would answer it."""
 
 import re
 from dataclasses import dataclass, replace
-from enum import Enum
+from itertools import zip_longest
 
 from treadle.agents.embedded._sentences import sentences
-from treadle.agents.embedded._words import KINDS_OF_THING, STOPWORDS, placed_words, stem
+from treadle.agents.embedded._terms import LIGHT, MAX_TERMS, Term, key_terms, phrase
+from treadle.agents.embedded._wants import Wants, wanted
 
-MAX_TERMS = 16
 MAX_QUESTION_CHARS = 1_200
-
-
-class Wants(Enum):
-    """What sort of thing would answer a question."""
-
-    DEFINITION = "what something is"
-    PERSON = "a person or a maker"
-    TIME = "a time"
-    NUMBER = "a number"
-    PLACE = "a place"
-    REASON = "a reason"
-    PROCEDURE = "how something is done"
-    LIST = "a list"
-    COMPARISON = "a comparison"
-    OVERVIEW = "an overview"
-    ANYTHING = "a fact"
-
-
-@dataclass(frozen=True)
-class Term:
-    """A word a good answer is about.
-
-    Attributes:
-        word: as the person wrote it.
-        stem: what its forms have in common.
-        weight: 1 for a word of the question, less for one taken over from the turn before or
-            one that an answer need not repeat.
-        is_name: whether it is written as a name, a number or a piece of code.
-        is_carried: whether it was taken over from the turn before.
-    """
-
-    word: str
-    stem: str
-    weight: float = 1.0
-    is_name: bool = False
-    is_carried: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,8 +39,7 @@ class Question:
     @property
     def subject(self) -> str:
         """What it is about, in its own words, for "I found nothing about …"."""
-        terms = [t for t in self.terms if t.weight > 0.3] or list(self.terms)
-        return " ".join(term.word for term in terms[:8])
+        return phrase(self.text, self.terms)
 
 
 _ASKS = re.compile(
@@ -87,22 +50,28 @@ _ASKS = re.compile(
     r"|(?:tell me|explain|describe|define|list|name|show|find|search|look up|give me|compare"
     r"|summari[sz]e|recap|outline|remind me|repeat|calculate|compute|work out|evaluate|convert"
     r"|i (?:want|need|would like|'d like) to know|do you know|let me know|write|translate|draft"
-    r"|compose|generate|rewrite|paraphrase|proofread|report|research|investigate|check|read)\b)",
+    r"|compose|generate|rewrite|paraphrase|proofread|report|research|investigate|check|read"
+    r"|continue|go on|elaborate|say (?:that|it) again|wer|wie|warum|wann|wo|welche[rs]?|qui|que"
+    r"|quand|pourquoi|comment|combien|qu\u00e9|qui\u00e9n|cu\u00e1ndo|d\u00f3nde|c\u00f3mo)\b)",
     re.IGNORECASE,
 )
+_WHEN_CLAUSE = re.compile(r"^\W*(?:when|where|while|how)(?:ever)?\b[^?]*,\s*\w", re.IGNORECASE)
 _STATES = re.compile(
-    r"^\W*(?:i|i'm|i’m|we|my|our|the|this|that|it|he|she|they|there|these|those|remember|note"
+    r"^\W*(?:i|i'm|i\u2019m|we|my|our|the|this|that|it|he|she|they|there|these|those|remember|note"
     r"|keep in mind|you|your|from now on|please (?:remember|note)|actually|by the way|fyi|yes|no"
-    r"|ok|okay|thanks|thank you|sorry|hello|hi|hey)\b",
+    r"|ok|okay|thanks|thank you|sorry|hello|hi|hey|call me)\b",
     re.IGNORECASE,
 )
+_TO_KEEP = re.compile(r"^\W*(?:please\s+)?(?:remember|note|keep in mind)\b", re.IGNORECASE)
+_IS_A_QUESTION = ("?", "\uff1f", "\u061f")
+_TRAILERS = " \"'\u201d)*_"
 
 
 def asks(sentence: str) -> bool:
     """Tell whether a sentence asks for something."""
-    if sentence.rstrip(" \"'”)*_").endswith(("?", "？", "؟")):
+    if sentence.rstrip(_TRAILERS).endswith(_IS_A_QUESTION):
         return True
-    if re.match(r"^\W*(?:please\s+)?(?:remember|note|keep in mind)\b", sentence, re.IGNORECASE):
+    if _TO_KEEP.match(sentence) or _WHEN_CLAUSE.match(sentence):
         return False
     return bool(_ASKS.match(sentence)) and not sentence.rstrip().endswith("!")
 
@@ -111,7 +80,7 @@ def states(text: str) -> bool:
     """Tell whether a text that asks nothing tells something, rather than naming a topic."""
     if _STATES.match(text) or len(text.split()) > 8:
         return True
-    return text.rstrip().endswith((".", "!", "。")) and len(text.split()) > 2
+    return text.rstrip().endswith((".", "!", "\u3002")) and len(text.split()) > 2
 
 
 def read_question(message: str, before: "Question | None" = None) -> Question:
@@ -120,20 +89,26 @@ def read_question(message: str, before: "Question | None" = None) -> Question:
     asking = [part for part in parts if asks(part)]
     if not asking and parts and not states(message):
         asking = parts
-    text = " ".join(asking)
-    if len(text) > MAX_QUESTION_CHARS:
-        text = text[:MAX_QUESTION_CHARS].rsplit(" ", 1)[0]
-    context = "\n".join(part for part in parts if part not in asking) if asking else message
-    wants = _wants(text)
+    asked = set(asking)
+    context = "\n".join(part for part in parts if part not in asked) if asking else message
+    text = _shortened(" ".join(asking)).replace("\u2019", "'").strip()
+    terms = key_terms(text)
     question = Question(
-        text=text.strip(),
+        text=text,
         context=context.strip(),
-        terms=_terms(text, wants),
-        wants=wants,
+        terms=terms,
+        wants=wanted(text, sum(term.is_strong for term in terms)),
         leans_back=_leans_back(text),
         asks_more=bool(_MORE.search(text)),
     )
-    return _completed(question, before)
+    return question if before is None else _completed(question, before)
+
+
+def _shortened(text: str) -> str:
+    """Keep the end of a very long question: that is where it is asked."""
+    if len(text) <= MAX_QUESTION_CHARS:
+        return text
+    return text[-MAX_QUESTION_CHARS:].partition(" ")[2] or text[-MAX_QUESTION_CHARS:]
 
 
 _MORE = re.compile(
@@ -142,16 +117,16 @@ _MORE = re.compile(
     r"|say more|more about (?:it|that|this)|anything else)\b",
     re.IGNORECASE,
 )
-_BEGINS_MIDWAY = re.compile(
-    r"^\W*(?:and|but|so|also|or|then|what about|how about|why|why not|how so|since when|how come"
-    r"|really|where|when|who|how)\b\W*(?:\?|$|(?:what|how|about)?\s*\w+(?:\W+\w+){0,5}\W*$)",
-    re.IGNORECASE,
+_GOES_ON = re.compile(
+    r"^\W*(?:and|but|so|also|or|then|what about|how about)\b|^\W*why(?: not)?\W*$", re.IGNORECASE
 )
-_CONJUNCTION = re.compile(r"^\W*(?:and|but|so|also|or|then|what about|how about)\b", re.IGNORECASE)
-_EXPLETIVE = re.compile(
+_ONLY_ASKS = re.compile(
+    r"^\W*(?:who|what|when|where|why|how|which)(?:\s+\w+){0,4}\W*$", re.IGNORECASE
+)
+_EMPTY_IT = re.compile(
     r"\b(?:is|was|would|does|will|did) it (?:possible|true|safe|ok|okay|better|necessary|take|cost"
-    r"|make sense|matter|mean|rain\w*|snow\w*|be (?:possible|better))\b|\bthere (?:is|are|was|were)\b"
-    r"|\b(?:is|are|was|were) there\b",
+    r"|make sense|matter|rain\w*|snow\w*|be (?:possible|better))\b"
+    r"|\bthere (?:is|are|was|were)\b|\b(?:is|are|was|were) there\b",
     re.IGNORECASE,
 )
 _PRONOUN = re.compile(
@@ -163,139 +138,54 @@ _PRONOUN = re.compile(
 
 
 def _leans_back(text: str) -> bool:
-    if not text:
+    return bool(text) and bool(_GOES_ON.match(text) or _MORE.search(text) or _has_pronoun(text))
+
+
+def _has_pronoun(text: str) -> bool:
+    """Tell whether a pronoun stands for something that the question does not name before it."""
+    found = _PRONOUN.search(_EMPTY_IT.sub(" ", text))
+    if found is None:
         return False
-    if _CONJUNCTION.match(text) or _MORE.search(text):
-        return True
-    return bool(_PRONOUN.search(_EXPLETIVE.sub(" ", text)))
+    named_before = [term for term in key_terms(text[: found.start()]) if term.is_name]
+    return not named_before
 
 
-def _completed(question: Question, before: Question | None) -> Question:
-    if before is None or not question.text:
-        return question
-    strong = [term for term in question.terms if term.weight > 0.3]
-    if not (question.leans_back or (not strong and _BEGINS_MIDWAY.match(question.text))):
+def _completed(question: Question, before: Question) -> Question:
+    """Add what the turn before was about to a question that leans on it."""
+    strong = [term for term in question.terms if term.is_strong]
+    bare = not strong and _ONLY_ASKS.match(question.text)
+    if not question.text or not (question.leans_back or bare):
         return question
     own = {term.stem for term in question.terms}
-    whole_sentence = bool(_PRONOUN.search(_EXPLETIVE.sub(" ", question.text)))
+    names = any(term.is_name for term in before.terms)
+    pronoun = _has_pronoun(question.text)
     carried = [
         replace(
             term,
-            weight=min(term.weight, 0.8 if term.is_name else 0.45 if whole_sentence else 0.6),
+            weight=_carried_weight(term, names, pronoun, follower),
             is_carried=True,
         )
-        for term in before.terms
-        if term.stem not in own
+        for term, follower in zip_longest(before.terms, before.terms[1:])
+        if term.stem not in own and not (names and term.is_carried and not term.is_name)
     ]
     wants = question.wants
-    if question.wants is Wants.ANYTHING and _CONJUNCTION.match(question.text):
+    if wants is Wants.ANYTHING and not pronoun and not question.asks_more:
         wants = before.wants
-    terms = tuple([*question.terms, *carried][:MAX_TERMS])
-    return replace(question, terms=terms, wants=wants, leans_back=True)
+    return replace(
+        question,
+        terms=tuple([*question.terms, *carried][:MAX_TERMS]),
+        wants=Wants.OVERVIEW if question.asks_more else wants,
+        leans_back=True,
+    )
 
 
-_WANTS: tuple[tuple[Wants, str], ...] = (
-    (Wants.COMPARISON, r"\b(?:compare|difference|differences|differ|versus|vs|better than)\b"),
-    (
-        Wants.OVERVIEW,
-        r"\b(?:summari[sz]e|summary|overview|digest|outline|recap|brief(?:ing)?|report on"
-        r"|tell me (?:more |something )?about|what do you know about|research)\b",
-    ),
-    (
-        Wants.TIME,
-        r"\b(?:when|(?:what|which) (?:year|date|day|month|century|decade|time)|since when)\b",
-    ),
-    (
-        Wants.NUMBER,
-        r"\bhow (?:many|much|long|tall|high|big|large|old|far|deep|wide|heavy|fast|often|hot|cold"
-        r"|small)\b|\bwhat (?:number|percentage|share|population|distance|speed|price|cost)\b"
-        r"|\bwhat is the (?:\w+ )?(?:population|height|length|area|speed|size|number|price|cost"
-        r"|distance|depth|weight|age|port|limit|timeout)\b",
-    ),
-    (Wants.PERSON, r"\b(?:who|whom|whose)\b|\bwhat person\b|\bwhich (?:person|people)\b"),
-    (Wants.PLACE, r"\bwhere\b|\b(?:what|which) (?:place|city|country|folder|directory|region)\b"),
-    (
-        Wants.REASON,
-        r"\bwhy\b|\bhow come\b|\bwhat (?:is|was|are) the (?:reason|cause)|\bwhat causes\b",
-    ),
-    (
-        Wants.PROCEDURE,
-        r"\bhow (?:do|does|did|can|could|should|is|are|to|was|were|would|will)\b"
-        r"|\b(?:which|what) (?:command|commands|steps?)\b",
-    ),
-    (
-        Wants.LIST,
-        r"^\W*list\b|\bwhat are the (?:\w+ ){0,4}\w+s\b|\bwhich (?:\w+ ){0,2}\w+s (?:are|does|do|can|is|exist"
-        r"|come|has|have)\b|\bwhat (?:kinds|types|sorts) of\b|\bname (?:the|all|some)\b",
-    ),
-    (
-        Wants.DEFINITION,
-        r"^\W*(?:(?:and|but|so|please|hi|hello)\W+)*(?:what(?:'s|’s| is| are| was| were| does)|define"
-        r"|explain|describe|what do you mean by)\b",
-    ),
-)
-_WANTS_COMPILED = tuple((wants, re.compile(pattern, re.IGNORECASE)) for wants, pattern in _WANTS)
-_PERSON_BY_NAME = re.compile(r"^\W*(?:\w+\W+)?who(?:'s| is| was) (?:[A-Z]\w*\W*)+$")
-_SHORT_DEFINITION = 5
-
-
-def _wants(text: str) -> Wants:
-    if _PERSON_BY_NAME.match(text):
-        return Wants.DEFINITION
-    for wants, pattern in _WANTS_COMPILED:
-        if pattern.search(text):
-            if wants is Wants.DEFINITION and len(_meaningful(text)) > _SHORT_DEFINITION:
-                return Wants.ANYTHING
-            return wants
-    return Wants.ANYTHING
-
-
-def _meaningful(text: str) -> list[str]:
-    return [word for word, _ in placed_words(text) if word not in STOPWORDS]
-
-
-_UNIMPORTANT = frozenset(
-    """
-    summarise summarize summary overview digest outline recap report research compare comparison
-    difference differences versus vs list write check read calculate compute brief called
-    work works working happen happens use uses used using exist exists main documents document docs
-    wikipedia web internet online according better different
-    command commands step steps tall high long big large old far deep wide heavy fast often
-    kind percentage population folder directory century decade
-    """.split()  # noqa: SIM905
-)
-
-
-def _terms(text: str, wants: Wants) -> tuple[Term, ...]:
-    terms: list[Term] = []
-    seen: set[str] = set()
-    begins = True
-    shouts = text.isupper()
-    for word, place in placed_words(text):
-        written = text[place : place + len(word)]
-        one = stem(word)
-        is_name = _is_name(text, place, written, begins)
-        begins = False
-        if (
-            word in STOPWORDS
-            and not (is_name and not shouts and written.isupper() and len(word) > 1)
-        ) or (len(word) == 1 and word in "stdmlc" and not is_name):
-            continue
-        if one in seen:
-            continue
-        seen.add(one)
-        light = not is_name and (word in KINDS_OF_THING or word in _UNIMPORTANT)
-        terms.append(Term(written, one, 0.3 if light else 1.0, is_name))
-        if len(terms) == MAX_TERMS:
-            break
-    return tuple(terms)
-
-
-def _is_name(text: str, place: int, written: str, begins: bool) -> bool:
-    if any(char.isdigit() for char in written):
-        return True
-    before = text[:place].rstrip(" ")[-1:]
-    if before in {"`", '"', "“", "_", "-"} and before != "-":
-        return True
-    is_capital = written[:1].isupper()
-    return is_capital and not begins and before not in {".", "!", "?", ":"}
+def _carried_weight(term: Term, names: bool, pronoun: bool, follower: Term | None) -> float:
+    """Return how much a term of the turn before counts: a pronoun rather stands for a name."""
+    if term.is_name:
+        return 0.8
+    if term.weight <= LIGHT:
+        return 0.1
+    qualifies_a_name = follower is not None and follower.is_name
+    if names and not qualifies_a_name:
+        return 0.2 if pronoun else 0.4
+    return 0.5

@@ -1,9 +1,8 @@
 """What the embedded model says of its own: who it is, what it heard, what it did not find."""
 
 import re
-from collections.abc import Sequence
 
-from treadle.agents.embedded._answer import short
+from treadle.agents.embedded._text import joined, sentence_end, short
 from treadle.agents.embedded._tools import Offer, Use
 
 _WHO_ARE_YOU = re.compile(
@@ -84,16 +83,16 @@ def about_itself(offer: Offer) -> str:
 
 
 _FLIPS = (
-    (r"\bI am\b|\bI['’]m\b", "you are"),
+    (r"\bI am\b|\bI['\u2019]m\b", "you are"),
     (r"\bI was\b", "you were"),
-    (r"\bI['’]ve\b", "you have"),
-    (r"\bI['’]ll\b", "you will"),
-    (r"\bI['’]d\b", "you would"),
+    (r"\bI['\u2019]ve\b", "you have"),
+    (r"\bI['\u2019]ll\b", "you will"),
+    (r"\bI['\u2019]d\b", "you would"),
     (r"\bI\b|\bme\b", "you"),
     (r"\bmy\b|\bour\b", "your"),
     (r"\bmine\b|\bours\b", "yours"),
     (r"\bmyself\b", "yourself"),
-    (r"\bwe are\b|\bwe['’]re\b|\bwe\b|\bus\b", None),
+    (r"\bwe are\b|\bwe['\u2019]re\b|\bwe\b|\bus\b", None),
 )
 _ABOUT_YOU = re.compile(r"\b(?:you|your|yours|yourself)\b", re.IGNORECASE)
 
@@ -102,16 +101,19 @@ def acknowledge(statement: str) -> str:
     """Restate what the person stated, from the other side."""
     text = " ".join(statement.split())
     text = re.sub(
-        r"^(?:please\s+)?(?:remember|note|keep in mind)(?:\s+that)?[\s,:]+", "", text, flags=re.IGNORECASE
+        r"^(?:please\s+)?(?:remember|note|keep in mind)(?:\s+that)?[\s,:]+",
+        "",
+        text,
+        flags=re.IGNORECASE,
     )
     text = short(text, 300)
     if _ABOUT_YOU.search(text) or not re.search(
-        r"\b(?:I|my|we|our|me|us|mine)\b|\bI['’]", text, re.IGNORECASE
+        r"\b(?:I|my|we|our|me|us|mine)\b|\bI['\u2019]", text, re.IGNORECASE
     ):
         return f"Noted: “{text}”"
     for pattern, flipped in _FLIPS:
         if flipped is None:
-            text = re.sub(r"\bwe['’]re\b", "you are", text, flags=re.IGNORECASE)
+            text = re.sub(r"\bwe['\u2019]re\b", "you are", text, flags=re.IGNORECASE)
             text = re.sub(r"\b(?:we|us)\b", "you", text, flags=re.IGNORECASE)
         else:
             flags = 0 if pattern.startswith(r"\bI") and "me" not in pattern else re.IGNORECASE
@@ -119,14 +121,7 @@ def acknowledge(statement: str) -> str:
     if (
         not text.startswith(("I ", "I'"))
         and len(text) > 1
-        and statement.lstrip()[:2].lower() in ("i ", "i'", "my", "we", "ou", "i’")
+        and statement.lstrip()[:2].lower() in ("i ", "i'", "my", "we", "ou", "i\u2019")
     ):
         text = text[0].lower() + text[1:]
-    return f"Noted: {text}" + ("" if text.endswith((".", "!", "…", "。")) else ".")
-
-
-def joined(parts: Sequence[str], word: str = "and") -> str:
-    """Return "a", "a and b" or "a, b and c"."""
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+    return sentence_end(f"Noted: {text}")

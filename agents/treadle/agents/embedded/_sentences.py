@@ -12,6 +12,7 @@ _ABBREVIATIONS = frozenset(
 _END = re.compile(
     r"(?<![.!?…])[.!?…]+[\"'”’)\]*_`]*(?:\[[\w^]{1,8}\])*(?=\s+)|[。！？]+[」』”]?|[؟۔।]"
 )
+_CARRIES_ON = re.compile(r"\s*[\u2192\u2013\u2014;,-]")
 _LAST_WORD = re.compile(r"[^\s(\[\"'“]+$")
 _OPENS = re.compile(r"\s*[\"'“‘(\[*_`]{0,9}([^\W_])")
 
@@ -42,7 +43,7 @@ def _goes_on(text: str, begin: int, end: re.Match[str]) -> bool:
     """Tell whether a full stop belongs to an abbreviation, an initial or a number."""
     mark = end[0][0]
     if mark not in ".…":
-        return False
+        return bool(_CARRIES_ON.match(text, end.end()))
     following = _OPENS.match(text, end.end())
     if following and following[1].islower():
         return True

@@ -12,7 +12,10 @@ _STEMMER = snowballstemmer.stemmer("english")
 WORD = re.compile(r"\d+(?:\.\d+)+|[^\W_]+(?:\+\+|#)?")
 """A word, a number or a version; ``C++`` and ``C#`` are words too."""
 
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""The characters of scripts that write no spaces between words, as a range for a pattern."""
+
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 STOPWORDS = frozenset(
     """
@@ -29,29 +32,45 @@ STOPWORDS = frozenset(
     without won would wouldn yes yet you your yours yourself
     tell explain describe say says said show find look give define mean means meaning search
     want wondering wonder like many exactly briefly detail details simple simply short question
-    der die das und ist sind war wie was wer wo wann warum welche welcher welches ein eine einen im
-    den dem mit von zu auf für nicht
-    le la les un une des du et est sont était qui que quoi quel quelle quand où pourquoi comment en
-    dans pour pas avec
-    el los las una uno y es son fue qué quién cuál cuándo dónde por cómo del
-    il lo gli di che chi è sono quando dove perché come
     """.split()  # noqa: SIM905 - a list of 200 quoted words is not easier to read
 )
 
-KINDS_OF_THING = frozenset(
-    """
-    amount city country date day example examples kind kinds location name names number people
-    person place reason reasons sort thing things time type types way ways year
-    """.split()  # noqa: SIM905
+_FOREIGN_STOPWORDS = (
+    frozenset(
+        """
+        der die das und ist sind war waren wie was wer wo wann warum welche welcher welches ein eine
+        einen einem im den dem des mit von zu zum zur auf für nicht ich du er sie es wir ihr bitte
+        kann man hat haben wird werden über bei nach aus
+        """.split()  # noqa: SIM905
+    ),
+    frozenset(
+        """
+        le la les un une des du de et est sont était qui que quoi quel quelle quels quelles quand où
+        pourquoi comment en dans pour pas avec sur je tu il elle nous vous ce cette au aux se a l d
+        """.split()  # noqa: SIM905
+    ),
+    frozenset(
+        """
+        el la los las un una uno unos y es son fue qué quién cuál cuáles cuándo dónde por cómo del de
+        en con para no se su al lo que a me mi
+        """.split()  # noqa: SIM905
+    ),
+    frozenset(
+        """
+        il lo la gli le i di che chi è sono quando dove perché come un una e del della dei per con
+        non si a da in nel qual quale
+        """.split()  # noqa: SIM905
+    ),
 )
-"""Words that say what kind of answer is wanted; a good answer need not repeat them."""
+"""German, French, Spanish and Italian."""
+
 
 _SYNONYMS = (
     "start starts started launch boot begin run",
     "stop stops stopped end terminate shutdown shut halt quit exit",
     "delete remove erase forget drop purge",
-    "make create build construct develop design",
-    "invent create devise",
+    "make create build construct develop design write define",
+    "invent create devise patent",
     "found establish create start",
     "write author compose",
     "buy purchase acquire",
@@ -74,11 +93,10 @@ _SYNONYMS = (
     "limit maximum max most",
     "least minimum min",
     "allow permit can",
-    "support work compatible run",
+    "support work compatible",
     "require need necessary requirement",
     "license licence",
     "file files document",
-    "capital capitals",
     "citizen inhabitant resident population people",
     "live inhabit habitat reside",
     "eat diet feed food",
@@ -86,6 +104,34 @@ _SYNONYMS = (
     "difference differ unlike whereas",
     "use used usage purpose",
 )
+
+
+Languages = tuple[frozenset[str], ...]
+"""The stopwords of the languages a text may be in."""
+
+_ENGLISH: Languages = (STOPWORDS,)
+
+
+def languages_of(text: str) -> Languages:
+    """Return the stopwords to leave out of a text: English ones, or another language's too.
+
+    The words of another language count only where they outnumber the English ones, since "die"
+    and "war" mean something in English.
+    """
+    present = words(text[:1_000])
+    english = sum(word in STOPWORDS for word in present)
+    best = max(_FOREIGN_STOPWORDS, key=lambda known: sum(word in known for word in present))
+    return (STOPWORDS, best) if sum(word in best for word in present) > english else _ENGLISH
+
+
+def is_stopword(word: str, languages: Languages = _ENGLISH) -> bool:
+    """Tell whether a word in lower case means nothing on its own."""
+    return any(word in known for known in languages)
+
+
+def has_unspaced(text: str) -> bool:
+    """Tell whether a text is written, in part, without spaces between words."""
+    return bool(_UNSPACED.search(text))
 
 
 def words(text: str) -> list[str]:
@@ -104,9 +150,89 @@ def placed_words(text: str) -> Iterator[tuple[str, int]]:
             yield word, found.start()
 
 
+IRREGULAR = {
+    form: base
+    for base, *forms in (
+        line.split()
+        for line in [
+            "be been",
+            "become became",
+            "begin began begun",
+            "break broke broken",
+            "bring brought",
+            "build built",
+            "buy bought",
+            "catch caught",
+            "choose chose chosen",
+            "come came",
+            "cut cutting",
+            "draw drew drawn",
+            "drive drove driven",
+            "eat ate eaten",
+            "fall fell fallen",
+            "feel felt",
+            "fight fought",
+            "fly flew flown",
+            "forget forgot forgotten",
+            "freeze froze frozen",
+            "go went gone",
+            "grow grew grown",
+            "hold held",
+            "keep kept",
+            "know knew known",
+            "lead led",
+            "leave left",
+            "lose lost",
+            "make made",
+            "mean meant",
+            "meet met",
+            "pay paid",
+            "ride rode ridden",
+            "rise rose risen",
+            "run ran",
+            "sell sold",
+            "send sent",
+            "show shown",
+            "shrink shrank shrunk",
+            "sing sang sung",
+            "sink sank sunk",
+            "sleep slept",
+            "speak spoke spoken",
+            "spend spent",
+            "stand stood",
+            "steal stole stolen",
+            "swim swam",
+            "take took taken",
+            "teach taught",
+            "tell told",
+            "think thought",
+            "throw threw thrown",
+            "understand understood",
+            "wear wore worn",
+            "win won",
+            "write wrote written",
+            "child children",
+            "person people",
+            "man men",
+            "woman women",
+            "mouse mice",
+            "foot feet",
+            "tooth teeth",
+            "wolf wolves",
+            "life lives",
+            "index indices indexes",
+            "datum data",
+        ]
+    )
+    for form in forms
+}
+"""Forms that no rule leads back to their base."""
+
+
 @lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """Return what a word's forms have in common, without accents."""
+    word = IRREGULAR.get(word, word)
     if not word.isascii():
         decomposed = unicodedata.normalize("NFKD", word)
         word = "".join(char for char in decomposed if not unicodedata.combining(char))
