@@ -8,7 +8,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from treadle.memory.saver._bodies import Body, digest, first_difference
 from treadle.memory.saver._cache import ChannelName, LogCache
 from treadle.memory.saver._codec import Codec
-from treadle.memory.saver._intervals import NEW, intervals
+from treadle.memory.saver._intervals import NEW, Interval, intervals
 from treadle.memory.saver._records import log_value
 
 _INLINE = frozenset({int, float, bool, bytes, type(None)})
@@ -48,7 +48,7 @@ class Draft:
             return self._codec.dump(value)
         positions = self._positions(self._log, channel, entries)
         spans = intervals(positions)
-        if len(spans) >= _FEW_INTERVALS and _is_fragmented(len(spans), self._size(positions)):
+        if len(spans) >= _FEW_INTERVALS and _rent(spans, len(positions)) > self._size(positions):
             positions = self._positions(None, channel, entries)
             spans = intervals(positions)
         self._states.append((channel, positions))
@@ -119,9 +119,15 @@ def entries_of(value: Any) -> list[Any] | None:
     return list(value)
 
 
-def _is_fragmented(n_intervals: int, size: int) -> bool:
-    """Whether writing the bodies anew costs less than what the intervals have cost so far.
+def _rent(spans: Sequence[Interval], n_entries: int) -> float:
+    """Return about how many bytes the interval lists have cost since the entries lay together.
 
-    With one edit a checkpoint, ``n`` intervals have cost lists of ``n²/4`` intervals in all.
+    When that is more than the entries themselves, writing those anew in one piece is the cheaper.
+    Entries that were since replaced tell how many checkpoints there were; the lists grew all the
+    while, so that the last is about twice the average.
     """
-    return n_intervals**2 * _INTERVAL_BYTES / 4 > size
+    known = [span for span in spans if span[0] < NEW]
+    width = max((stop for _, stop in known), default=0) - min((s for s, _ in known), default=0)
+    n_new = sum(stop - first for first, stop in spans if first >= NEW)
+    n_replaced = max(0, width + n_new - n_entries)
+    return n_replaced * len(spans) * _INTERVAL_BYTES / 2
