@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+import sys
 from collections import Counter
 from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.waiting import eventually
 
 from treadle.core.errors import ConfigError, InputError, UnknownNameError
 from treadle.memory import connect
@@ -114,7 +116,7 @@ async def test_any_id_and_any_text_will_do(index, id_):
 
 
 async def test_a_query_of_a_megabyte_is_answered(index):
-    await index.add(texts(a="w5 needle"))
+    await index.add(texts(a="w5 w9"))
     assert await found(index, " ".join(f"w{number}" for number in range(150_000))) == ["a"]
 
 
@@ -322,3 +324,58 @@ async def test_it_ranks_as_the_formula_does_whatever_was_done(
     assert [hit.score for hit in hits] == pytest.approx([score for _, score in expected])
     by_text = Counter((round(score, 9), item.id, item.text) for item, score in expected)
     assert Counter((round(hit.score, 9), hit.id, hit.text) for hit in hits) == by_text
+
+
+async def test_it_works_on_a_cluster(cluster_url, monkeypatch):
+    monkeypatch.setattr(index_module, "FEWEST_DEAD_TO_SWEEP", 4)
+    async with connect(cluster_url) as client:
+        indexes = [TextIndex(client, f"treadle:main:docs:{{{name}}}") for name in "abcdef"]
+        for index in indexes:
+            for version in range(8):
+                await index.add(texts(x=f"red {version}", y="green"), notes={"x": {"v": version}})
+            assert await found(index, "red 7") == ["x"]
+            assert await found(index, "red 6") == ["x"]
+            assert (await index.entries())["x"].note == {"v": 7}
+            assert await index.remove(["y"]) == 1
+            assert await index.drop() > 0
+
+
+async def test_a_process_that_dies_in_the_middle_leaves_whole_ids(redis_url):
+    script = f"""
+import asyncio
+from treadle.memory import connect
+from treadle.memory.textindex import IndexedText, TextIndex
+
+async def main():
+    async with connect({redis_url!r}) as client:
+        index = TextIndex(client, {KEY!r})
+        for version in range(100_000):
+            await index.add(
+                [IndexedText(f"file{{n % 5}}", f"word v{{version}}") for n in range(20)],
+                notes={{f"file{{n}}": {{"version": version}} for n in range(5)}},
+            )
+asyncio.run(main())
+"""
+    async with connect(redis_url) as client:
+        index = TextIndex(client, KEY)
+        for _ in range(3):
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+            try:
+                await eventually(lambda: has_come_far(index))
+            finally:
+                process.kill()
+                await process.wait()
+            entries = await index.entries()
+            held = await index.get(entries)
+            for id_, entry in entries.items():
+                assert [item.text for item in held[id_]] == [f"word v{entry.note['version']}"] * 4
+            hits = await index.search("word", 1000)
+            assert sorted(hit.text for hit in hits) == sorted(
+                item.text for items in held.values() for item in items
+            )
+            await index.drop()
+
+
+async def has_come_far(index: TextIndex) -> bool:
+    entries = await index.entries()
+    return bool(entries) and max(entry.note["version"] for entry in entries.values()) > 20

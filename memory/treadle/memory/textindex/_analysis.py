@@ -61,10 +61,14 @@ class Analyzer:
 
     def terms(self, text: str) -> list[str]:
         """Return the text's terms in order, each as often as it occurs."""
+        return list(self.iter_terms(text))
+
+    def iter_terms(self, text: str) -> Iterator[str]:
+        """Give the text's terms as `terms` does, analysing no more of it than is asked for."""
         if not text.isascii():
             text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
-        terms_of = self._terms_of
-        return [term for token in _TOKEN.findall(text) for term in terms_of(token)]
+        for token in _TOKEN.finditer(text):
+            yield from self._terms_of(token[0])
 
     def _analyse_token(self, token: str) -> tuple[str, ...]:
         if _UNSPACED_RUN.search(token):

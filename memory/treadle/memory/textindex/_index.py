@@ -155,7 +155,7 @@ class TextIndex:
         Raises:
             ConfigError: the index was made with another language or version.
         """
-        weights = query_weights(self._analyzer.terms(query), TERMS_PER_QUERY)
+        weights = query_weights(self._analyzer.iter_terms(query), TERMS_PER_QUERY)
         segments = await self._segments_for(list(weights))
         return bm25(segments, list(weights.values()))
 

@@ -4,7 +4,7 @@ Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond"
 idf that stays above zero: ``ln(1 + (N - n + 0.5) / (n + 0.5))``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,12 +83,13 @@ def bm25(segments: Sequence[Segment], weights: Sequence[int]) -> Scores:
     return Scores(numbers[live], scores[live])
 
 
-def query_weights(terms: Sequence[str], limit: int) -> Mapping[str, int]:
-    """Count a query's terms; at most ``limit`` different ones, the first of them."""
+def query_weights(terms: Iterable[str], limit: int) -> dict[str, int]:
+    """Count a query's terms, as far as it has ``limit`` different ones."""
     weights: dict[str, int] = {}
     for term in terms:
-        if term in weights or len(weights) < limit:
-            weights[term] = weights.get(term, 0) + 1
+        weights[term] = weights.get(term, 0) + 1
+        if len(weights) == limit:
+            break
     return weights
 
 

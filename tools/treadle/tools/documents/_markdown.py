@@ -27,7 +27,7 @@ def read_markdown(text: str) -> Document:
     for position, token in enumerate(tokens):
         if token.level == 0 and token.map and token.nesting >= 0:
             block = _block(token, tokens, position, lines)
-            if block.text:
+            if block.text.strip():
                 blocks.append(block)
     return Document(blocks, title)
 
