@@ -4,6 +4,7 @@ Each pattern is a function from `GraphParts` (model, tools, prompt) and its own 
 compiled LangGraph graph that runs with or without the runtime.
 """
 
+from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._guards import STOPPED, partial_answer
 from treadle.graphs._history import fit, repair, since_last_question
 from treadle.graphs._parts import Graph, GraphParts
@@ -26,4 +27,6 @@ __all__ = [
     "react",
     "repair",
     "since_last_question",
+    "to_mermaid",
+    "to_svg",
 ]

@@ -1,0 +1,246 @@
+"""The command line as a person or a script uses it: a real process, its output and exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.support.waiting import wait_until
+
+from treadle.runtime.testing import ScriptedOpenAI, call, hang, say, server_error, unauthorized
+
+TREADLE = Path(sys.executable).parent / "treadle"
+DOCUMENT = "# Looms\n\nA floor loom of the Kestrel workshop has four shafts and six treadles.\n"
+
+
+@pytest.fixture
+def run(short_tmp_path, tmp_path, redis_url):
+    """Run a command in an empty project, with a Redis of its own and no keys."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "looms.md").write_text(DOCUMENT)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    kept |= {"TREADLE_HOME": str(short_tmp_path), "TREADLE_REDIS_URL": redis_url, "COLUMNS": "100"}
+
+    def run_command(*arguments, text=None, **variables):
+        return subprocess.run(
+            [TREADLE, *arguments],
+            cwd=tmp_path,
+            env={**kept, **variables},
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    run_command.environment = kept
+    run_command.folder = tmp_path
+    return run_command
+
+
+def provider(server):
+    return {"TREADLE_MODEL": "openai:gpt-5-mini", **server.environment}
+
+
+def test_the_main_job_from_documents_to_memory(run):
+    """What the README promises first: index, ask, be cited, be remembered."""
+    indexed = run("index", "docs")
+    assert indexed.returncode == 0, indexed.stderr
+    assert "1 added" in indexed.stderr
+    assert "1 unchanged" in run("index", "docs").stderr
+
+    question = "I weave linen. How many shafts has a floor loom of the Kestrel workshop?"
+    first = run("ask", question, "--thread", "t")
+    assert first.returncode == 0, first.stderr
+    assert "four shafts" in first.stdout
+    assert "[1]" in first.stdout
+    assert "docs/looms.md" in first.stdout
+    assert "search_documents(" in first.stderr
+    assert "thread t" in first.stderr
+
+    second = run("ask", "What did I say that I weave?", "--thread", "t", "--quiet")
+    assert "linen" in second.stdout
+    assert second.stderr == ""
+
+    listed = json.loads(run("threads", "list", "--json").stdout)
+    assert [(thread["id"], thread["turns"]) for thread in listed] == [("t", 2)]
+    shown = run("threads", "show", "t").stdout
+    assert "linen" in shown
+    assert json.loads(run("threads", "export", "t", "--json").stdout)["id"] == "t"
+    assert run("threads", "forget", "t", "--yes").returncode == 0
+    assert run("threads", "show", "t").returncode == 2
+    assert "No threads yet" in run("threads", "list").stderr
+
+
+def test_json_holds_the_whole_reply(run):
+    run("index", "docs")
+    reply = run("ask", "How many shafts has a Kestrel floor loom?", "--json")
+    data = json.loads(reply.stdout)
+    assert data["citations"][0]["uri"] == "docs/looms.md"
+    assert data["usage"]["tool_calls"] == 1
+
+
+def test_the_question_can_come_from_standard_input(run):
+    assert "name is Ada" in run("ask", "-", text="My name is Ada.").stdout
+
+
+def test_a_real_model_is_asked_with_one_variable(run):
+    with ScriptedOpenAI([call("calculate", expression="6*7"), say("It is 42.")]) as server:
+        done = run("ask", "What is six times seven?", **provider(server))
+    assert done.stdout.strip() == "It is 42."
+    assert "calculate(" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["ask", "hi", "--agent", "asistant"], "Did you mean 'assistant'"),
+        (["ask", ""], "question is empty"),
+        (["ask", "hi", "--model", "nope"], "No model is named 'nope'"),
+        (["ask", "hi", "--model", "openai:gpt-5-mini"], "OPENAI_API_KEY is not set"),
+        (["ask", "hi", "--project", "nowhere"], "does not exist"),
+        (["ask", "hi", "--redis", "redis://127.0.0.1:1"], "127.0.0.1:1"),
+        (["ask", "hi", "--redis", "nope://x"], "redis://"),
+        (["graph", "asistant"], "Did you mean 'assistant'"),
+        (["graph", "assistant", "-o", "a.doc"], ".svg"),
+        (["index", "nowhere"], "nowhere"),
+        (["threads", "show", "nope"], "No thread is named 'nope'"),
+        (["new", "docs"], "already holds something"),
+        (["aks"], "No such command"),
+    ],
+)
+def test_what_a_person_can_get_wrong_is_one_message_and_exit_code_2(run, arguments, expected):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_question_of_a_megabyte_is_refused_with_advice(run):
+    done = run("ask", "-", text="word " * 200_000)
+    assert done.returncode == 2
+    assert "treadle index" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("treadle.toml", "modle = 'x'", "treadle.toml"),
+        ("agents/mine.yaml", "graph: react\ntols: []\n", "mine.yaml:2"),
+        ("agents/mine.yaml", "graph: mine.py:graph\n", "mine.py:1: ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_project_is_named_with_file_and_line(run, file, text, expected):
+    (run.folder / "agents").mkdir()
+    (run.folder / "mine.py").write_text("1 / 0\n")
+    (run.folder / file).write_text(text)
+    done = run("ask", "hi", "--agent", "mine")
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [(unauthorized(), "OPENAI_API_KEY"), (server_error(400), "refused")],
+)
+def test_a_run_that_fails_ends_with_exit_code_1(run, failure, expected):
+    with ScriptedOpenAI([failure]) as server:
+        done = run("ask", "hi", **provider(server))
+    assert done.returncode == 1
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_keeps_the_question(run):
+    with ScriptedOpenAI([hang(say("Slow."), after_chunks=2), say("Now.")]) as server:
+        environment = {**run.environment, **provider(server)}
+        with subprocess.Popen(
+            [TREADLE, "ask", "Are you there?", "--thread", "t"],
+            cwd=run.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        ) as process:  # fmt: skip
+            try:
+                wait_until(lambda: len(server.requests) == 1, within_seconds=50)
+                process.send_signal(signal.SIGINT)
+                _, stderr = process.communicate(timeout=50)
+            finally:
+                process.kill()
+        assert process.returncode == 130
+        assert "--thread t" in stderr
+        assert "Traceback" not in stderr
+        run("ask", "And now?", "--thread", "t", **provider(server))
+    texts = [message["content"] for message in server.requests[1].messages[1:]]
+    assert texts == ["Are you there?", "And now?"]
+
+
+def test_a_chat_goes_on_over_turns_and_after_an_error(run):
+    with ScriptedOpenAI([say("Hello."), server_error(400), say("Goodbye.")]) as server:
+        done = run("chat", "--thread", "t", text="hi\nfail\nbye\n\n", **provider(server))
+    assert done.returncode == 0
+    assert "Hello." in done.stdout
+    assert "Goodbye." in done.stdout
+    assert "error:" in done.stderr
+
+
+def test_agents_are_listed_with_what_is_wrong_with_them(run):
+    (run.folder / "agents").mkdir()
+    (run.folder / "agents" / "bad.yaml").write_text("tols: []\n")
+    listed = {agent["name"]: agent for agent in json.loads(run("agents", "--json").stdout)}
+    assert listed["assistant"]["graph"] == "react"
+    assert "bad.yaml:1" in listed["bad"]["error"]
+    assert "bad.yaml:1" in run("agents").stdout
+
+
+def test_a_graph_is_drawn_as_text_and_as_a_picture(run):
+    assert "-->" in run("graph", "assistant").stdout
+    assert run("graph", "assistant", "-o", "graph.svg").returncode == 0
+    assert ET.parse(run.folder / "graph.svg").getroot().tag.endswith("svg")
+
+
+def test_the_doctor_says_what_is_there_and_what_is_wrong(run):
+    good = run("doctor", "--json")
+    findings = {finding["about"]: finding for finding in json.loads(good.stdout)}
+    assert good.returncode == 0
+    assert findings["redis"]["state"] == "ok"
+    assert findings["model"]["state"] == "note"
+    assert run("doctor", "--redis", "redis://127.0.0.1:1").returncode == 2
+    assert "OPENAI_API_KEY" in run("doctor", TREADLE_MODEL="openai:gpt-5-mini").stdout
+
+
+def test_a_new_project_passes_its_own_test_offline(run):
+    assert run("new", "mine").returncode == 0
+    environment = {name: run.environment[name] for name in ("PATH", "TREADLE_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=run.folder / "mine", env=environment, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+
+
+def test_output_into_a_closed_pipe_is_no_error(run):
+    command = f"{TREADLE} agents --json | head -c 1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=run.folder, env=run.environment, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+
+
+def test_help_and_version_load_nothing_heavy():
+    heavy = {"langchain", "langgraph", "openai", "redis", "pydantic", "numpy"}
+    code = (
+        "import sys\nsys.argv = ['treadle', '--help']\nfrom treadle.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print(sorted(set(sys.modules) & {heavy}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
