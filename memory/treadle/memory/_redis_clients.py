@@ -24,6 +24,7 @@ import redis.retry
 import redis.sentinel
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
+from treadle.core.errors import RedisError
 from treadle.memory._embedded import EmbeddedRedis
 from treadle.memory._redis_url import Cluster, SentinelService, Server
 
@@ -221,7 +222,7 @@ class _SyncEmbeddedConnection(redis.UnixDomainSocketConnection):
         try:
             return super()._connect()
         except SERVER_IS_GONE:
-            self._embedded.ensure_running()
+            _start_again(self._embedded)
             return super()._connect()
 
 
@@ -236,8 +237,15 @@ class _AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
         try:
             await super()._connect()
         except SERVER_IS_GONE:
-            await asyncio.to_thread(self._embedded.ensure_running)
+            await asyncio.to_thread(_start_again, self._embedded)
             await super()._connect()
+
+
+def _start_again(embedded: EmbeddedRedis) -> None:
+    try:
+        embedded.ensure_running()
+    except RedisError as error:  # callers of a client expect redis-py's errors
+        raise redis.ConnectionError(str(error)) from error
 
 
 class _SyncCluster(redis.RedisCluster):
