@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import redis.exceptions as redis_errors
 
-from treadle.core.errors import RedisError, UserError
+from treadle.core.errors import RedisError, TreadleError, UserError
 
 
 class RecordError(UserError):
@@ -21,6 +21,7 @@ def redis_errors_explained() -> Iterator[None]:
 
     Raises:
         RedisError: Redis could not be reached or refused the command.
+        RecordError: what is stored is damaged, so that nothing can be added.
     """
     try:
         yield
@@ -28,9 +29,11 @@ def redis_errors_explained() -> Iterator[None]:
         raise explained(problem) from problem
 
 
-def explained(problem: redis_errors.RedisError) -> RedisError:
-    """Return ``problem`` as a `RedisError` with a hint."""
+def explained(problem: redis_errors.RedisError) -> TreadleError:
+    """Return ``problem`` as an error with a hint."""
     text = str(problem)
+    if "DAMAGED" in text:
+        return RecordError(f"Nothing was written: {text}.", hint="Delete the thread.")
     for kind, marks, message, hint in _EXPLANATIONS:
         if isinstance(problem, kind) and any(mark in text for mark in marks):
             return RedisError(f"{message} ({text})", hint=hint)

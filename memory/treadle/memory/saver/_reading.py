@@ -115,14 +115,17 @@ class Reading:
             return self._codec.load(stored), []
         if refs.log_id != self._log_id:
             raise RecordError("the log it refers to is gone.", hint=_EVICTED)
+        for first, stop in refs.spans:
+            self._body(first)
+            self._body(stop - 1)  # a forged interval may be of any length
         positions = [position for first, stop in refs.spans for position in range(first, stop)]
-        entries = [self._entry(position) for position in positions]
+        entries = [self._body(position).fresh(self._codec) for position in positions]
         return (_DeltaSnapshot(entries) if refs.is_delta else entries), positions
 
-    def _entry(self, position: int) -> Any:
+    def _body(self, position: int) -> Body:
         body = self._bodies.get(position) or self._held(position)
         if body is not None:
-            return body.fresh(self._codec)
+            return body
         if position in self._unreadable:
             with naming(f"entry {position} of the log"):
                 raise self._unreadable[position]

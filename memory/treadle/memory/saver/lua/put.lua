@@ -10,6 +10,9 @@ local n_values = tonumber(ARGV[6])
 local first_body = 7 + 2 * n_values
 
 local log = read_log()
+if not log and redis.call('EXISTS', LOG) == 1 then
+  return redis.error_reply('DAMAGED the log of the thread has no readable first entry')
+end
 if known ~= '' and (not log or known ~= log.epoch) then return { 'stale' } end
 
 local start = 0
@@ -17,7 +20,6 @@ if log then start = log.base + redis.call('LLEN', LOG) - 1 end
 if first_body <= #ARGV then
   if not log then
     log = { id = fresh, epoch = fresh, base = 0 }
-    redis.call('DEL', LOG)
     redis.call('RPUSH', LOG, fresh .. ' ' .. fresh .. ' 0')
   end
   for i = first_body, #ARGV, CHUNK do

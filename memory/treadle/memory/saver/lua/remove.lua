@@ -31,13 +31,19 @@ if left == 0 then
   return removed
 end
 
+local log = read_log()
+local length = 0
+if log then length = redis.call('LLEN', LOG) - 1 end
 local used = {}
 for _, field in ipairs(redis.call('HKEYS', VAL)) do
   if kept[field] then
     local refs = log_refs(redis.call('HGET', VAL, field))
-    if refs then
+    if refs and log then
       each_interval(refs, function(first, stop)
-        for position = first, stop - 1 do used[position] = true end
+        -- Bounded, as a forged interval may be of any length.
+        for position = math.max(first, log.base), math.min(stop, log.base + length) - 1 do
+          used[position] = true
+        end
       end)
     end
   else
@@ -45,9 +51,7 @@ for _, field in ipairs(redis.call('HKEYS', VAL)) do
   end
 end
 
-local log = read_log()
 if log then
-  local length = redis.call('LLEN', LOG) - 1
   local trimmed = 0
   while trimmed < length and not used[log.base + trimmed] do trimmed = trimmed + 1 end
   -- A later position must never name another body, so the last one stays as a blank.
