@@ -7,6 +7,7 @@ from treadle.agents._definition import Agent
 from treadle.core.errors import ConfigError, UnknownNameError
 
 AGENT_FOLDER = "agents"
+"""The folder of a project that holds its agent files."""
 _SHIPPED = Path(str(files("treadle.agents"))) / "shipped"
 
 

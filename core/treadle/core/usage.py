@@ -74,6 +74,7 @@ class Usage:
 
 
 TOOL_CALL = Usage(tool_calls=1)
+"""The usage of one tool call."""
 
 
 def model_call_usage(message: AIMessage, price: Price | None) -> Usage:

@@ -137,6 +137,7 @@ class Broken:
 
 
 ModelReply = Answer | Failure | Broken
+"""What a model does with a request: answer, fail, or break off."""
 
 
 def say(text: str, *, reasoning: str = "") -> Answer:

@@ -70,7 +70,9 @@ class Encyclopedia(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What a person would call it."""
+        ...
 
     def opened(self, language: str) -> AbstractAsyncContextManager[Wiki]:
         """Open the edition in a language, the default one for ``""``.
