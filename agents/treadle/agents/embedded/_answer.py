@@ -1,7 +1,7 @@
 """Composing an answer from the units that fit a question best."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from treadle.agents.embedded._fit import MUST_FIT
@@ -15,6 +15,7 @@ from treadle.agents.embedded._words import stem, words
 
 STRONG = 0.66
 FAIR = 0.36
+_ENOUGH_IF_MISSING = 0.75
 MAX_CHARS = 1_100
 MAX_UNIT_CHARS = 500
 
@@ -56,12 +57,14 @@ def compose(
     else:
         chosen = _whole_list(good, question) or _choose(good, question)
     quoted = _with_neighbours([one.unit for one in chosen], by_position, question)
-    names_missing = any(term.is_name for term in reading.missing)
+    missing = [term for term in reading.missing if term.is_strong]
+    enough = _ENOUGH_IF_MISSING if missing else STRONG
+    names_missing = any(term.is_name for term in missing)
     return Found(
         text=write(quoted),
-        is_strong=_share(chosen, question) >= STRONG and is_typed and not names_missing,
+        is_strong=_share(chosen, question) >= enough and is_typed and not names_missing,
         is_typed=is_typed,
-        missing=tuple(term.word for term in reading.missing if term.is_strong),
+        missing=tuple(term.word for term in missing),
     )
 
 
@@ -78,9 +81,12 @@ def _typed(good: list[Scored], question: Question) -> tuple[list[Scored], bool]:
 def _share(chosen: Sequence[Scored], question: Question) -> float:
     """Return the share of the question that the chosen units speak to, alone or together."""
     covered = frozenset[int]().union(*(one.covered for one in chosen))
-    whole = sum(term.weight for term in question.terms)
-    together = sum(term.weight for i, term in enumerate(question.terms) if i in covered) / whole
+    together = _weight(covered, question) / sum(term.weight for term in question.terms)
     return max(0.95 * together, *(one.coverage for one in chosen))
+
+
+def _weight(positions: Collection[int], question: Question) -> float:
+    return sum(term.weight for i, term in enumerate(question.terms) if i in positions)
 
 
 _MOST = {
@@ -90,7 +96,7 @@ _MOST = {
     Wants.PLACE: 2,
     Wants.DEFINITION: 2,
     Wants.ANYTHING: 2,
-    Wants.LIST: 8,
+    Wants.LIST: 3,
     Wants.PROCEDURE: 3,
 }
 
@@ -100,27 +106,28 @@ def _choose(good: Sequence[Scored], question: Question) -> list[Scored]:
     first = good[0]
     chosen = [first]
     own = {i for i, term in enumerate(question.terms) if not term.is_carried and term.is_strong}
+    is_compared = question.wants is Wants.COMPARISON
     wanted = own or set(range(len(question.terms)))
-    covered = set(first.spoken_to)
-    is_list = question.wants is Wants.LIST and first.unit.form in (Form.ITEM, Form.ROW)
-    is_broad = is_list or question.wants is Wants.COMPARISON
-    most = 3 if question.wants is Wants.LIST and not is_list else _MOST.get(question.wants, 3)
+    covered = set(first.covered if is_compared else first.spoken_to)
+    most = _MOST.get(question.wants, 3)
     used = len(first.unit.text)
     for one in good[1:40]:
         if len(chosen) == most:
             break
         brings_new = bool((one.covered - covered) & wanted)
-        if question.wants is Wants.COMPARISON and not brings_new:
+        if is_compared and not brings_new:
             continue
-        needed = 0.5 if is_broad else 0.66 if brings_new else 0.8
+        needed = 0.5 if is_compared else 0.66 if brings_new else 0.8
         if one.score < needed * first.score or one.coverage < needed * first.coverage:
             continue
         if used + len(one.unit.text) > MAX_CHARS:
             continue
-        if any(likeness(one.unit.text, other.unit.text) > 0.7 for other in chosen):
+        if not is_compared and any(
+            likeness(one.unit.text, other.unit.text) > 0.7 for other in chosen
+        ):
             continue
         chosen.append(one)
-        covered |= one.spoken_to
+        covered |= one.covered if is_compared else one.spoken_to
         used += len(one.unit.text)
     return chosen
 
@@ -131,7 +138,10 @@ def _whole_list(good: Sequence[Scored], question: Question) -> list[Scored]:
     if question.wants is not Wants.LIST or first.form not in (Form.ITEM, Form.ROW):
         return []
     same = [one for one in good if _place(one.unit) == _place(first)]
-    return same[:10] if len(same) > 1 else []
+    everything = range(len(question.terms))
+    named_above = frozenset[int].intersection(*(one.spoken_to for one in same))
+    is_introduced = _weight(named_above, question) >= 0.5 * _weight(everything, question)
+    return same[:10] if len(same) > 1 and is_introduced else []
 
 
 _TOLD_OF_EACH = {1: 5, 2: 3, 3: 2}

@@ -85,7 +85,8 @@ _ONLY_REASONING = re.compile(
 _FINISH = re.compile(r"^\W*(?:call|use|make) no (?:more|further) tool", re.IGNORECASE)
 _NOTES_HEAD = re.compile(
     r"^\W*(?:<\w*(?:memor|fact|summar|recall)\w*>|[^.!?\n]{0,80}"
-    r"\b(?:summary|remember(?:ed)?|recalled|facts|memor(?:y|ies)|conversation so far)\b[^.!?\n]{0,80}:?)\W*$",
+    r"\b(?:summary|remember(?:ed)?|recalled|facts|memor(?:y|ies)"
+    r"|conversation so far)\b[^.!?\n]{0,80}:?)\W*$",
     re.IGNORECASE,
 )
 

@@ -11,6 +11,7 @@ from treadle.agents.embedded._reading import read
 from treadle.agents.embedded._recall import recall
 from treadle.agents.embedded._say import acknowledge, small_talk
 from treadle.agents.embedded._search import choose_search, query_for
+from treadle.agents.embedded._terms import key_terms
 from treadle.agents.embedded._text import sentence_end, short
 from treadle.agents.embedded._tools import CONFIGURE_A_MODEL, Offer, OfferedTool, Use
 from treadle.agents.embedded._units import units_of
@@ -72,7 +73,7 @@ def current_question(conversation: Conversation) -> Question:
 
 def _as_topic(said: str) -> Question:
     """Return what a statement is about, for the question that leans on it."""
-    terms = read_question(f"{short(said, 300)} ?").terms
+    terms = key_terms(short(said, 300))
     names = tuple(term for term in terms if term.is_name)
     return Question(text=said, terms=names or terms[:4])
 

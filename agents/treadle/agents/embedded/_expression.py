@@ -48,7 +48,8 @@ _PIECE = re.compile(
     re.IGNORECASE,
 )
 _OPERATION = re.compile(
-    r"\d\s*%?\s*[)]*\s*(?:[-+*/^]|\bof\b)\s*[(]*\s*[-+]?\s*(?:\d|[a-z]+\d*\s*\(|pi|\.)|[a-z]\s*\(|\)\s*[-+*/^]",
+    r"\d\s*%?\s*[)]*\s*(?:[-+*/^]|\bof\b)\s*[(]*\s*[-+]?\s*(?:\d|[a-z]+\d*\s*\(|pi|\.)"
+    r"|[a-z]\s*\(|\)\s*[-+*/^]",
     re.IGNORECASE,
 )
 _JUST_ASKING = re.compile(
@@ -78,9 +79,7 @@ def expression_in(text: str) -> str:
         if len(run) > len(best) and _OPERATION.search(run):
             best, rest = run, spoken[:at] + " " + spoken[end:]
         at = end
-    if not best or (
-        _DATE_LIKE.match(best) and not re.search(r"calc|comput|what is", text, re.IGNORECASE)
-    ):
+    if not best or _DATE_LIKE.match(best):
         return ""
     other_words = re.findall(r"[^\W\d_]{2,}", _JUST_ASKING.sub(" ", rest))
     return "" if len(other_words) > 1 or re.search(r"\d", rest) else best
@@ -123,22 +122,28 @@ def _balanced(run: str) -> str:
         if trimmed == run:
             break
         run = trimmed
+    run = " ".join(run.split())
     return run if run.count("(") == run.count(")") else ""
 
 
 _CLOCK = re.compile(
-    r"\bwhat(?:'s|\u2019s| is)? (?:is )?(?:the )?(?:current |local |exact )?time(?: is it| now)?\b(?! zone|s\b| did| do| does| was)"
+    r"\bwhat(?:'s|\u2019s| is)? (?:is )?(?:the )?(?:current |local |exact )?time(?: is it"
+    r"| now)?\b(?! zone|s\b| did| do| does| was)"
     r"|\bwhat (?:day|date|month|year|weekday)(?: of the week)? (?:is|do we have) (?:it|today|now)\b"
-    r"|\b(?:what(?:'s|\u2019s| is) )?(?:today(?:'s|\u2019s)|the current|current) (?:date|time|day|year|weekday)\b"
-    r"|\bwhat is the (?:date|day) (?:today|now)\b|\bwhat(?:'s|\u2019s| is) the date\b|\btime is it\b"
+    r"|\b(?:what(?:'s|\u2019s| is) )?(?:today(?:'s|\u2019s)|the current|current) (?:date|time"
+    r"|day|year|weekday)\b"
+    r"|\bwhat is the (?:date|day) (?:today|now)\b|\bwhat(?:'s|\u2019s| is) the date\b"
+    r"|\btime is it\b"
     r"|\bwhat (?:day|date) is today\b|\btell me the (?:time|date)\b",
     re.IGNORECASE,
 )
 _CITY = re.compile(
-    r"\b(?:in|for|at)\s+(?:the\s+)?([A-Z][\w'\u2019.-]*(?:[ /][A-Z][\w'\u2019.-]*){0,3}|UTC[+-]?\d{0,2})"
+    r"\b(?:in|for|at)\s+(?:the\s+)?([A-Z][\w'\u2019.-]*(?:[ /][A-Z][\w'\u2019.-]*){0,3}"
+    r"|UTC[+-]?\d{0,2})"
 )
 _CITY_LOWER = re.compile(
-    r"\b(?:time|date|day|it|now)\b.{0,20}\b(?:in|for|at)\s+([a-z][a-z ]{2,30}?)\s*(?:now|today|right now)?\W*$",
+    r"\b(?:time|date|day|it|now)\b.{0,20}\b(?:in|for|at)\s+([a-z][a-z ]{2,30}?)\s*(?:now|today"
+    r"|right now)?\W*$",
     re.IGNORECASE,
 )
 

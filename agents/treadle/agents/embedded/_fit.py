@@ -19,8 +19,10 @@ _SPELT = (
 _UNIT = (
     r"%|(?:per ?cent|ns|ms|milli\w+|seconds?|s|min|minutes?|h|hours?|days?|weeks?|months?|years?"
     r"|decades?|centur\w+|mm|cm|m|km|met(?:re|er)s?|kilomet\w+|miles?|feet|foot|ft|inch\w*|acres?"
-    r"|hectares?|km2|square|kg|g|t|tons?|tonnes?|kilo\w+|pounds?|lbs?|degrees?|\u00b0C|\u00b0F|bytes?"
-    r"|[kmgt]i?b|characters?|chars|lines?|words?|pages?|tokens?|times|km/h|mph|people|inhabitants)\b"
+    r"|hectares?|km2|square|kg|g|t|tons?|tonnes?|kilo\w+|pounds?|lbs?|degrees?|\u00b0C|\u00b0F"
+    r"|bytes?"
+    r"|[kmgt]i?b|characters?|chars|lines?|words?|pages?|tokens?|times|km/h|mph|people"
+    r"|inhabitants)\b"
 )
 _PERSON = (
     r"\b(?!(?:The|This|That|These|It|In|On|At|A|An)\s)[A-Z][\w.\u2019'-]*[ ]"
@@ -37,7 +39,8 @@ _NUMBER = rf"\d[\d.,]*|\b(?:{_SPELT}|twice|no limit|unlimited)\b"
 _MEASURE = rf"(?:\d|\b(?:{_SPELT})\b)[\s\u00a0-]*(?:million |thousand |billion )?(?:{_UNIT})"
 _PLACE = (
     r"\b(?:in|at|on|near|from|to|under|inside|through|into|along|between)\s+(?:the |your |a )?"
-    r"(?:[A-Z]\w+|`?[~./\w-]*[/.][\w/.-]+|[\w' ]{0,30}(?:folder|directory|file|table|list|city|river"
+    r"(?:[A-Z]\w+|`?[~./\w-]*[/.][\w/.-]+|[\w' ]{0,30}(?:folder|directory|file|table|list|city"
+    r"|river"
     r"|bank|side|coast))|~/|`[/.]|\b(?:north|south|east|west)\S* of\b"
     r"|\b(?:located|situated|lies|lives?|kept|stored)\b"
 )
@@ -86,14 +89,19 @@ def fits(question: Question, unit: Unit, asked: frozenset[str], opens: bool) -> 
         return unit.form in (Form.ITEM, Form.ROW) or unit.text.count(",") > 1
     if wants is Wants.PROCEDURE and unit.form is Form.CODE:
         return True
-    pattern = _PATTERNS.get(wants)
+    return holds(question, unit.text, asked)
+
+
+def holds(question: Question, text: str, asked: frozenset[str]) -> bool:
+    """Tell whether a text holds a date, a number, a place or whatever else is wanted."""
+    pattern = _PATTERNS.get(question.wants)
     if pattern is None:
         return True
-    if wants is Wants.NUMBER and _ASKS_MEASURE.search(question.text):
+    if question.wants is Wants.NUMBER and _ASKS_MEASURE.search(question.text):
         pattern = _MEASURED
     return any(
         any(word not in asked for word, _ in placed_words(found[0]))
-        for found in pattern.finditer(unit.text[:_LOOKED_AT_CHARS])
+        for found in pattern.finditer(text[:_LOOKED_AT_CHARS])
     )
 
 

@@ -18,21 +18,24 @@ _WHICH_MESSAGE = re.compile(
     r"|latest) (?:question|message)\b"
     r"|\bwhat (?:did|have) (?:i|we) (first|last|previously|just) (?:ask|say|write|talk)"
     r"|\bwhat did i (?:ask|say|write)(?: you)? (first|last|before|previously|just now|earlier)\W*$"
-    r"|\bwhat (?:was|is) the (first|last|previous) (?:thing|question) (?:that )?i (?:asked|said|told"
+    r"|\bwhat (?:was|is) the (first|last|previous) (?:thing|question) (?:that )?i (?:asked|said"
+    r"|told"
     r"|wrote)",
     re.IGNORECASE,
 )
 _SUMMARY = re.compile(
     r"\b(?:summari[sz]e|summary of|recap|sum up|overview of)\b.*\b(?:we|our|conversation|discussed"
     r"|discussion|talked|said|chat|so far|this thread)\b"
-    r"|\bwhat (?:have|did) we (?:\w+ )?(?:discuss|talk|cover|spoke|speak|said|say)(?:ed)?\b(?! about \w)"
+    r"|\bwhat (?:have|did) we (?:\w+ )?(?:discuss|talk|cover|spoke|speak|said"
+    r"|say)(?:ed)?\b(?! about \w)"
     r"|\bwhat (?:do you know|have i told you|did i tell you)(?: so far)?(?: about me)?\W*$"
     r"|\bwhat do you (?:know|remember) (?:about|of) me\b|\bwhat do you remember\W*$"
     r"|^\W*(?:summari[sz]e|recap|sum up)\W*$",
     re.IGNORECASE,
 )
 _YOUR_WORDS = re.compile(
-    r"\b(?:did|have) you (?:\w+ )?(?:sa[iy]d?|tell|told|mention(?:ed)?|answer(?:ed)?|written|found)\b"
+    r"\b(?:did|have) you (?:\w+ )?(?:sa[iy]d?|tell|told|mention(?:ed)?|answer(?:ed)?|written"
+    r"|found)\b"
     r"|\byou (?:\w+ )?(?:said|told me|mentioned|answered)\b"
     r"|\byour (?:first|last|previous|earlier) (?:answer|reply|message)\b"
     r"|^\W*(?:please |can you |could you )?(?:repeat|say) (?:that|it|this)(?: again)?\W*$"

@@ -215,7 +215,8 @@ _LINK = re.compile(
 )
 _TAG = re.compile(
     r"<!--.{0,400}?-->|</?(?:a|abbr|b|br|center|code|dd|details|div|dl|dt|em|h[1-6]|hr|i|img|kbd|li"
-    r"|ol|p|picture|pre|q|s|section|small|source|span|strong|sub|summary|sup|table|tbody|td|th|thead"
+    r"|ol|p|picture|pre|q|s|section|small|source|span|strong|sub|summary|sup|table|tbody|td|th"
+    r"|thead"
     r"|tr|u|ul)(?:\s[^<>]{0,300})?/?>",
     re.DOTALL | re.IGNORECASE,
 )

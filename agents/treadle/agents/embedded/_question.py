@@ -46,7 +46,8 @@ _ASKS = re.compile(
     r"^\W*(?:(?:and|but|so|also|then|ok|okay|now|please|hi|hello|hey|well)\b\W*)*"
     r"(?:(?:who|what|when|where|why|how|which|whose|whom|in which|in what|at what|on which|to whom"
     r"|for how|since when)\b"
-    r"|(?:is|are|was|were|do|does|did|can|could|should|would|will|has|have|had|may)\s+(?:not\s+)?\w+"
+    r"|(?:is|are|was|were|do|does|did|can|could|should|would|will|has|have|had"
+    r"|may)\s+(?:not\s+)?\w+"
     r"|(?:tell me|explain|describe|define|list|name|show|find|search|look up|give me|compare"
     r"|summari[sz]e|recap|outline|remind me|repeat|calculate|compute|work out|evaluate|convert"
     r"|i (?:want|need|would like|'d like) to know|do you know|let me know|write|translate|draft"
@@ -112,7 +113,8 @@ def _shortened(text: str) -> str:
 
 
 _MORE = re.compile(
-    r"^\W*(?:(?:and|please|ok|okay|can you|could you)\W+)*(?:tell me more|more detail|go on|continue"
+    r"^\W*(?:(?:and|please|ok|okay|can you|could you)\W+)*(?:tell me more|more detail|go on"
+    r"|continue"
     r"|elaborate|explain (?:that|it|this|more|further)|expand on (?:that|it|this)|what else"
     r"|say more|more about (?:it|that|this)|anything else)\b",
     re.IGNORECASE,
@@ -130,7 +132,8 @@ _EMPTY_IT = re.compile(
     re.IGNORECASE,
 )
 _PRONOUN = re.compile(
-    r"\b(?:it|its|it's|they|them|their|theirs|he|him|his|she|hers|her|the same|the (?:former|latter)"
+    r"\b(?:it|its|it's|they|them|their|theirs|he|him|his|she|hers|her|the same|the (?:former"
+    r"|latter)"
     r"|that one|this one|(?:this|that|these|those)(?=\s*[?.,!]|\s*$|\s+(?:is|are|was|were|mean|work"
     r"|do|does|happen|come|apply|differ|one|ones)\b))\b",
     re.IGNORECASE,
@@ -185,7 +188,9 @@ def _carried_weight(term: Term, names: bool, pronoun: bool, follower: Term | Non
         return 0.8
     if term.weight <= LIGHT:
         return 0.1
-    qualifies_a_name = follower is not None and follower.is_name
+    qualifies_a_name = (
+        follower is not None and follower.is_name and follower.is_carried == term.is_carried
+    )
     if names and not qualifies_a_name:
         return 0.2 if pronoun else 0.4
     return 0.5

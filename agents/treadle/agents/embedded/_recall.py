@@ -5,16 +5,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from treadle.agents.embedded._conversation import Conversation
+from treadle.agents.embedded._fit import MUST_FIT, holds
 from treadle.agents.embedded._history import from_history
 from treadle.agents.embedded._question import Question, asks
 from treadle.agents.embedded._sentences import sentences
+from treadle.agents.embedded._terms import phrase
 from treadle.agents.embedded._text import short
 from treadle.agents.embedded._wants import Wants
-from treadle.agents.embedded._words import SYNONYMS, content_stems, stem
+from treadle.agents.embedded._words import SYNONYMS, content_stems, stem, words
 
 _MY_WORDS = re.compile(
     r"\b(?:did|have|had) i (?:\w+ )?(?:sa[iy]d?|tell|told|mention(?:ed)?|ask(?:ed)?|wr[io]te?"
-    r"|call(?:ed)?|described?|given?|noted?)\b|\bi (?:\w+ )?(?:said|told you|mentioned|wrote|asked)\b"
+    r"|call(?:ed)?|described?|given?|noted?)\b|\bi (?:\w+ )?(?:said|told you|mentioned|wrote"
+    r"|asked)\b"
     r"|\bremind me\b|\b(?:as|like) i said\b"
     r"|\bdo you (?:still )?(?:remember|recall|know) (?:what |which |where |when |who |how )?"
     r"(?:my|i|our|we)\b",
@@ -22,8 +25,9 @@ _MY_WORDS = re.compile(
 )
 _ABOUT_ME = re.compile(r"\b(?:my|mine|our|ours|i|i'm|we|me|us)\b", re.IGNORECASE)
 _ADVICE = re.compile(
-    r"\b(?:how|what|where|when|which|why|who)\b[^.?!]{0,40}\b(?:do|does|can|could|should|must"
-    r"|would|may|might|shall|will|need)\s+(?:i|we)\b"
+    r"\b(?:how|why)\b[^.?!]{0,40}\b(?:do|does|did|am|are|can|could|should|must|would"
+    r"|will)\s+(?:i|we)\b"
+    r"|\b(?:can|could|should|must|would|may|might|shall|need)\s+(?:i|we)\b"
     r"|^\W*(?:can|could|should|may|must|do|would|shall) (?:i|we)\b"
     r"|\b(?:help|tell|show|give|let) (?:me|us)\b|\bi (?:want|need|would like)\b",
     re.IGNORECASE,
@@ -81,37 +85,52 @@ def _told(question: Question, conversation: Conversation) -> str:
     text = question.text
     asks_for_words = bool(_MY_WORDS.search(text))
     is_private = bool(_MY_OWN.search(text) or _MY_DOING.search(text) or _NAME_ASKED.search(text))
-    is_personal = (
-        asks_for_words or is_private or bool(_ABOUT_ME.search(text) and not _ADVICE.search(text))
-    )
     quotes = list(_statements(question, conversation))
-    if best := _quotes_about(question, quotes, is_personal):
+    needed = 1.0
+    if asks_for_words or is_private:
+        needed = 0.34
+    elif _ABOUT_ME.search(text) and not _ADVICE.search(text):
+        needed = 0.5
+    is_yes_or_no = bool(re.match(r"\W*(?:did|have) i\b", text, re.IGNORECASE))
+    if best := _quotes_about(question, quotes, needed):
         said = " ".join(f"{quote.speaker}: “{short(quote.text, 300)}”" for quote in best)
-        return f"Yes. {said}" if re.match(r"\W*(?:did|have) i\b", text, re.IGNORECASE) else said
-    return _not_told(question, quotes) if asks_for_words or is_private else ""
+        return f"Yes. {said}" if is_yes_or_no else said
+    if asks_for_words or is_private:
+        return ("No. " if is_yes_or_no else "") + _not_told(question, quotes)
+    return ""
 
 
-def _quotes_about(question: Question, quotes: Sequence[Quote], is_personal: bool) -> list[Quote]:
-    """Return what was said about the question, the best and latest first; at most two."""
+def _quotes_about(question: Question, quotes: Sequence[Quote], least: float) -> list[Quote]:
+    """Return what was said about the question, the best and latest first; at most two.
+
+    Args:
+        question: the question.
+        quotes: what was said.
+        least: the share of the question's words that a quote must hold, from 0 to 1; at 1, it
+            must be more than one word or hold the sort of thing that is asked for.
+    """
     if _NAME_ASKED.search(question.text):
         named = [quote for quote in quotes if _NAME_TOLD.search(quote.text)]
         if named:
             return [named[-1]]
-    if not is_personal and question.wants in _NO_FACTS:
+    if least == 1.0 and question.wants in _NO_FACTS:
         return []
     terms = {term.stem for term in question.own_terms} - _SAYING
     kinds = _kind_asked_for(question)
     needed = terms - kinds or terms
     if not needed:
         return []
+    is_typed = question.wants in MUST_FIT
+    asked = frozenset(words(question.text))
     rated: list[tuple[float, int, int, Quote]] = []
     for place, quote in enumerate(quotes):
         stems = set(content_stems(quote.text))
         met = {one for one in needed if one in stems or SYNONYMS.get(one, frozenset()) & stems}
         if not met or stems <= terms:
             continue
-        share = len(met) / len(needed)
-        if share >= 0.34 if is_personal else share == 1.0 and len(met) > 1:
+        if len(met) < least * len(needed):
+            continue
+        if least < 1.0 or len(met) > 1 or (is_typed and holds(question, quote.text, asked)):
             rated.append((len(met) + 0.5 * len(stems & kinds), quote.turn, place, quote))
     rated.sort(key=lambda one: one[:3], reverse=True)
     best = {quote.text: quote for rating, _, _, quote in rated if rating == rated[0][0]}
@@ -147,7 +166,8 @@ def _statements(question: Question, conversation: Conversation) -> Iterator[Quot
 
 
 def _not_told(question: Question, quotes: Sequence[Quote]) -> str:
-    about = f" about “{question.subject}”" if question.subject else ""
+    topic = tuple(term for term in question.own_terms if term.stem not in _SAYING)
+    about = f" about “{phrase(question.text, topic)}”" if topic else ""
     said = f"I found nothing{about} in what you have told me in this conversation."
     latest = [quote for quote in quotes if quote.speaker == "You said"][-3:]
     if not latest:

@@ -58,7 +58,9 @@ _SAYS_WHAT_KIND = frozenset(
     """.split()  # noqa: SIM905
 )
 _MEASURED = frozenset(
-    "tall high long big large old far deep wide heavy fast often quickly hot cold small".split()  # noqa: SIM905
+    """
+    tall high long big large old far deep wide heavy fast often quickly hot cold small
+    """.split()  # noqa: SIM905
 )
 _PLACES_TO_LOOK = frozenset(
     """
@@ -66,9 +68,13 @@ _PLACES_TO_LOOK = frozenset(
     """.split()  # noqa: SIM905
 )
 _LOOK_THERE = re.compile(
-    r"\b(?:in|from|search|of|on|to|with|using)\s+(?:the |our |my |your |these )?(?:project )?$|^\W*$"
+    r"\b(?:in|from|search|of|on|to|with|using)\s+(?:the |our |my |your |these )?(?:project )?$"
+    r"|^\W*$"
     r"|\b(?:the|a)\s+$",
     re.IGNORECASE,
+)
+_TO_WHOM = re.compile(
+    r"\b(?:to me )?(?:like|as if) (?:i am|i'm|i were) (?:an? )?\w+\b", re.IGNORECASE
 )
 _ASKS_KIND = re.compile(
     r"\b(?:which|what|what(?:'s| is| are| was| were) the|in which|name the)\s+(?:\w+\s+)?$",
@@ -78,6 +84,7 @@ _ASKS_KIND = re.compile(
 
 def key_terms(text: str) -> tuple[Term, ...]:
     """Return what a question is about, in its own order, each word once."""
+    text = _TO_WHOM.sub("", text)
     terms: list[Term] = []
     seen: dict[str, int] = {}
     begins, shouts = True, text.isupper()
@@ -91,8 +98,9 @@ def key_terms(text: str) -> tuple[Term, ...]:
         one = stem(word)
         if is_letter or (is_stopword(word, languages) and not is_acronym):
             continue
-        light = not is_name and _is_light(word, text[max(0, place - 40) : place])
-        term = Term(written, one, LIGHT if light else 1.0, is_name)
+        before = text[max(0, place - 40) : place]
+        light = _is_place_to_look(word, before) or (not is_name and _is_light(word, before))
+        term = Term(written, one, LIGHT if light else 1.0, is_name and not light)
         if one in seen:
             if term.is_strong and not terms[seen[one]].is_strong:
                 terms[seen[one]] = term
@@ -109,9 +117,11 @@ def _is_light(word: str, before: str) -> bool:
         return True
     if word in _MEASURED:
         return before.rstrip().lower().endswith("how")
-    if word in _PLACES_TO_LOOK:
-        return bool(_LOOK_THERE.search(before))
     return word in _SAYS_WHAT_KIND and bool(_ASKS_KIND.search(before))
+
+
+def _is_place_to_look(word: str, before: str) -> bool:
+    return word in _PLACES_TO_LOOK and bool(_LOOK_THERE.search(before))
 
 
 def _is_name(text: str, place: int, written: str, begins: bool) -> bool:

@@ -151,7 +151,8 @@ def _is_text(about: object) -> bool:
 _CAUSES_EFFECTS = re.compile(
     r"(?:^|_)(?:send|delete|remove|create|write|update|post|put|pay|buy|book|order|publish|execute"
     r"|exec|run|set|add|insert|upload|email|mail|drop|kill|stop|start|restart|deploy|transfer|move"
-    r"|rename|save|store|remember|forget|cancel|submit|schedule|call|notify|reply|edit|patch)(?:_|$)",
+    r"|rename|save|store|remember|forget|cancel|submit|schedule|call|notify|reply|edit"
+    r"|patch)(?:_|$)",
     re.IGNORECASE,
 )
 _USES: tuple[tuple[Use, str, str], ...] = (

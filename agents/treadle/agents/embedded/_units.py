@@ -51,7 +51,8 @@ _NOTICE = re.compile(
     r"^\((?:\d+ more results? (?:was|were) left out|cut here: \d+ of \d+ characters)\b"
 )
 _NOTHING = re.compile(
-    r"^\W*(?:nothing|no\b|none\b|not found|0 results|(?:could|did) not find|i found no|there (?:is|are)"
+    r"^\W*(?:nothing|no\b|none\b|not found|0 results|(?:could|did) not find|i found no"
+    r"|there (?:is|are)"
     r" no|sorry)|\b(?:matches nothing|has no (?:page|article|entry|results?)|no results?)\b",
     re.IGNORECASE,
 )

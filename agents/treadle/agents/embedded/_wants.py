@@ -24,10 +24,12 @@ _SIGNS = {
     Wants.COMPARISON: r"\b(?:compare|comparison|differences?|differ|versus|vs|better than)\b",
     Wants.OVERVIEW: (
         r"\b(?:summari[sz]e|summary|overview|digest|outline|recap|briefing|report on|research)\b"
-        r"|\btell me (?:more |something |everything )?about|\bwhat do you know about"
+        r"|^\W*(?:please )?(?:search|look up|find)\b|\btell me (?:more |something "
+        r"|everything )?about|\bwhat do you know about"
     ),
     Wants.TIME: (
-        r"^\W*(?:\w+\W+){0,2}when (?:was|did|is|were|will|does|do|are|has|had|should)\b|^\W*when\W*$"
+        r"\b(?:tell me|know|remember|say) when\b|^\W*(?:\w+\W+){0,2}when (?:was|did|is|were|will"
+        r"|does|do|are|has|had|should)\b|^\W*when\W*$"
         r"|\b(?:what|which) (?:year|date|day|month|century|decade|time)\b|\bsince when\b"
     ),
     Wants.NUMBER: (
@@ -57,10 +59,14 @@ _SIGNS = {
     Wants.DEFINITION: (
         r"^\W*(?:(?:and|but|so|please|hi|hello)\W+)*(?:what(?:'s| is| are| was| were)|define"
         r"|explain|describe|what do you mean by)\b|\bwhat do(?:es)? .{1,80} (?:mean|stand for)\b"
+        r"|^\W*(?:was (?:ist|sind)|qu'est-ce que?|c'est quoi|qu\u00e9 (?:es|son)"
+        r"|(?:che )?cos'\u00e8)\b"
     ),
 }
 _COMPILED = tuple((wants, re.compile(sign, re.IGNORECASE)) for wants, sign in _SIGNS.items())
-_PART_OF_SOMETHING = re.compile(r"\b(?:the|its|their) [\w ]+ of\b|\w's \w", re.IGNORECASE)
+_PART_OF_SOMETHING = re.compile(
+    r"\bthe [\w ]+ of\b|\b(?:its|their|his|her)\b|\w's \w", re.IGNORECASE
+)
 _WHO_IS_NAME = re.compile(
     r"^\W*(?:[a-z]+\W+)?[Ww]ho(?:'s| is| was| are| were) (?:[A-Z][\w.'-]*\W*)+$"
 )
