@@ -218,24 +218,25 @@ def _render(result: object, max_chars: int) -> tuple[str, Artifact]:
 
 
 def _render_passages(result: ToolResult, max_chars: int) -> tuple[str, Artifact]:
-    """Show as many passages as fit, the first one cut if it alone is too long."""
-    parts = [result.text] if result.text else []
+    """Show as many passages as fit; the first is cut if it alone is too long."""
+    parts = [_cut(result.text, max_chars)] if result.text else []
     sources: list[dict[str, str]] = []
-    used = len(result.text)
+    left_chars = max_chars - len(result.text)
     for passage in result.passages:
         source = passage.source
         head = f"[^{source.label}] {source.title}"
         if source.locator:
             head += f" ({source.locator})"
-        block = f"{head}\n{passage.text.strip()}"
-        if sources and used + len(block) > max_chars:
+        text = passage.text.strip()
+        if sources and len(head) + len(text) > left_chars:
             left = len(result.passages) - len(sources)
             parts.append(f"({left} more results were left out; ask more narrowly to see them.)")
             break
-        parts.append(block)
+        text = _cut(text, max(0, left_chars - len(head)))
+        parts.append(f"{head}\n{text}")
         sources.append(source.to_dict())
-        used += len(block) + 2
-    return _cut("\n\n".join(parts), max_chars), {"sources": sources}
+        left_chars -= len(head) + len(text)
+    return "\n\n".join(parts), {"sources": sources}
 
 
 def _cut(text: str, max_chars: int) -> str:

@@ -1,0 +1,171 @@
+"""What a tool declares about itself, and what becomes of its results and failures."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.recording import Recording
+
+from treadle.core.boundary import boundary
+from treadle.core.errors import ConfigError, UnknownNameError
+from treadle.core.settings import Settings
+from treadle.tools import (
+    Effect,
+    Passage,
+    Source,
+    ToolContext,
+    ToolError,
+    ToolResult,
+    build_tool,
+    shipped_tools,
+    tool,
+)
+
+
+def called(made, **arguments):
+    return made.ainvoke({"type": "tool_call", "id": "1", "name": made.name, "args": arguments})
+
+
+def test_an_undeclared_tool_is_one_that_must_not_be_repeated():
+    @tool
+    def send(text: str) -> str:
+        """Send it."""
+        return text
+
+    assert send.effect is Effect.ONCE
+
+
+async def test_the_same_call_is_handed_the_same_key_and_another_call_another():
+    keys = []
+
+    @tool(effect=Effect.KEYED)
+    async def pay(amount: int, idempotency_key: str) -> str:
+        """Pay.
+
+        Args:
+            amount: how much.
+        """
+        keys.append(idempotency_key)
+        return "paid"
+
+    assert set(pay.args) == {"amount"}
+    for _ in range(2):  # The run is repeated from the same place.
+        with boundary(Recording(), thread_id="t", run_id="r"):
+            await called(pay, amount=1)
+            await called(pay, amount=1)
+    assert keys[:2] == keys[2:]
+    assert keys[0] != keys[1]
+
+
+def test_a_key_is_taken_by_keyed_tools_only():
+    with pytest.raises(ValueError, match="idempotency_key"):
+
+        @tool(effect=Effect.READ)
+        def read(idempotency_key: str) -> str:
+            """Read."""
+            return ""
+
+    with pytest.raises(ValueError, match="idempotency_key"):
+
+        @tool(effect=Effect.KEYED)
+        def write() -> str:
+            """Write."""
+            return ""
+
+
+async def test_a_slow_tool_is_stopped_and_the_model_is_told():
+    @tool(time_limit=timedelta(milliseconds=20))
+    async def slow() -> str:
+        """Take for ever."""
+        await asyncio.Event().wait()
+        return ""
+
+    message = await called(slow)
+    assert message.status == "error"
+    assert "no answer within 0.02 seconds" in message.text
+
+
+async def test_a_time_out_of_the_tools_own_is_not_taken_for_the_limit():
+    @tool
+    async def elsewhere() -> str:
+        """Ask elsewhere."""
+        raise TimeoutError("the server was silent")
+
+    assert "TimeoutError: the server was silent" in (await called(elsewhere)).text
+
+
+@pytest.mark.parametrize("failure", [ValueError("bad"), ToolError("bad", hint="Do else.")])
+async def test_a_failure_is_a_message_and_the_gate_hears_of_it(failure):
+    @tool
+    def broken() -> str:
+        """Break."""
+        raise failure
+
+    gate = Recording()
+    with boundary(gate, thread_id="t", run_id="r"):
+        message = await called(broken)
+    assert message.status == "error"
+    assert message.text.startswith("broken")
+    assert isinstance(gate.outcomes[0].error, ToolError)
+
+
+@given(st.text(max_size=400), st.integers(min_value=1, max_value=200))
+def test_a_long_result_is_cut_and_says_so(text, limit):
+    @tool(max_chars=limit)
+    def talk() -> str:
+        """Talk."""
+        return text
+
+    shown = talk.invoke({})
+    assert shown.startswith(text[:limit])
+    assert ("cut here" in shown) == (len(text) > limit)
+
+
+async def test_passages_are_labelled_and_kept_beside_the_text():
+    sources = [Source("Looms", f"docs/{n}.md", "lines 1-2") for n in range(5)]
+
+    @tool(effect=Effect.READ, max_chars=150)
+    def find() -> ToolResult:
+        """Find."""
+        return ToolResult("Found:", [Passage("shaft " * 5, source) for source in sources])
+
+    message = await called(find)
+    shown = [source for source in sources if f"[^{source.label}]" in message.text]
+    assert 1 <= len(shown) < 5
+    assert message.artifact == {"sources": [source.to_dict() for source in shown]}
+    assert f"{5 - len(shown)} more results were left out" in message.text
+
+
+async def test_anything_json_can_hold_may_be_returned():
+    @tool
+    def data() -> dict:
+        """Return data."""
+        return {"é": [1, None]}
+
+    assert (await called(data)).text == '{"é": [1, null]}'
+
+
+def test_every_shipped_tool_is_made_and_declares_that_it_only_reads(tmp_path):
+    context = ToolContext(tmp_path, Settings(), redis=None)
+    for name in shipped_tools():
+        made = build_tool(name, context)
+        assert made.name == name
+        assert made.effect is Effect.READ
+        assert made.description
+
+
+def test_a_function_of_the_project_becomes_a_tool(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        'def double(n: int) -> int:\n    """Double it."""\n    return 2 * n\nvalue = 3\n'
+        "def bare(n): return n\n"
+    )
+    context = ToolContext(tmp_path, Settings(), redis=None)
+    assert build_tool("mine.py:double", context).invoke({"n": 4}) == "8"
+    with pytest.raises(ConfigError, match="is a int"):
+        build_tool("mine.py:value", context)
+    with pytest.raises(ConfigError, match="cannot be made a tool"):
+        build_tool("mine.py:bare", context)
+    with pytest.raises(UnknownNameError, match="Did you mean 'wikipedia'"):
+        build_tool("wikipeda", context)
