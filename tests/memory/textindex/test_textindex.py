@@ -379,3 +379,23 @@ asyncio.run(main())
 async def has_come_far(index: TextIndex) -> bool:
     entries = await index.entries()
     return bool(entries) and max(entry.note["version"] for entry in entries.values()) > 20
+
+
+async def test_an_index_grows_over_more_than_one_segment(redis_url):
+    async with connect(redis_url) as client:
+        index = TextIndex(client, KEY)
+        await index.add(
+            IndexedText(f"{number // 100}", f"word n{number}") for number in range(66_000)
+        )
+        assert await index.count() == 66_000
+        for number in (5, 65_535, 65_536, 65_999):
+            (hit,) = await index.search(f"n{number}")
+            assert hit.text == f"word n{number}"
+        assert len(await index.search("word", 70_000)) == 66_000
+        await index.remove(str(group) for group in range(650))
+        assert sorted(hit.text for hit in await index.search("word", 2_000)) == sorted(
+            f"word n{number}" for number in range(65_000, 66_000)
+        )
+        assert await client.exists(f"{KEY}:0:postings") == 0
+        assert await index.drop() == len(["meta", "ids", "docs", "length", "postings"])
+        assert await client.keys() == []
