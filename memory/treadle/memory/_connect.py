@@ -71,7 +71,7 @@ def connect_sync(url: str | None = None) -> Iterator[SyncRedis]:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """Servers that were checked, and the embedded one among them."""
+    """Servers that will do, and the embedded one if it is meant."""
 
     address: Server | SentinelService | Cluster
     embedded: EmbeddedRedis | None = None
@@ -79,14 +79,13 @@ class _Ready:
 
 @contextmanager
 def _ready(address: Address, given_up: threading.Event) -> Iterator[_Ready]:
-    """Check the servers, after starting the embedded one if it is meant."""
+    """Check the servers, or start the embedded one, which needs no check."""
     if not isinstance(address, Embedded):
         check(address, given_up)
         yield _Ready(address)
         return
     with EmbeddedRedis(address.folder, given_up=given_up) as embedded:
         server = Server(address.shown, tls=False, options={"path": str(embedded.socket)})
-        check(server, given_up)
         yield _Ready(server, embedded)
 
 
