@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
+
 from tests.support.models import resolved, settings_for
 from tests.support.recording import Recording
-
 from treadle.agents.models import Models, info_of
 from treadle.core.boundary import boundary
 from treadle.core.errors import BrokenAnswerError, ConfigError, ModelError, UnknownNameError

@@ -10,8 +10,8 @@ from types import FunctionType, ModuleType
 from typing import Any, TypeVar
 
 import pytest
-from tests.support.rooms import ROOMS, module_name, python_files
 
+from tests.support.rooms import ROOMS, module_name, python_files
 from treadle.core.errors import ConfigError, TreadleError
 
 

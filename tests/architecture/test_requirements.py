@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from tests.support.rooms import ROOT
 
 LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("run", "dev")}

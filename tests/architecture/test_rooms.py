@@ -4,6 +4,7 @@ import importlib
 import tomllib
 
 import pytest
+
 from tests.support.rooms import (
     ORDER,
     ROOMS,

@@ -9,8 +9,8 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.support.waiting import wait_until
 
+from tests.support.waiting import wait_until
 from treadle.runtime.testing import ScriptedOpenAI, call, hang, say, server_error, unauthorized
 
 TREADLE = Path(sys.executable).parent / "treadle"

@@ -3,9 +3,9 @@
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
+
 from tests.support.models import resolved
 from tests.support.recording import Recording
-
 from treadle.core.boundary import boundary
 from treadle.core.calls import Purpose
 from treadle.core.errors import ConfigError, ModelError

@@ -4,9 +4,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool as langchain_tool
 from langgraph.checkpoint.memory import InMemorySaver
+
 from tests.support.models import resolved
 from tests.support.recording import Recording
-
 from treadle.core.boundary import GateChain, boundary
 from treadle.core.calls import CallKind, Effect
 from treadle.core.errors import BudgetExceededError, ModelError

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+
 from tests.support.fake_redis import bulk, fake_redis
 from tests.support.redis_servers import (
     RedisServer,
@@ -17,7 +18,6 @@ from tests.support.redis_servers import (
     packaged_binary,
     running_server,
 )
-
 from treadle.core.errors import RedisError
 from treadle.memory import _redis_check, connect, connect_sync
 

@@ -19,10 +19,10 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
 from tests.support import embedded_users
 from tests.support.redis_servers import packaged_binary, system_binary
 from tests.support.waiting import eventually, wait_until
-
 from treadle.core.errors import RedisError
 from treadle.memory import (
     EmbeddedRedis,

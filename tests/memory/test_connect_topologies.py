@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import redis
+
 from tests.support.certificates import Certificate, self_signed
 from tests.support.redis_servers import (
     RedisServer,
@@ -19,7 +20,6 @@ from tests.support.redis_servers import (
     system_binary,
 )
 from tests.support.waiting import wait_until
-
 from treadle.core.errors import ConfigError, RedisError
 from treadle.memory import connect, connect_sync
 

@@ -4,8 +4,8 @@ import asyncio
 import json
 
 import pytest
-from tests.support.models import settings_for
 
+from tests.support.models import settings_for
 from treadle.agents import Agent, Budget
 from treadle.core.errors import (
     ConfigError,

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from tests.support.models import settings_for
 
+from tests.support.models import settings_for
 from treadle.agents import Agent
 from treadle.core.errors import UnknownNameError
 from treadle.memory import connect

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import redis
+
 from tests.support.redis_servers import RedisServer
 
 NEVER_EXPIRES = -1

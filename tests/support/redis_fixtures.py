@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+
 from tests.support.key_leaks import KeyLeaks, no_key_leaks
 from tests.support.redis_servers import (
     RedisServer,

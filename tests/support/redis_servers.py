@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import redis
+
 from tests.support.waiting import wait_until
 
 START_ATTEMPTS = 5

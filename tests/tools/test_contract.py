@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.recording import Recording
 
+from tests.support.recording import Recording
 from treadle.core.boundary import boundary
 from treadle.core.errors import ConfigError, UnknownNameError
 from treadle.core.settings import Settings

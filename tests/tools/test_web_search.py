@@ -12,8 +12,8 @@ import pytest
 from ddgs.engines import ENGINES
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.web_server import Answer, Fault, WebServer, web_server
 
+from tests.support.web_server import Answer, Fault, WebServer, web_server
 from treadle.core.calls import Effect
 from treadle.core.errors import ConfigError, ToolError
 from treadle.core.settings import Settings

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.support import mediawiki
 from tests.support.web_server import Answer, Fault, WebServer, web_server
-
 from treadle.core.calls import Effect
 from treadle.core.settings import Settings
 from treadle.tools import Tool, ToolContext, build_tool

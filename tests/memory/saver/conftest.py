@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from tests.support.redis_servers import RedisServer
 
+from tests.support.redis_servers import RedisServer
 from treadle.memory.saver import RedisSaver
 
 

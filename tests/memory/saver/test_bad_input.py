@@ -11,10 +11,10 @@ import pytest
 import redis
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, StateGraph
+
 from tests.memory.saver.graphs import Chat, chat_graph, said, thread
 from tests.support.redis_servers import RedisServer, packaged_binary, running_server
 from tests.support.waiting import wait_until
-
 from treadle.core.errors import ConfigError, InputError, RedisError
 from treadle.memory.saver import RedisSaver
 

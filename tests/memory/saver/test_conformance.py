@@ -7,8 +7,8 @@ import redis
 import redis.asyncio
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 from langgraph.checkpoint.conformance.capabilities import ALL_CAPABILITIES
-from tests.support.redis_servers import RedisServer
 
+from tests.support.redis_servers import RedisServer
 from treadle.memory import connect_sync
 from treadle.memory.saver import RedisSaver
 

@@ -13,10 +13,10 @@ import pytest
 import redis
 from langchain_core.messages import HumanMessage, RemoveMessage
 from langgraph.checkpoint.base import empty_checkpoint
+
 from tests.memory.saver.graphs import chat_graph, said, texts, thread
 from tests.support.redis_servers import RedisServer, packaged_binary, running_server
 from tests.support.waiting import wait_until
-
 from treadle.memory.saver import RedisSaver
 
 WRITER = """

@@ -10,9 +10,9 @@ import redis
 from langgraph.channels import DeltaChannel
 from langgraph.graph import START, StateGraph
 from langgraph.types import Overwrite
+
 from tests.memory.saver.graphs import thread
 from tests.support.redis_servers import RedisServer
-
 from treadle.memory.saver import RedisSaver
 
 TRIALS = 200

@@ -9,8 +9,8 @@ import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.memory.saver.graphs import chat_graph, said, thread
 
+from tests.memory.saver.graphs import chat_graph, said, thread
 from treadle.core.errors import ConfigError
 from treadle.memory.saver import AesGcmCipher, RecordError, RedisSaver
 

@@ -8,11 +8,11 @@ import redis
 from langchain_core.messages import RemoveMessage
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Command, interrupt
+
 from tests.memory.saver.graphs import chat_graph, said, texts, thread
 from tests.support.key_leaks import KeyLeaks
 from tests.support.redis_servers import RedisServer
 from tests.support.waiting import wait_until
-
 from treadle.core.errors import ConfigError
 from treadle.memory.saver import RecordError, RedisSaver
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+
 from tests.memory.saver.graphs import chat_graph, said, thread
 from tests.support.redis_servers import RedisServer
-
 from treadle.core.errors import InputError
 from treadle.memory import connect
 from treadle.memory.saver import RedisSaver

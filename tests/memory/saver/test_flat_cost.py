@@ -5,8 +5,8 @@ from typing import Any
 
 import redis
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
-from tests.memory.saver.graphs import Chat, chat_graph, said, texts, thread
 
+from tests.memory.saver.graphs import Chat, chat_graph, said, texts, thread
 from treadle.memory.saver import RedisSaver
 
 TURNS = 400

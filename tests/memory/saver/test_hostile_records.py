@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import BaseModel
-from tests.memory.saver.graphs import chat_graph, said, thread
 
+from tests.memory.saver.graphs import chat_graph, said, thread
 from treadle.core.errors import TreadleError
 from treadle.memory.saver import AesGcmCipher, RecordError, RedisSaver
 

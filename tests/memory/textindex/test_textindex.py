@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.waiting import eventually
 
+from tests.support.waiting import eventually
 from treadle.core.errors import ConfigError, InputError, UnknownNameError
 from treadle.memory import connect
 from treadle.memory.textindex import Analyzer, IndexedText, TextIndex

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.support.pdfs import pdf
 
+from tests.support.pdfs import pdf
 from treadle.core.errors import InputError
 from treadle.core.settings import Settings
 from treadle.memory import connect

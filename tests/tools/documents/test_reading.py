@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.pdfs import pdf
 
+from tests.support.pdfs import pdf
 from treadle.tools.documents._document import Block, Document, UnreadableError
 from treadle.tools.documents._formats import is_document, load, parse
 

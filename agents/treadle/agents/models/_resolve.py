@@ -133,9 +133,7 @@ def _embedded() -> BaseChatModel:
     return through_boundary(EmbeddedChatModel(), ModelInfo(EMBEDDED_MODEL, free))
 
 
-def _other_provider(
-    profile: ModelProfile, provider: str, model: str, key: Any
-) -> BaseChatModel:
+def _other_provider(profile: ModelProfile, provider: str, model: str, key: Any) -> BaseChatModel:
     from langchain.chat_models import init_chat_model  # noqa: PLC0415 - slow to load
 
     options: dict[str, Any] = {
