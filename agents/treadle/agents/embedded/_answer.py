@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from treadle.agents.embedded._fit import MUST_FIT
+from treadle.agents.embedded._fit import ABOUT_SUBJECT, MUST_FIT
 from treadle.agents.embedded._markdown import Form
 from treadle.agents.embedded._question import Question
 from treadle.agents.embedded._reading import Reading, Scored, likeness
@@ -47,7 +47,7 @@ def compose(
         if one.coverage >= FAIR and not (already_said and one.unit.text in already_said)
     ]
     if question.wants is not Wants.OVERVIEW:
-        good = [one for one in good if one.covered]
+        good = [one for one in good if one.covered or _is_about(one, question)]
     if not good:
         return None
     good, is_typed = _typed(good, question)
@@ -66,6 +66,13 @@ def compose(
         is_typed=is_typed,
         missing=tuple(term.word for term in missing),
     )
+
+
+def _is_about(one: Scored, question: Question) -> bool:
+    """Tell whether a unit's headings name all that is asked about, and it says what is wanted."""
+    if question.wants not in ABOUT_SUBJECT or not one.is_typed:
+        return False
+    return all(i in one.spoken_to for i, term in enumerate(question.terms) if term.is_strong)
 
 
 def _typed(good: list[Scored], question: Question) -> tuple[list[Scored], bool]:

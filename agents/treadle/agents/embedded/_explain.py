@@ -1,8 +1,8 @@
 """Putting into words why a tool is called, and how far an answer goes."""
 
 from treadle.agents.embedded._answer import Found
-from treadle.agents.embedded._conversation import Conversation
-from treadle.agents.embedded._expression import expression_in
+from treadle.agents.embedded._conversation import Conversation, Result
+from treadle.agents.embedded._expression import asks_the_time, expression_in
 from treadle.agents.embedded._question import Question
 from treadle.agents.embedded._text import joined, short
 from treadle.agents.embedded._tools import Offer, OfferedTool, Use
@@ -51,10 +51,15 @@ def nothing_found(question: Question, conversation: Conversation, offer: Offer) 
     """Say what was not found, and where it was looked for."""
     if not question.terms:
         return "This names nothing that I could look up. Say what it is about, and I look."
+    expression = expression_in(question.text)
+    if expression and not conversation.results:
+        return f"I cannot work out {expression}: I have no tool to calculate with."
+    if asks_the_time(question.text) and not conversation.results:
+        return "I cannot tell the time: I have no tool that knows it."
     about = f" about “{question.subject}”"
     searched = list(dict.fromkeys(r.tool or "a tool" for r in conversation.results if not r.failed))
     failed = {
-        result.tool or "a tool": short(" ".join(result.text.split()), 200).rstrip(".")
+        result.tool or "a tool": _complaint(result)
         for result in conversation.results
         if result.failed and result.tool not in searched
     }
@@ -66,6 +71,11 @@ def nothing_found(question: Question, conversation: Conversation, offer: Offer) 
         looked = "no tool of mine can look it up" if offer.tools else "I have no tool to look it up"
         return f"I found nothing{about} in this conversation, and {looked}."
     return said + "".join(f" {tool} failed: {text}." for tool, text in failed.items())
+
+
+def _complaint(result: Result) -> str:
+    text = " ".join(result.text.split()).removeprefix(f"{result.tool}: ")
+    return short(text, 200).rstrip(".")
 
 
 def reasoning(question: Question, known: str) -> str:

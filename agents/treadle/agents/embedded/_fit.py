@@ -73,6 +73,10 @@ MUST_FIT = frozenset({Wants.TIME, Wants.NUMBER, Wants.PERSON, Wants.DEFINITION})
 """A text without the thing asked for is no answer to these."""
 
 
+ABOUT_SUBJECT = frozenset({Wants.TIME, Wants.NUMBER, Wants.PLACE, Wants.REASON})
+"""A text about the subject answers these without naming it: "It lies south of the equator"."""
+
+
 def fits(question: Question, unit: Unit, asked: frozenset[str], opens: bool) -> bool:
     """Tell whether a unit holds what is wanted, other than what the question itself says.
 
@@ -84,7 +88,7 @@ def fits(question: Question, unit: Unit, asked: frozenset[str], opens: bool) -> 
     """
     wants = question.wants
     if wants is Wants.DEFINITION:
-        return (opens and unit.form is Form.SENTENCE) or is_definition(unit, question)
+        return (opens and unit.form is Form.SENTENCE) or definition(unit, question) > 0
     if wants is Wants.LIST:
         return unit.form in (Form.ITEM, Form.ROW) or unit.text.count(",") > 1
     if wants is Wants.PROCEDURE and unit.form is Form.CODE:
@@ -107,24 +111,27 @@ def holds(question: Question, text: str, asked: frozenset[str]) -> bool:
 
 _COPULA = re.compile(
     r"\b(?:is|are|was|were|means?|refers? to|stands? for|denotes?|describes?|names)\b"
-    r"|\s[\u2014\u2013-]\s|:\s"
+    r"|(\s[\u2014\u2013-]\s|:\s)"
 )
 _IN_BRACKETS = re.compile(r"\([^()]{0,120}\)")
 _HEAD_CHARS = 200
 
 
-def is_definition(unit: Unit, question: Question) -> bool:
-    """Tell whether a unit begins by saying what the subject of the question is."""
+def definition(unit: Unit, question: Question) -> float:
+    """Return how plainly a unit begins by saying what the question's subject is, from 0 to 1."""
     if unit.form is Form.CODE:
-        return False
+        return 0.0
     head = _IN_BRACKETS.sub("", unit.text[:_HEAD_CHARS])
     if unit.form is Form.ROW:
         head = head.partition(":")[2] or head
     copula = _COPULA.search(head)
     if copula is None or "\u2192" in head[: copula.start()]:
-        return False
+        return 0.0
     begins = set(content_stems(head[: copula.start()]))
     wanted = {term.stem for term in question.terms if term.is_strong}
     if question.wants is Wants.COMPARISON:
         wanted &= begins
-    return bool(wanted) and wanted <= begins and len(begins) <= len(wanted) + 3
+    others = len(begins) - len(wanted)
+    if not wanted or not wanted <= begins or others > (1 if copula[1] else 3):
+        return 0.0
+    return 1 / (1 + 0.5 * others)

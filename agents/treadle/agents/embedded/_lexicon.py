@@ -140,6 +140,7 @@ SYNONYM_LINES = (
     "cost price expense",
     "big large size",
     "tall height high elevation",
+    "climb ascend ascent",
     "long length duration",
     "old age",
     "deep depth",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from treadle.agents.embedded._fit import fits, is_definition
+from treadle.agents.embedded._fit import definition, fits
 from treadle.agents.embedded._lexicon import STOPWORDS
 from treadle.agents.embedded._markdown import Form
 from treadle.agents.embedded._page import NAMED_ABOVE, Page
@@ -11,12 +11,12 @@ from treadle.agents.embedded._question import Question
 from treadle.agents.embedded._terms import Term
 from treadle.agents.embedded._units import Unit
 from treadle.agents.embedded._wants import Wants
-from treadle.agents.embedded._words import (
-    STOPWORDS,
-    words,
-)
+from treadle.agents.embedded._words import words
 
 _DEFINED = frozenset({Wants.DEFINITION, Wants.COMPARISON, Wants.OVERVIEW})
+
+
+_TYPE_BONUS = {Wants.PLACE: 0.6, Wants.REASON: 0.3}
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ def _bonus(
     question: Question, unit: Unit, places: dict[int, list[int]], count: int, is_typed: bool
 ) -> float:
     bonus = 0.1 / unit.passage
-    if is_typed and places:
-        bonus += 0.2
+    if is_typed:
+        bonus += _TYPE_BONUS.get(question.wants, 0.2)
     if len(places) > 1:
         bonus += 0.2 * _closeness(places)
-    if question.wants in _DEFINED and is_definition(unit, question):
-        bonus += 0.6
+    if question.wants in _DEFINED:
+        bonus += 0.6 * definition(unit, question)
     if unit.text.rstrip().endswith("?"):
         bonus -= 0.4
     if unit.form is Form.ROW and question.wants in (Wants.PROCEDURE, Wants.REASON):

@@ -67,11 +67,13 @@ class Quote:
         text: the sentence.
         speaker: ``"You said"`` or ``"I have noted"``.
         turn: the number of its turn; -1 for a note from before.
+        is_beside: whether it stands in the same message as the question.
     """
 
     text: str
     speaker: str
     turn: int
+    is_beside: bool = False
 
 
 def recall(question: Question, conversation: Conversation) -> str:
@@ -106,8 +108,9 @@ def _quotes_about(question: Question, quotes: Sequence[Quote], least: float) -> 
     Args:
         question: the question.
         quotes: what was said.
-        least: the share of the question's words that a quote must hold, from 0 to 1; at 1, it
-            must be more than one word or hold the sort of thing that is asked for.
+        least: the share of the question's words that a quote must hold, from 0 to 1; at 1 it
+            must be more than one word, hold the sort of thing that is asked for, or stand beside
+            the question.
     """
     if _NAME_ASKED.search(question.text):
         named = [quote for quote in quotes if _NAME_TOLD.search(quote.text)]
@@ -120,7 +123,7 @@ def _quotes_about(question: Question, quotes: Sequence[Quote], least: float) -> 
     needed = terms - kinds or terms
     if not needed:
         return []
-    is_typed = question.wants in MUST_FIT
+    fits_only_some = question.wants in MUST_FIT
     asked = frozenset(words(question.text))
     rated: list[tuple[float, int, int, Quote]] = []
     for place, quote in enumerate(quotes):
@@ -130,7 +133,8 @@ def _quotes_about(question: Question, quotes: Sequence[Quote], least: float) -> 
             continue
         if len(met) < least * len(needed):
             continue
-        if least < 1.0 or len(met) > 1 or (is_typed and holds(question, quote.text, asked)):
+        is_typed = fits_only_some and holds(question, quote.text, asked)
+        if least < 1.0 or len(met) > 1 or is_typed or quote.is_beside:
             rated.append((len(met) + 0.5 * len(stems & kinds), quote.turn, place, quote))
     rated.sort(key=lambda one: one[:3], reverse=True)
     best = {quote.text: quote for rating, _, _, quote in rated if rating == rated[0][0]}
@@ -162,7 +166,7 @@ def _statements(question: Question, conversation: Conversation) -> Iterator[Quot
             if not asks(sentence):
                 yield Quote(sentence, "You said", number)
     for sentence in sentences(question.context):
-        yield Quote(sentence, "You said", len(conversation.turns))
+        yield Quote(sentence, "You said", len(conversation.turns), is_beside=True)
 
 
 def _not_told(question: Question, quotes: Sequence[Quote]) -> str:

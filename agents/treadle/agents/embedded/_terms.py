@@ -54,7 +54,7 @@ _SAYS_WHAT_KIND = frozenset(
     """
     amount century city command commands country date day decade directory distance folder group
     location month name names number part people percentage person place price reason reasons
-    region step steps time type types value year years
+    region step steps time type types value version versions year years
     """.split()  # noqa: SIM905
 )
 _MEASURED = frozenset(
