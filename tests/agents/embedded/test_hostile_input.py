@@ -66,7 +66,7 @@ def conversations(draw: st.DrawFn) -> list[BaseMessage]:
 
 
 @given(conversations())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_it_never_fails_and_always_says_the_same(messages: list[BaseMessage]) -> None:
     first, again = MODEL.invoke(messages), MODEL.invoke(messages)
     assert first.model_dump_json() == again.model_dump_json()

@@ -8,16 +8,15 @@ from treadle.agents.embedded._fit import ABOUT_SUBJECT, MUST_FIT
 from treadle.agents.embedded._markdown import Form
 from treadle.agents.embedded._question import Question
 from treadle.agents.embedded._reading import Reading, Scored, likeness
-from treadle.agents.embedded._text import short
 from treadle.agents.embedded._units import Unit
 from treadle.agents.embedded._wants import Wants
 from treadle.agents.embedded._words import stem, words
+from treadle.agents.embedded._write import write
 
 STRONG = 0.66
 FAIR = 0.36
 _ENOUGH_IF_MISSING = 0.75
 MAX_CHARS = 1_100
-MAX_UNIT_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -76,13 +75,18 @@ def _is_about(one: Scored, question: Question) -> bool:
 
 
 def _typed(good: list[Scored], question: Question) -> tuple[list[Scored], bool]:
-    """Keep to the units that hold what is asked for, where it cannot be answered without."""
-    if question.wants not in MUST_FIT:
+    """Keep to the units that hold what is asked for, where there are any worth it.
+
+    Returns:
+        The units to choose from, and whether they hold what it cannot be answered without.
+    """
+    must_fit = question.wants in MUST_FIT
+    if not must_fit and question.wants not in ABOUT_SUBJECT:
         return good, True
     typed = [one for one in good if one.is_typed]
-    if typed and typed[0].score > 0.5 * good[0].score:
+    if typed and typed[0].score > (0.5 if must_fit else 0.8) * good[0].score:
         return typed, True
-    return good, False
+    return good, not must_fit
 
 
 def _share(chosen: Sequence[Scored], question: Question) -> float:
@@ -223,35 +227,3 @@ def _introduced(unit: Unit, by_position: dict[int, Unit]) -> Iterator[Unit]:
         if after is None or _place(after) != _place(first):
             return
         yield after
-
-
-def write(units: Sequence[Unit]) -> str:
-    """Write units as an answer: sentences as prose, items as a list, code as code."""
-    parts: list[str] = []
-    last: Unit | None = None
-    for unit in units:
-        mark = f"[^{unit.label}]" if unit.label else ""
-        if unit.form is Form.CODE:
-            parts.append(f"\n\n{_fenced(unit.text)}" + (f"\n{mark}" if mark else ""))
-        else:
-            is_item = unit.form is not Form.SENTENCE and len(units) > 1
-            bullet = "- " if is_item and not unit.text[:1].isdigit() else ""
-            said = f"{bullet}{short(unit.text, MAX_UNIT_CHARS)} {mark}".rstrip()
-            parts.append(_gap(last, unit, is_item) + said)
-        last = unit
-    return "".join(parts).strip("\n")
-
-
-def _gap(last: Unit | None, unit: Unit, is_item: bool) -> str:
-    if last is None or last.form is Form.CODE:
-        return "\n\n"
-    if is_item:
-        return "\n"
-    return " " if last.form is Form.SENTENCE else "\n\n"
-
-
-def _fenced(code: str) -> str:
-    fence = "```"
-    while fence in code:
-        fence += "`"
-    return f"{fence}\n{code[:MAX_CHARS]}\n{fence}"

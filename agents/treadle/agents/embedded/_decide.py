@@ -75,7 +75,7 @@ def _as_topic(said: str) -> Question:
     """Return what a statement is about, for the question that leans on it."""
     terms = key_terms(short(said, 300))
     names = tuple(term for term in terms if term.is_name)
-    return Question(text=said, terms=names or terms[:4])
+    return Question(text=said, terms=names[:2] or terms[:4])
 
 
 def _known(question: Question, conversation: Conversation, offer: Offer) -> str:

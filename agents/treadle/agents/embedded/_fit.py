@@ -6,7 +6,7 @@ from treadle.agents.embedded._markdown import Form
 from treadle.agents.embedded._question import Question
 from treadle.agents.embedded._units import Unit
 from treadle.agents.embedded._wants import Wants
-from treadle.agents.embedded._words import content_stems, placed_words
+from treadle.agents.embedded._words import content_stems, is_stopword, words
 
 _DAYS = (
     "january|february|march|april|may|june|july|august|september|october|november|december"
@@ -103,10 +103,14 @@ def holds(question: Question, text: str, asked: frozenset[str]) -> bool:
         return True
     if question.wants is Wants.NUMBER and _ASKS_MEASURE.search(question.text):
         pattern = _MEASURED
-    return any(
-        any(word not in asked for word, _ in placed_words(found[0]))
-        for found in pattern.finditer(text[:_LOOKED_AT_CHARS])
-    )
+    return any(_says_more(found[0], asked) for found in pattern.finditer(text[:_LOOKED_AT_CHARS]))
+
+
+def _says_more(found: str, asked: frozenset[str]) -> bool:
+    """Tell whether what was found is more than words of the question: "in Kenya" may not be."""
+    said = words(found)
+    named = [word for word in said if not is_stopword(word)] or said
+    return any(word not in asked for word in named)
 
 
 _COPULA = re.compile(
@@ -114,6 +118,9 @@ _COPULA = re.compile(
     r"|(\s[\u2014\u2013-]\s|:\s)"
 )
 _IN_BRACKETS = re.compile(r"\([^()]{0,120}\)")
+_NO_SUBJECT = re.compile(
+    r"\u2192|\b(?:says?|tells?|shows?|which|that|who|when|where|if|because)\b", re.IGNORECASE
+)
 _HEAD_CHARS = 200
 
 
@@ -125,13 +132,15 @@ def definition(unit: Unit, question: Question) -> float:
     if unit.form is Form.ROW:
         head = head.partition(":")[2] or head
     copula = _COPULA.search(head)
-    if copula is None or "\u2192" in head[: copula.start()]:
+    if copula is None or _NO_SUBJECT.search(head[: copula.start()]):
         return 0.0
-    begins = set(content_stems(head[: copula.start()]))
+    begins = content_stems(head[: copula.start()])
     wanted = {term.stem for term in question.terms if term.is_strong}
     if question.wants is Wants.COMPARISON:
-        wanted &= begins
-    others = len(begins) - len(wanted)
-    if not wanted or not wanted <= begins or others > (1 if copula[1] else 3):
+        wanted &= set(begins)
+    if not wanted or not wanted <= set(begins):
+        return 0.0
+    others = len(set(begins) - wanted)
+    if others > (1 if copula[1] else 3) or (begins[-1] not in wanted and others > 2):
         return 0.0
     return 1 / (1 + 0.5 * others)

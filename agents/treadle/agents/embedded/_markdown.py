@@ -54,7 +54,7 @@ _RUN_IN = re.compile(r"^(\*\*|__)[^*_]{1,80}\1[.:]?$|^(\*\*|__)[^*_]{1,80}[.:]\2
 def pieces(lines: Sequence[str]) -> list[Piece]:
     """Return the pieces of a text, in order."""
     reader = _Reader()
-    for line, following in zip(lines, (*lines[1:], ""), strict=True):
+    for line, following in zip(lines, (*lines, "")[1:], strict=True):
         reader.read(line, following)
     reader.close()
     return reader.found

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import log
 
 from treadle.agents.embedded._lexicon import IRREGULAR
+from treadle.agents.embedded._markdown import Form
 from treadle.agents.embedded._terms import Term
 from treadle.agents.embedded._units import Unit
 from treadle.agents.embedded._words import SYNONYMS, content_stems, placed_words, stem
@@ -16,6 +17,7 @@ _IN_SUBJECT = 0.85
 NAMED_ABOVE = _IN_HEADING * _BY_SYNONYM
 """The level from which a term counts as named by a unit's headings."""
 _IN_BLOCK = 0.4
+_IN_CODE = 0.85
 _USUAL_WORDS = 22
 
 
@@ -65,7 +67,7 @@ class Page:
     def __init__(self, units: Sequence[Unit], terms: Sequence[Term]) -> None:
         matcher = _Matcher(terms)
         self.terms = terms
-        self.found = [matcher.places(unit.text) for unit in units]
+        self.found = [_met(unit, matcher) for unit in units]
         self._around: dict[_Surroundings, dict[int, float]] = {}
         self._openers: dict[tuple[int, str], int] = {}
         self._blocks: dict[tuple[int, int], set[int]] = {}
@@ -150,6 +152,17 @@ class Page:
             nearby = value * 0.15 if index in block else 0.0
             total += max(own, by_heading if index in heading else 0.0, nearby)
         return total / ideal if ideal else 0.0
+
+
+_Met = tuple[dict[int, list[int]], dict[int, float], int]
+
+
+def _met(unit: Unit, matcher: _Matcher) -> _Met:
+    """Return which terms a unit holds; a name in code says less than a word in prose."""
+    places, met, count = matcher.places(unit.text)
+    if unit.form is Form.CODE:
+        met = {index: _IN_CODE * level for index, level in met.items()}
+    return places, met, count
 
 
 def _surroundings(unit: Unit) -> _Surroundings:

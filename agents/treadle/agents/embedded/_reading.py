@@ -94,8 +94,8 @@ def _bonus(
         bonus -= 0.4
     if unit.form is Form.ROW and question.wants in (Wants.PROCEDURE, Wants.REASON):
         bonus -= 0.2
-    if unit.form is Form.CODE:
-        bonus -= 0.1 if question.wants is Wants.PROCEDURE else 0.6
+    if unit.form is Form.CODE and question.wants is not Wants.PROCEDURE:
+        bonus -= 0.6
     if count < 4 and unit.form is not Form.CODE:
         bonus -= 0.3
     return bonus
