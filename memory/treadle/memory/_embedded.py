@@ -16,9 +16,9 @@ were left behind; and under the gate, a ``users.lock`` that can be had exclusive
 nobody else needs the server.
 """
 
-import fcntl
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +36,10 @@ from treadle.memory._private_folder import (
     unusable,
 )
 from treadle.memory._redis_process import RedisProcess
-from treadle.memory._redis_url import home
+from treadle.memory._redis_url import URL_VARIABLE, home
+
+if sys.platform != "win32":
+    import fcntl
 
 GATE, USERS, SERVER = "gate.lock", "users.lock", "server.lock"
 
@@ -44,6 +47,7 @@ READY_WITHIN_SECONDS = 60.0
 STOPPED_WITHIN_SECONDS = 30.0
 SHORTEST_WAIT_SECONDS = 0.001
 LONGEST_WAIT_SECONDS = 0.05
+LEAST_FREE_BYTES = 1_000_000
 
 logger = logging.getLogger("treadle.memory")
 
@@ -73,7 +77,13 @@ class EmbeddedRedis:
 
         Raises:
             ConfigError: no folder is given, and this user has no data folder.
+            RedisError: this is Windows, which no server that Treadle could start runs on.
         """
+        if sys.platform == "win32":
+            raise RedisError(
+                "There is no embedded Redis on Windows.",
+                hint=f"Name a running Redis with {URL_VARIABLE}, or run Treadle in WSL.",
+            )
         self.folder = Path(os.path.realpath(home() / "redis" if folder is None else folder))
         self.socket = socket_path(self.folder)
         self.url = f"unix://{quote(str(self.socket))}"
@@ -120,11 +130,14 @@ class EmbeddedRedis:
         if self._in_use is None:
             raise RedisError(f"The embedded Redis in {self.folder} was closed by its user.")
         with self._gate(READY_WITHIN_SECONDS, self._given_up):
+            if not self._process.answers():
+                self._check_space()
+            last_words = self._process.last_words()
             if self._run():
                 logger.warning(
-                    "The embedded Redis in %s had ended and was started again. Its log is %s.",
+                    "The embedded Redis in %s had ended and was started again. It last said: %s.",
                     self.folder,
-                    self._process.log,
+                    last_words,
                 )
 
     def _run(self) -> bool:
@@ -144,6 +157,17 @@ class EmbeddedRedis:
         self._check_locks_hold()
         self._process.tidy()
         return True
+
+    def _check_space(self) -> None:
+        """Refuse to start a server that has just ended for lack of space, and would again."""
+        volume = os.statvfs(self.folder)
+        free_bytes = volume.f_bavail * volume.f_frsize
+        if free_bytes < LEAST_FREE_BYTES:
+            raise RedisError(
+                f"The embedded Redis ended: the disk of {self.folder} is full "
+                f"({free_bytes} bytes left).",
+                hint="Nothing it acknowledged is lost. Free some space, and it goes on.",
+            )
 
     def _check_locks_hold(self) -> None:
         with self._file(SERVER) as lock:

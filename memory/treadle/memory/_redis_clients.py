@@ -240,12 +240,28 @@ class _AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
             await asyncio.to_thread(_start_again, self._embedded)
             await super()._connect()
 
+    async def connect_check_health(self, *args: Any, **options: Any) -> None:
+        try:
+            await super().connect_check_health(*args, **options)
+        except redis.ConnectionError as error:
+            # redis-py wraps whatever _connect raises in an error that it then retries.
+            if isinstance(error.__cause__, _CannotStartError):
+                raise error.__cause__ from None
+            raise
+
+
+class _CannotStartError(redis.RedisError):
+    """The embedded server cannot be started again, and it is no use to retry at once.
+
+    Callers of a client expect an error of redis-py's.
+    """
+
 
 def _start_again(embedded: EmbeddedRedis) -> None:
     try:
         embedded.ensure_running()
-    except RedisError as error:  # callers of a client expect redis-py's errors
-        raise redis.ConnectionError(str(error)) from error
+    except RedisError as error:
+        raise _CannotStartError(str(error)) from error
 
 
 class _SyncCluster(redis.RedisCluster):

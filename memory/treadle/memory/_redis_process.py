@@ -29,9 +29,11 @@ REWRITE_LOG_FROM_BYTES = 64 * 1024 * 1024
 SPLIT_LOG = "appendonlydir"
 FIRST_WITH_SPLIT_LOG = (7, 0)
 
+LAST_WORDS_BYTES = 4_000
+FIRST_WORDS = "oO0OoO0OoO0Oo"
 # Said at every start, in the same voice as real trouble.
 SMALL_TALK = re.compile(
-    r"oO0OoO0|version=|Configuration loaded|Server initialized|WARNING|overcommit"
+    rf"{FIRST_WORDS}|version=|Configuration loaded|Server initialized|WARNING|overcommit"
 )
 
 
@@ -112,11 +114,19 @@ class RedisProcess:
 
     def trouble(self, words_begin: int) -> RedisError:
         """Return the error for a server that ended while starting, with its own reason."""
-        said = "; ".join(self._telling_words(words_begin)) or "nothing"
+        said = "; ".join(_telling(self._words_since(words_begin))) or "nothing"
         return RedisError(
             f"The embedded Redis in {self.folder} ended while starting. It said: {said}.",
             hint=self._remedy(said),
         )
+
+    def last_words(self) -> str:
+        """Return what the last server said of trouble, perhaps nothing."""
+        try:
+            words = self.log.read_bytes()[-LAST_WORDS_BYTES:].decode(errors="replace")
+        except OSError:
+            words = ""
+        return "; ".join(_telling(words.rpartition(FIRST_WORDS)[2])) or "nothing"
 
     def _remedy(self, said: str) -> str:
         if "RDB format version" in said or "Unknown RDB" in said:
@@ -124,6 +134,8 @@ class RedisProcess:
                 "The data was written by a newer server: start that one, or a newer one, by "
                 "putting it on PATH or naming it with TREADLE_REDIS_SERVER."
             )
+        if "No space left" in said:
+            return "Free some space on its disk, and try again."
         if "append only file" in said or "AOF" in said:
             return (
                 "The data is damaged: copy the folder, then run redis-check-aof --fix on its "
@@ -131,15 +143,13 @@ class RedisProcess:
             )
         return f"Its log is {self.log}."
 
-    def _telling_words(self, begin: int) -> list[str]:
+    def _words_since(self, begin: int) -> str:
         try:
             with self.log.open("rb") as log:
                 log.seek(begin)
-                lines = log.read().decode(errors="replace").splitlines()
+                return log.read().decode(errors="replace")
         except OSError as error:
-            return [f"nothing, its log cannot be read: {error.strerror}"]
-        warnings = (line.partition(" # ")[2] for line in lines)
-        return [words for words in warnings if words and not SMALL_TALK.search(words)]
+            return f" # its log cannot be read: {error.strerror}"
 
     def _turn_over_log(self) -> int:
         try:
@@ -188,3 +198,9 @@ class RedisProcess:
             yield client
         finally:
             client.close()
+
+
+def _telling(log: str) -> list[str]:
+    """Return the lines of a log that tell of trouble, without their time stamps."""
+    warnings = (line.partition(" # ")[2] for line in log.splitlines())
+    return [words.rstrip(".") for words in warnings if words and not SMALL_TALK.search(words)]
