@@ -6,6 +6,6 @@ that rank by more than words.
 """
 
 from treadle.memory.textindex._analysis import Analyzer
-from treadle.memory.textindex._index import Entry, Hit, IndexedText, Scores, TextIndex
+from treadle.memory.textindex._index import Entry, Hit, IndexedText, Scores, TextIndex, VectorSpace
 
-__all__ = ["Analyzer", "Entry", "Hit", "IndexedText", "Scores", "TextIndex"]
+__all__ = ["Analyzer", "Entry", "Hit", "IndexedText", "Scores", "TextIndex", "VectorSpace"]

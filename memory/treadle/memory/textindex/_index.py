@@ -12,19 +12,22 @@ from treadle.core.errors import ConfigError, InputError, RunError
 from treadle.memory.textindex._analysis import analyzer
 from treadle.memory.textindex._ranking import Scores, Segment, bm25, query_weights
 from treadle.memory.textindex._records import (
+    COORDINATE,
     Batch,
     Entry,
     EntryRecord,
     IndexedText,
+    VectorSpace,
     pack,
     pack_note,
+    pack_vectors,
     to_bytes,
     to_str,
     unpack_text,
 )
 from treadle.memory.textindex._scripts import GET, READ, SEGMENT_SIZE, WRITE
 
-__all__ = ["Entry", "Hit", "IndexedText", "Scores", "TextIndex"]
+__all__ = ["Entry", "Hit", "IndexedText", "Scores", "TextIndex", "VectorSpace"]
 
 AsyncRedis: TypeAlias = redis.asyncio.Redis | redis.asyncio.RedisCluster
 
@@ -71,6 +74,8 @@ class TextIndex:
             of all of them; a key without one becomes one as a whole.
         ttl: how long the index lives after it was last written to; for ever when ``None``.
         language: the language of the texts, as `Analyzer` knows it.
+        space: what the vectors of texts mean, for callers that rank by them. When texts of
+            another space are added, the vectors there were are forgotten.
 
     Raises:
         UnknownNameError: the language is not known.
@@ -83,10 +88,12 @@ class TextIndex:
         *,
         ttl: timedelta | None = None,
         language: str = "english",
+        space: VectorSpace | None = None,
     ) -> None:
         self.key = key if _has_hash_tag(key) else f"{{{key}}}"
         self._client: Any = client
         self._analyzer = analyzer(language)
+        self._space = space
         self._ttl_milliseconds = int(ttl.total_seconds() * 1000) if ttl else 0
         self._read = client.register_script(READ)
         self._write = client.register_script(WRITE)
@@ -157,7 +164,8 @@ class TextIndex:
         """
         weights = query_weights(self._analyzer.iter_terms(query), TERMS_PER_QUERY)
         segments = await self._segments_for(list(weights))
-        return bm25(segments, list(weights.values()))
+        dimensions = self._space.dimensions if self._space else 0
+        return bm25(segments, list(weights.values()), dimensions)
 
     async def fetch(self, scored: Sequence[tuple[int, float]]) -> list[Hit]:
         """Return texts by number, with the scores given; those removed meanwhile are left out."""
@@ -185,9 +193,19 @@ class TextIndex:
                     texts[id_] = [unpack_text(data) for data in documents]
         return texts
 
-    async def entries(self) -> dict[str, Entry]:
-        """Return every id, with the number of its texts and its note."""
-        found = await self._client.hgetall(self._name("ids"))
+    async def entries(self, ids: Iterable[str] | None = None) -> dict[str, Entry]:
+        """Return ids with the number of their texts and their notes.
+
+        Args:
+            ids: which ones; all there are when ``None``. Those that are not there are left out.
+        """
+        name = self._name("ids")
+        if ids is None:
+            found = await self._client.hgetall(name)
+        else:
+            asked = [to_bytes(id_) for id_ in dict.fromkeys(ids)]
+            raws = await self._client.hmget(name, asked) if asked else []
+            found = {id_: raw for id_, raw in zip(asked, raws, strict=True) if raw is not None}
         return {to_str(id_): _entry(EntryRecord(raw)) for id_, raw in found.items()}
 
     async def count(self) -> int:
@@ -204,31 +222,39 @@ class TextIndex:
         return int(await self._client.unlink(*self._keys(meta.first, meta.last)))
 
     async def _segments_for(self, terms: list[str]) -> list[Segment]:
-        answer = await self._run(self._read, [to_bytes(term) for term in terms])
-        first, last = self._segments
-        return [
-            Segment(number, answer[at], answer[at + 1])
-            for number, at in zip(range(first, last + 1), range(0, len(answer), 2), strict=True)
-        ]
+        space = self._space.label if self._space else ""
+        answer = await self._run(self._read, [space, *map(to_bytes, terms)])
+        first = self._segments[0]
+        return [Segment(first + at // 3, *answer[at : at + 3]) for at in range(0, len(answer), 3)]
 
     async def _change(
         self,
         changes: Sequence["_Change"],
         texts: Sequence[IndexedText],
         avoided_segment: int = -1,
+        vectors: "_Vectors | None" = None,
     ) -> "_Meta":
         """Write one group of ids, atomically."""
         batch = await self._packed(texts)
-        arguments: list[Any] = [self._ttl_milliseconds, avoided_segment, len(changes)]
+        vectors = vectors or self._vectors_of(texts)
+        arguments: list[Any] = [self._ttl_milliseconds, avoided_segment]
+        arguments += [vectors.data, vectors.space, vectors.width, batch.lengths, len(changes)]
         for change in changes:
             arguments += change.arguments()
-        arguments += [len(batch.documents), *batch.documents, batch.lengths, len(batch.postings)]
+        arguments += [len(batch.documents), *batch.documents, len(batch.postings)]
         for term, postings in batch.postings.items():
             arguments += (to_bytes(term), postings)
         removed, first, last, meta = await self._run(self._write, arguments)
         self._segments = (first, last)
         pairs = zip(meta[::2], meta[1::2], strict=True)
         return _Meta.read(dict(pairs), removed)
+
+    def _vectors_of(self, texts: Sequence[IndexedText]) -> "_Vectors":
+        if self._space is None:
+            return _Vectors()
+        packed = pack_vectors([item.vector for item in texts], self._space.dimensions)
+        width = self._space.dimensions * COORDINATE.itemsize
+        return _Vectors(packed, self._space.label, width)
 
     async def _packed(self, texts: Sequence[IndexedText]) -> Batch:
         if sum(len(item.text) for item in texts) <= CHARACTERS_ANALYSED_INLINE:
@@ -279,12 +305,27 @@ class TextIndex:
             for id_, record in records.items()
         ]
         texts = [item for id_ in records for item in held.get(id_, [])]
+        vectors = await self._vectors_in(records.values(), segment)
         try:
-            await self._change(changes, texts, segment)
+            await self._change(changes, texts, segment, vectors)
         except _ChangedError:
             if len(records) > 1:
                 for id_, record in records.items():
                     await self._move({id_: record}, segment)
+
+    async def _vectors_in(self, records: Iterable[EntryRecord], segment: int) -> "_Vectors":
+        """Read the vectors of entries, whatever space they belong to."""
+        meta = await self._client.hmget(self._name("meta"), ["space", "width"])
+        if meta[0] is None:
+            return _Vectors()
+        width = int(meta[1])
+        found = []
+        for record in records:
+            start = record.numbers.start % SEGMENT_SIZE * width
+            end = start + len(record.numbers) * width
+            part = await self._client.getrange(self._name(f"{segment}:vectors"), start, end - 1)
+            found.append(part.ljust(end - start, b"\0"))
+        return _Vectors(b"".join(found), meta[0].decode(), width)
 
     def _other_analysis(self, name: str) -> ConfigError:
         return ConfigError(
@@ -296,7 +337,7 @@ class TextIndex:
     def _keys(self, first: int, last: int) -> list[str]:
         keys = [self._name("meta"), self._name("ids"), self._name("docs")]
         for segment in range(first, last + 2):
-            keys += (self._name(f"{segment}:length"), self._name(f"{segment}:postings"))
+            keys += (self._name(f"{segment}:{part}") for part in ("length", "postings", "vectors"))
         return keys
 
     def _name(self, part: str) -> str:
@@ -305,6 +346,15 @@ class TextIndex:
 
 class _ChangedError(Exception):
     """An id no longer holds what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Vectors:
+    """The packed vectors of a write, the space they belong to and the bytes of one."""
+
+    data: bytes = b""
+    space: str = ""
+    width: int = 0
 
 
 @dataclass(frozen=True, slots=True)

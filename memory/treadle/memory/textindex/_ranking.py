@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from treadle.memory.textindex._records import LENGTH, unpack_postings
+from treadle.memory.textindex._records import LENGTH, Vector, unpack_postings, unpack_vectors
 from treadle.memory.textindex._scripts import SEGMENT_SIZE
 
 K1 = 1.2
@@ -25,11 +25,13 @@ class Segment:
         number: the segment's number; its texts are numbered from ``number * SEGMENT_SIZE``.
         lengths: the packed lengths of all its texts.
         postings: the packed postings of each term asked for, in the order asked.
+        vectors: the packed vectors of all its texts, if they were asked for.
     """
 
     number: int
     lengths: bytes
     postings: Sequence[bytes | None]
+    vectors: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,12 @@ class Scores:
     Attributes:
         numbers: the texts' numbers, ascending, which is the order they were added in.
         values: their scores, in the same order; 0 where no term of the query occurs.
+        vectors: their vectors as rows, if the index has a vector space; zero where not known.
     """
 
     numbers: NDArray[np.int64]
     values: NDArray[np.float64]
+    vectors: Vector | None = None
 
     def best(self, k: int) -> list[tuple[int, float]]:
         """Return number and score of the best ``k`` texts that score at all, best first.
@@ -54,12 +58,13 @@ class Scores:
         return [(int(self.numbers[at]), float(self.values[at])) for at in found[order]]
 
 
-def bm25(segments: Sequence[Segment], weights: Sequence[int]) -> Scores:
+def bm25(segments: Sequence[Segment], weights: Sequence[int], dimensions: int = 0) -> Scores:
     """Score every live text.
 
     Args:
         segments: what was read, in ascending order.
         weights: how often each term asked for occurs in the query.
+        dimensions: those of the vectors; 0 when there are none.
     """
     lengths = [np.frombuffer(segment.lengths, LENGTH) for segment in segments]
     starts = np.cumsum([0, *(len(part) for part in lengths)])
@@ -80,7 +85,14 @@ def bm25(segments: Sequence[Segment], weights: Sequence[int]) -> Scores:
         ]
         or [np.zeros(0, np.int64)]
     )
-    return Scores(numbers[live], scores[live])
+    vectors = None
+    if dimensions:
+        parts = [
+            unpack_vectors(segment.vectors, len(part), dimensions)
+            for segment, part in zip(segments, lengths, strict=True)
+        ]
+        vectors = np.concatenate([*parts, np.zeros((0, dimensions), np.float32)])[live]
+    return Scores(numbers[live], scores[live], vectors)
 
 
 def query_weights(terms: Iterable[str], limit: int) -> dict[str, int]:

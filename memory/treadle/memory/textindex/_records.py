@@ -2,22 +2,26 @@
 
 A *posting* is three bytes: the text's number within its segment (two bytes, little end first)
 and how often the term occurs in it (one byte; 255 stands for more). A *length* is two bytes: the
-number of the text's terms plus one (65,535 stands for more); zero marks a text that is gone.
+number of the text's terms plus one (65,535 stands for more); zero marks a text that is gone. A
+*vector* is two bytes for each dimension, a half-precision float; all zero where none is known.
 """
 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from treadle.memory.textindex._analysis import Analyzer
 
+Vector: TypeAlias = NDArray[np.float32]
+
 POSTING = np.dtype([("offset", "<u2"), ("frequency", "u1")])
 LENGTH = np.dtype("<u2")
+COORDINATE = np.dtype("<f2")
 HIGHEST_FREQUENCY = 255
 HIGHEST_LENGTH = 65_534
 
@@ -33,12 +37,14 @@ class IndexedText:
         context: words that find it too, although they stand elsewhere: its headings, or who
             said it and when.
         fields: what else to keep with it, as JSON can hold it; not searched.
+        vector: where it lies in the index's vector space; ``None`` when that is not known.
     """
 
     id: str
     text: str
     context: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    vector: Vector | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,24 @@ class Entry:
 
     texts: int
     note: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSpace:
+    """What an index's vectors mean.
+
+    Attributes:
+        name: what made them, such as a model's name. Vectors of other names are not compared.
+        dimensions: how many coordinates each has.
+    """
+
+    name: str
+    dimensions: int
+
+    @property
+    def label(self) -> str:
+        """The space's name in Redis."""
+        return f"{self.name}/{self.dimensions}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +114,31 @@ def pack_text(item: IndexedText) -> bytes:
 def unpack_text(data: bytes) -> IndexedText:
     """Read what `pack_text` wrote."""
     return IndexedText(*_from_json(data))
+
+
+def pack_vectors(vectors: Sequence[Vector | None], dimensions: int) -> bytes:
+    """Pack vectors; nothing when none is known.
+
+    Raises:
+        ValueError: a vector has another number of dimensions.
+    """
+    if not any(vector is not None for vector in vectors):
+        return b""
+    packed = np.zeros((len(vectors), dimensions), COORDINATE)
+    for row, vector in zip(packed, vectors, strict=True):
+        if vector is not None:
+            if np.shape(vector) != (dimensions,):
+                raise ValueError(f"a vector of shape {np.shape(vector)} in {dimensions} dimensions")
+            row[:] = vector
+    return packed.tobytes()
+
+
+def unpack_vectors(data: bytes, count: int, dimensions: int) -> Vector:
+    """Return ``count`` vectors as rows; those that are not known, or not there, are zero."""
+    vectors = np.zeros((count, dimensions), np.float32)
+    known = np.frombuffer(data, COORDINATE).reshape(-1, dimensions)[:count]
+    vectors[: len(known)] = known
+    return vectors
 
 
 def pack_note(note: Mapping[str, Any]) -> bytes:

@@ -1,8 +1,8 @@
 """The Lua scripts: every change of an index is one of them, and so is every read of its postings.
 
-Keys of both: the index's ``meta``, ``ids`` and ``docs``, then ``length`` and ``postings`` of each
-segment from the first to one past the last. The caller says which segments it believes in; when
-there are others by now, a script does nothing and answers with the right ones.
+Keys of both: the index's ``meta``, ``ids`` and ``docs``, then ``length``, ``postings`` and
+``vectors`` of each segment from the first to one past the last. The caller says which segments it
+believes in; when there are others by now, a script does nothing and answers with the right ones.
 
 Answers begin with one of:
 
@@ -16,29 +16,33 @@ SEGMENT_SIZE = 65_536
 """Texts in a segment: as many as two bytes can number."""
 
 _OPEN = """
-local state = redis.call('HMGET', KEYS[1], 'first', 'last', 'analysis')
+local state = redis.call('HMGET', KEYS[1], 'first', 'last', 'analysis', 'space')
 local first, last = tonumber(state[1] or 0), tonumber(state[2] or 0)
 if first ~= tonumber(ARGV[1]) or last ~= tonumber(ARGV[2]) then
   return {'segments', first, last}
 end
 if state[3] and state[3] ~= ARGV[3] then return {'analysis', state[3]} end
 
-local function length_key(segment) return KEYS[4 + 2 * (segment - first)] end
-local function postings_key(segment) return KEYS[5 + 2 * (segment - first)] end
+local function length_key(segment) return KEYS[4 + 3 * (segment - first)] end
+local function postings_key(segment) return KEYS[5 + 3 * (segment - first)] end
+local function vectors_key(segment) return KEYS[6 + 3 * (segment - first)] end
 """
 
 READ = (
     _OPEN
     + """
--- ARGV: first, last, analysis, then the terms.
--- ok: for each segment its lengths and the list of the terms' postings.
+-- ARGV: first, last, analysis, the space of the vectors to read or '', then the terms.
+-- ok: for each segment its lengths, the list of the terms' postings, and its vectors, if they are
+-- of that space.
 local answer = {'ok'}
-local terms = {unpack(ARGV, 4)}
+local space, terms = ARGV[4], {unpack(ARGV, 5)}
 for segment = first, last do
   table.insert(answer, redis.call('GET', length_key(segment)) or '')
   local found = {}
   if #terms > 0 then found = redis.call('HMGET', postings_key(segment), unpack(terms)) end
   table.insert(answer, found)
+  local vectors = space ~= '' and space == state[4] and redis.call('GET', vectors_key(segment))
+  table.insert(answer, vectors or '')
 end
 return answer
 """
@@ -49,10 +53,12 @@ WRITE = (
     + f"local SIZE = {SEGMENT_SIZE}"
     + r"""
 -- ARGV: first, last, analysis, ttl in milliseconds or 0, the segment to write elsewhere or -1;
--- then counted lists: ids (id, expected entry or '', number of texts or -1 to remove, note),
--- texts, the texts' lengths as one string, terms (term, postings numbered from 0).
+-- the texts' vectors as one string, their space and the bytes of one; the texts' lengths as one
+-- string; then counted lists: ids (id, expected entry or '', number of texts or -1 to remove,
+-- note), texts, terms (term, postings numbered from 0).
 -- ok: number of texts removed, first, last, the meta hash.
-local ttl, avoided, at = tonumber(ARGV[4]), tonumber(ARGV[5]), 6
+local ttl, avoided = tonumber(ARGV[4]), tonumber(ARGV[5])
+local vectors, space, width, lengths, at = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], 10
 local function take() at = at + 1; return ARGV[at - 1] end
 
 local entries, added = {}, 0
@@ -75,6 +81,19 @@ if added > 0 and (used + added > SIZE or last == avoided) then
   redis.call('HSET', KEYS[1], 'last', last)
 end
 
+if vectors ~= '' and space ~= state[4] then
+  -- Vectors of two spaces cannot be compared: those there are go.
+  for segment = first, last do redis.call('UNLINK', vectors_key(segment)) end
+  redis.call('HSET', KEYS[1], 'space', space, 'width', width)
+end
+if vectors == '' then width = tonumber(redis.call('HGET', KEYS[1], 'width') or 0) end
+
+local function erase(key, from, count, size)
+  if redis.call('STRLEN', key) > from * size then
+    redis.call('SETRANGE', key, from * size, string.rep('\0', count * size))
+  end
+end
+
 local function forget(id)
   local entry = redis.call('HGET', KEYS[2], id)
   if not entry then return 0 end
@@ -83,7 +102,8 @@ local function forget(id)
   redis.call('HDEL', KEYS[2], id)
   if count == 0 then return 0 end
   local segment = math.floor(from / SIZE)
-  redis.call('SETRANGE', length_key(segment), from % SIZE * 2, string.rep('\0', 2 * count))
+  erase(length_key(segment), from % SIZE, count, 2)
+  erase(vectors_key(segment), from % SIZE, count, width)
   redis.call('HINCRBY', KEYS[1], 'live:' .. segment, -count)
   for number = from, from + count - 1 do redis.call('HDEL', KEYS[3], number) end
   return count
@@ -101,9 +121,9 @@ for _, entry in ipairs(entries) do
 end
 
 for i = 1, tonumber(take()) do redis.call('HSET', KEYS[3], base + i - 1, take()) end
-local lengths = take()
 if added > 0 then
   redis.call('SETRANGE', length_key(last), used * 2, lengths)
+  if vectors ~= '' then redis.call('SETRANGE', vectors_key(last), used * width, vectors) end
   redis.call('HINCRBY', KEYS[1], 'live:' .. last, added)
   redis.call('HINCRBY', KEYS[1], 'used:' .. last, added)
 end
@@ -132,7 +152,7 @@ for segment = first, last do
   if tonumber(redis.call('HGET', KEYS[1], 'live:' .. segment) or 0) > 0 then
     oldest = oldest or segment
   else
-    redis.call('UNLINK', length_key(segment), postings_key(segment))
+    redis.call('UNLINK', length_key(segment), postings_key(segment), vectors_key(segment))
     local held = redis.call('HDEL', KEYS[1], 'used:' .. segment, 'live:' .. segment)
     if segment == last and held > 0 then last = last + 1 end
   end
