@@ -6,7 +6,7 @@ copy only.
 """
 
 import marshal
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import attrgetter
@@ -40,6 +40,8 @@ _KNOWN_MESSAGES = frozenset(
 _TEXTS = frozenset({str, type(None)})
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _MARSHAL_VERSION = 2  # the last that writes equal values alike, whoever else refers to them
+_EXTRA = attrgetter("__pydantic_extra__")
+_new, _set = object.__new__, object.__setattr__
 
 
 def digest(frame: bytes) -> bytes:
@@ -47,7 +49,7 @@ def digest(frame: bytes) -> bytes:
     return blake2b(frame, digest_size=16).digest()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Body:
     """One entry of the log.
 
@@ -56,7 +58,8 @@ class Body:
         frame: its bytes; empty where there is a template.
         kind: the class of the message it holds, or ``None``.
         fields: the fields of that message, never handed out.
-        containers: the names of the fields that hold a list or a dict.
+        empty: the fields that hold an empty list or dict, with what makes another.
+        full: the names of the fields that hold a list or dict with something in it.
         exact: the names of those that hold numbers, where equal is not the same.
         image: the exact fields as bytes.
     """
@@ -65,7 +68,8 @@ class Body:
     frame: bytes
     kind: type[BaseMessage] | None = None
     fields: dict[str, Any] | None = None
-    containers: tuple[str, ...] = ()
+    empty: tuple[tuple[str, Callable[[], Any]], ...] = ()
+    full: tuple[str, ...] = ()
     exact: tuple[str, ...] = ()
     image: bytes = b""
 
@@ -80,9 +84,18 @@ class Body:
         if type(value) not in _KNOWN_MESSAGES or not _is_plain_message(value):
             return cls(len(frame), frame)
         fields = value.__dict__
-        containers = tuple(name for name, held in fields.items() if type(held) not in _SCALARS)
+        containers = {name: held for name, held in fields.items() if type(held) not in _SCALARS}
         exact = tuple(name for name, held in fields.items() if not _is_text(held))
-        return cls(len(frame), b"", type(value), fields, containers, exact, _image(fields, exact))
+        return cls(
+            size=len(frame),
+            frame=b"",
+            kind=type(value),
+            fields=fields,
+            empty=tuple((name, type(held)) for name, held in containers.items() if not held),
+            full=tuple(name for name, held in containers.items() if held),
+            exact=exact,
+            image=_image(fields, exact),
+        )
 
     @property
     def message_id(self) -> str | None:
@@ -94,46 +107,45 @@ class Body:
         if self.kind is None or self.fields is None:
             return codec.decode(self.frame)
         fields = self.fields.copy()
-        for name in self.containers:
+        for name, make in self.empty:
+            fields[name] = make()
+        for name in self.full:
             fields[name] = _copied(fields[name])
         # What pydantic's own copy does, at half its cost: this runs for each message of a thread.
-        message = object.__new__(self.kind)
-        object.__setattr__(message, "__dict__", fields)
-        object.__setattr__(message, "__pydantic_fields_set__", set(fields))
-        object.__setattr__(message, "__pydantic_extra__", {})
-        object.__setattr__(message, "__pydantic_private__", None)
+        message = _new(self.kind)
+        _set(message, "__dict__", fields)
+        _set(message, "__pydantic_fields_set__", set(fields))
+        _set(message, "__pydantic_extra__", {})
+        _set(message, "__pydantic_private__", None)
         return message
 
 
-def first_difference(values: Sequence[Any], bodies: Sequence[Body]) -> int:
-    """Return how many of ``values``, from the first on, are what ``bodies`` hold.
+def is_held(value: Any, body: Body) -> bool:
+    """Whether serialising ``value`` would give ``body`` again."""
+    return are_held([value], [body.kind], [body.fields], [(0, body)] if body.exact else [])
 
-    Either all of the shorter of the two, which is told without looking at them one by one, or the
-    place of the first difference.
+
+def are_held(
+    values: Sequence[Any],
+    kinds: Sequence[type | None],
+    fields: Sequence[dict[str, Any] | None],
+    exact: Iterable[tuple[int, Body]],
+) -> bool:
+    """Whether serialising ``values`` would give messages of these kinds and fields again.
+
+    Args:
+        values: what a graph holds.
+        kinds: the class of each message.
+        fields: its fields.
+        exact: those of the messages with exact fields, each with its number.
     """
-    n = min(len(values), len(bodies))
-    values, bodies = values[:n], bodies[:n]
-    if _all_same(values, bodies):
-        return n
-    for number, (value, body) in enumerate(zip(values, bodies, strict=True)):
-        if not _all_same([value], [body]):
-            return number
-    return n
-
-
-def _all_same(values: Sequence[Any], bodies: Sequence[Body]) -> bool:
-    """Whether serialising each of ``values`` would give these entries again."""
-    if list(map(type, values)) != [body.kind for body in bodies]:
+    if list(map(type, values)) != kinds:
         return False
     try:
         return (
-            [value.__dict__ for value in values] == [body.fields for body in bodies]
-            and not any(map(attrgetter("__pydantic_extra__"), values))
-            and all(
-                _image(value.__dict__, body.exact) == body.image
-                for value, body in zip(values, bodies, strict=True)
-                if body.exact
-            )
+            [value.__dict__ for value in values] == fields
+            and not any(map(_EXTRA, values))
+            and all(_image(values[n].__dict__, body.exact) == body.image for n, body in exact)
         )
     except Exception:  # the graph's objects may refuse to be compared, as arrays do
         return False
@@ -169,7 +181,7 @@ def _is_text(value: Any) -> bool:
 def _copied(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
-        return {key: _copied(held) for key, held in value.items()} if value else {}
+        return {key: _copied(held) for key, held in value.items()}
     if kind is list:
-        return [_copied(held) for held in value] if value else []
+        return [_copied(held) for held in value]
     return value

@@ -7,15 +7,55 @@ together with the epoch they were learnt in, which Redis checks.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from treadle.memory.saver._bodies import Body
+from treadle.memory.saver._bodies import Body, are_held, is_held
+from treadle.memory.saver._intervals import Interval
 
 T = TypeVar("T")
 ChannelName = tuple[str, str]
 """A namespace and a channel of it."""
 
 _OVERHEAD = 1_000  # about what Python's objects for one body take beside its bytes
+
+
+class Seen:
+    """What a channel was last seen to hold, laid out so that it is compared in one go.
+
+    Attributes:
+        spans: where its entries are in the log.
+        bodies: the entries.
+    """
+
+    def __init__(
+        self, spans: Sequence[Interval], bodies: list[Body], before: "Seen | None" = None
+    ) -> None:
+        self.spans = tuple(spans)
+        self.bodies = bodies
+        self._kinds: list[type | None] = []
+        self._fields: list[dict[str, Any] | None] = []
+        self._exact: list[tuple[int, Body]] = []
+        n_known = 0
+        if before is not None and bodies[: len(before.bodies)] == before.bodies:
+            n_known = len(before.bodies)
+            self._kinds = before._kinds.copy()
+            self._fields = before._fields.copy()
+            self._exact = before._exact.copy()
+        for number in range(n_known, len(bodies)):
+            body = bodies[number]
+            self._kinds.append(body.kind)
+            self._fields.append(body.fields)
+            if body.exact:
+                self._exact.append((number, body))
+
+    def prefix(self, values: Sequence[Any]) -> int:
+        """Return how many of ``values``, from the first on, are entries it holds."""
+        n = min(len(values), len(self.bodies))
+        exact = (pair for pair in self._exact if pair[0] < n)
+        if are_held(values[:n], self._kinds[:n], self._fields[:n], exact):
+            return n
+        pairs = zip(values, self.bodies, strict=False)
+        return next(i for i, (value, body) in enumerate(pairs) if not is_held(value, body))
 
 
 class LogCache:
@@ -29,7 +69,7 @@ class LogCache:
         self._by_digest: dict[bytes, int] = {}
         self._by_message_id: dict[str, int] = {}
         self._held = (0, 0)
-        self._states: dict[ChannelName, tuple[int, ...]] = {}
+        self._seen: dict[ChannelName, Seen] = {}
 
     @property
     def held(self) -> tuple[int, int]:
@@ -57,9 +97,10 @@ class LogCache:
             high += 1
         self._held = (low, high)
 
-    def body(self, position: int) -> Body | None:
-        """Return the body at ``position``, if it is known."""
-        return self._bodies.get(position)
+    @property
+    def body(self) -> Callable[[int], Body | None]:
+        """The way from a position to the body there, if it is known."""
+        return self._bodies.get
 
     def position_of(self, key: bytes) -> int | None:
         """Return where a body with this digest is."""
@@ -69,18 +110,13 @@ class LogCache:
         """Return where the last known message with this id is."""
         return self._by_message_id.get(message_id)
 
-    def state(self, channel: ChannelName) -> tuple[Sequence[int], list[Body]]:
-        """Return the positions ``channel`` was last seen to hold, and their bodies."""
-        positions = self._states.get(channel, ())
-        bodies = self._bodies
-        try:
-            return positions, [bodies[position] for position in positions]
-        except KeyError:
-            return (), []
+    def seen(self, channel: ChannelName) -> Seen:
+        """Return what ``channel`` was last seen to hold."""
+        return self._seen.get(channel) or Seen((), [])
 
-    def see(self, channel: ChannelName, positions: Sequence[int]) -> None:
-        """Remember what ``channel`` holds."""
-        self._states[channel] = tuple(positions)
+    def see(self, channel: ChannelName, spans: Sequence[Interval], bodies: list[Body]) -> None:
+        """Remember what ``channel`` holds, and where it is in the log."""
+        self._seen[channel] = Seen(spans, bodies, self._seen.get(channel))
 
 
 class SaverCache:

@@ -5,10 +5,10 @@ from typing import Any
 
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
-from treadle.memory.saver._bodies import Body, digest, first_difference
+from treadle.memory.saver._bodies import Body, digest, is_held
 from treadle.memory.saver._cache import ChannelName, LogCache
 from treadle.memory.saver._codec import Codec
-from treadle.memory.saver._intervals import NEW, Interval, intervals
+from treadle.memory.saver._intervals import NEW, Interval, cut, intervals, joined
 from treadle.memory.saver._records import log_value
 
 _INLINE = frozenset({int, float, bool, bytes, type(None)})
@@ -33,7 +33,7 @@ class Draft:
         self._log = log
         self._bodies: list[tuple[bytes, Body]] = []
         self._by_digest: dict[bytes, int] = {}
-        self._states: list[tuple[ChannelName, list[int]]] = []
+        self._states: list[tuple[ChannelName, list[Interval], list[Body]]] = []
         self.frames: list[bytes] = []
         self.refers = False
 
@@ -46,12 +46,11 @@ class Draft:
         entries = entries_of(value)
         if entries is None:
             return self._codec.dump(value)
-        positions = self._positions(self._log, channel, entries)
-        spans = intervals(positions)
-        if len(spans) >= _FEW_INTERVALS and _rent(spans, len(positions)) > self._size(positions):
-            positions = self._positions(None, channel, entries)
-            spans = intervals(positions)
-        self._states.append((channel, positions))
+        spans, bodies = self._located(channel, entries)
+        if len(spans) >= _FEW_INTERVALS and _rent(spans) > sum(body.size for body in bodies):
+            placed = [self._place(None, entry) for entry in entries]
+            spans, bodies = intervals(position for position, _ in placed), [b for _, b in placed]
+        self._states.append((channel, spans, bodies))
         self.refers = self.refers or any(first < NEW for first, _ in spans)
         return log_value(spans, is_delta=isinstance(value, _DeltaSnapshot))
 
@@ -59,50 +58,48 @@ class Draft:
         """Tell the cache that the new bodies landed at position ``start``."""
         log.add(start, self._bodies)
         shift = start - NEW
-        for channel, positions in self._states:
-            log.see(channel, [p + shift if p >= NEW else p for p in positions])
+        for channel, spans, bodies in self._states:
+            landed = [(a + shift, b + shift) if a >= NEW else (a, b) for a, b in spans]
+            log.see(channel, joined(landed), bodies)
 
-    def _positions(
-        self, log: LogCache | None, channel: ChannelName, entries: list[Any]
-    ) -> list[int]:
-        """Return where each entry is in the log, or `NEW` and on for those to be appended."""
-        if log is None:
-            return [self._place(None, entry) for entry in entries]
-        known, bodies = log.state(channel)
-        n_same = first_difference(entries, bodies)
-        rest = [self._locate(log, entry) for entry in entries[n_same:]]
-        return [*known[:n_same], *rest]
+    def _located(
+        self, channel: ChannelName, entries: list[Any]
+    ) -> tuple[list[Interval], list[Body]]:
+        """Return where the entries are in the log, or `NEW` and on for those to be appended."""
+        log = self._log
+        seen = None if log is None else log.seen(channel)
+        n_same = 0 if seen is None else seen.prefix(entries)
+        rest = [self._locate(entry) for entry in entries[n_same:]]
+        spans = intervals(position for position, _ in rest)
+        bodies = [body for _, body in rest]
+        if seen is None or not n_same:
+            return spans, bodies
+        return joined([*cut(seen.spans, n_same), *spans]), seen.bodies[:n_same] + bodies
 
-    def _locate(self, log: LogCache, entry: Any) -> int:
-        message_id = getattr(entry, "id", None)
-        if isinstance(message_id, str):
+    def _locate(self, entry: Any) -> tuple[int, Body]:
+        log, message_id = self._log, getattr(entry, "id", None)
+        if log is not None and isinstance(message_id, str):
             position = log.position_of_message(message_id)
             body = None if position is None else log.body(position)
-            if position is not None and body is not None and first_difference([entry], [body]):
-                return position
+            if position is not None and body is not None and is_held(entry, body):
+                return position, body
         return self._place(log, entry)
 
-    def _place(self, log: LogCache | None, entry: Any) -> int:
+    def _place(self, log: LogCache | None, entry: Any) -> tuple[int, Body]:
         frame = self._codec.encode(entry)
         key = digest(frame)
-        position = self._by_digest.get(key)
-        if position is None and log is not None:
+        number = self._by_digest.get(key)
+        if number is None and log is not None:
             position = log.position_of(key)
-        if position is None:
-            position = self._by_digest[key] = NEW + len(self.frames)
+            body = None if position is None else log.body(position)
+            if position is not None and body is not None:
+                return position, body
+        if number is None:
+            number = self._by_digest[key] = len(self.frames)
             self.frames.append(frame)
             # Decoded, not copied: what the cache hands out is what any other client would read.
             self._bodies.append((key, Body.of(frame, self._codec)))
-        return position
-
-    def _size(self, positions: Sequence[int]) -> int:
-        total = 0
-        for position in positions:
-            if position >= NEW:
-                total += len(self.frames[position - NEW])
-            elif self._log is not None and (body := self._log.body(position)) is not None:
-                total += body.size
-        return total
+        return NEW + number, self._bodies[number][1]
 
 
 def entries_of(value: Any) -> list[Any] | None:
@@ -119,7 +116,7 @@ def entries_of(value: Any) -> list[Any] | None:
     return list(value)
 
 
-def _rent(spans: Sequence[Interval], n_entries: int) -> float:
+def _rent(spans: Sequence[Interval]) -> float:
     """Return about how many bytes the interval lists have cost since the entries lay together.
 
     When that is more than the entries themselves, writing those anew in one piece is the cheaper.
@@ -128,6 +125,6 @@ def _rent(spans: Sequence[Interval], n_entries: int) -> float:
     """
     known = [span for span in spans if span[0] < NEW]
     width = max((stop for _, stop in known), default=0) - min((s for s, _ in known), default=0)
-    n_new = sum(stop - first for first, stop in spans if first >= NEW)
-    n_replaced = max(0, width + n_new - n_entries)
+    n_known = sum(stop - first for first, stop in known)
+    n_replaced = max(0, width - n_known)
     return n_replaced * len(spans) * _INTERVAL_BYTES / 2

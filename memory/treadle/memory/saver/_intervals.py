@@ -24,6 +24,26 @@ def intervals(positions: Iterable[int]) -> list[Interval]:
     return spans
 
 
+def joined(spans: Iterable[Interval]) -> list[Interval]:
+    """Return ``spans`` with those that touch made one."""
+    result: list[Interval] = []
+    for first, stop in spans:
+        if result and result[-1][1] == first:
+            result[-1] = (result[-1][0], stop)
+        else:
+            result.append((first, stop))
+    return result
+
+
+def cut(spans: Iterable[Interval], n: int) -> Iterator[Interval]:
+    """Yield the intervals of the first ``n`` positions of ``spans``."""
+    for first, stop in spans:
+        if n <= 0:
+            return
+        yield first, min(stop, first + n)
+        n -= stop - first
+
+
 def formatted(spans: Sequence[Interval]) -> str:
     """Return intervals as text; those of new bodies as ``+first:stop``, from 0."""
     return " ".join(

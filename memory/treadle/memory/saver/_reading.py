@@ -8,9 +8,10 @@ from langgraph.checkpoint.base import CheckpointTuple, DeltaChannelHistory, Pend
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from treadle.memory.saver._bodies import Body, digest
-from treadle.memory.saver._cache import LogCache, SaverCache
+from treadle.memory.saver._cache import ChannelName, LogCache, SaverCache
 from treadle.memory.saver._codec import Codec, naming
 from treadle.memory.saver._errors import RecordError
+from treadle.memory.saver._intervals import Interval
 from treadle.memory.saver._keys import ThreadKeys, decoded
 from treadle.memory.saver._records import Header, read_checkpoint, read_log_value, read_writes
 
@@ -45,13 +46,14 @@ class Reading:
         self._codec = codec
         self._cache = cache
         self._log_id = log_id.decode()
+        self._epoch = epoch.decode()
         self._bodies: dict[int, Body] = {}
         self._unreadable: dict[int, RecordError] = {}
         self._held: Callable[[int], Body | None] = self._bodies.get
         if epoch:
             arrived = [self._run(int(first), stored) for first, stored in runs]
             self._held = cache.update(
-                thread.root, self._log_id, epoch.decode(), lambda log: _add(log, arrived)
+                thread.root, self._log_id, self._epoch, lambda log: _add(log, arrived)
             )
 
     def _run(self, first: int, stored: Sequence[bytes]) -> dict[int, tuple[bytes, Body]]:
@@ -102,25 +104,26 @@ class Reading:
         for channel, stored in zip(header.versions, values, strict=True):
             with naming(f"the channel {channel!r}"):
                 if stored is not None:
-                    loaded[channel], positions = self._value(stored)
-                    self._see(namespace, channel, positions)
+                    loaded[channel] = self._value(stored, (namespace, channel))
                 elif channel in header.stored:
                     raise RecordError("its value is gone.", hint=_EVICTED)
         return loaded
 
-    def _value(self, stored: bytes) -> tuple[Any, list[int]]:
-        """Return a value and, where it is made of entries of the log, their positions."""
+    def _value(self, stored: bytes, channel: ChannelName | None = None) -> Any:
+        """Return a value; remember what the channel holds, if one is named."""
         refs = read_log_value(stored)
         if refs is None:
-            return self._codec.load(stored), []
+            return self._codec.load(stored)
         if refs.log_id != self._log_id:
             raise RecordError("the log it refers to is gone.", hint=_EVICTED)
+        bodies: list[Body] = []
         for first, stop in refs.spans:
-            self._body(first)
             self._body(stop - 1)  # a forged interval may be of any length
-        positions = [position for first, stop in refs.spans for position in range(first, stop)]
-        entries = [self._body(position).fresh(self._codec) for position in positions]
-        return (_DeltaSnapshot(entries) if refs.is_delta else entries), positions
+            bodies += [self._held(n) or self._body(n) for n in range(first, stop)]
+        entries = [body.fresh(self._codec) for body in bodies]
+        if channel is not None:
+            self._see(channel, refs.spans, bodies)
+        return _DeltaSnapshot(entries) if refs.is_delta else entries
 
     def _body(self, position: int) -> Body:
         body = self._bodies.get(position) or self._held(position)
@@ -131,13 +134,12 @@ class Reading:
                 raise self._unreadable[position]
         raise RecordError(f"the log has no entry {position}.", hint=_EVICTED)
 
-    def _see(self, namespace: str, channel: str, positions: Sequence[int]) -> None:
+    def _see(self, channel: ChannelName, spans: Sequence[Interval], bodies: list[Body]) -> None:
         def work(log: LogCache | None) -> None:
-            if log is not None and log.log_id == self._log_id:
-                log.see((namespace, channel), positions)
+            if log is not None and log.epoch == self._epoch:
+                log.see(channel, spans, bodies)
 
-        if positions:
-            self._cache.use(self._thread.root, work)
+        self._cache.use(self._thread.root, work)
 
     def histories(
         self, steps: Sequence[Any], channels: Sequence[str]
@@ -155,7 +157,7 @@ class Reading:
                     if write[1] in newest_first and write[1] not in seeds:
                         newest_first[write[1]].append(write)
                 for name, stored in zip(found[::2], found[1::2], strict=True):
-                    seeds[decoded(name.decode())] = self._value(stored)[0]
+                    seeds[decoded(name.decode())] = self._value(stored)
         histories: dict[str, DeltaChannelHistory] = {}
         for channel in channels:
             histories[channel] = {"writes": newest_first[channel][::-1]}

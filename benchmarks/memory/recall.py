@@ -1,0 +1,140 @@
+"""How well a conversation's turns are recalled, and what that costs.
+
+    python benchmarks/memory/recall.py --data FOLDER [--embeddings minilm] [--turns 1000]
+
+``FOLDER`` holds conversations of LoCoMo (Maharana et al., ACL 2024): JSON files with
+``session_N`` (turns with ``dia_id``, ``speaker`` and ``text``), ``session_N_date_time`` and ``qa``
+(questions with the ``dia_id`` of their evidence). R@k is the share of a question's evidence turns
+among the first k recalled, averaged over the questions that have evidence.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from langchain_core.messages import HumanMessage
+
+from treadle.memory import connect
+from treadle.memory.recall import SAID_AT, Recall
+
+RANKS = (5, 10)
+BUDGETS = (1_000, 2_000, 4_000)
+
+
+def turns(conversation: dict[str, Any]) -> list[HumanMessage]:
+    messages = []
+    for number in range(1, len(conversation)):
+        said_at = _time(conversation.get(f"session_{number}_date_time", ""))
+        for turn in conversation.get(f"session_{number}", []):
+            text = turn.get("clean_text") or turn["text"]
+            if caption := turn.get("blip_caption"):
+                text += f" [shares {caption}]"
+            messages.append(
+                HumanMessage(
+                    text,
+                    id=turn["dia_id"],
+                    name=turn["speaker"],
+                    additional_kwargs={SAID_AT: said_at.isoformat()},
+                )
+            )
+    return messages
+
+
+def _time(text: str) -> datetime:
+    if not text:
+        return datetime.now(UTC)
+    return datetime.strptime(re.sub(r"\s+", " ", text), "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC)
+
+
+async def measure_quality(recall: Recall, folder: Path) -> None:
+    shares: defaultdict[str, list[float]] = defaultdict(list)
+    for path in sorted(folder.glob("*.json")):
+        conversation = json.loads(path.read_text())
+        messages = turns(conversation)
+        await recall.add(path.stem, messages)
+        known = {message.id for message in messages}
+        for asked in conversation["qa"]:
+            evidence = set(asked.get("evidence", [])) & known
+            if evidence:
+                await _measure_question(recall, path.stem, asked["question"], evidence, shares)
+    print(f"{len(shares['R@10'])} questions with evidence")
+    print("  ".join(f"{name} {np.mean(values):.3f}" for name, values in shares.items()))
+
+
+async def _measure_question(
+    recall: Recall,
+    thread: str,
+    question: str,
+    evidence: set[str],
+    shares: defaultdict[str, list[float]],
+) -> None:
+    found = [one.message.id for one in await recall.search(thread, question, max(RANKS))]
+    for rank in RANKS:
+        shares[f"R@{rank}"].append(len(evidence & set(found[:rank])) / len(evidence))
+    for budget in BUDGETS:
+        inside = {one.message.id for one in await recall.within(thread, question, budget)}
+        shares[f"in {budget} tokens"].append(len(evidence & inside) / len(evidence))
+
+
+async def measure_cost(
+    recall: Recall, client: Any, embeddings: str | None, folder: Path, count: int
+) -> None:
+    source = [
+        m for path in sorted(folder.glob("*.json")) for m in turns(json.loads(path.read_text()))
+    ]
+    messages = [
+        source[number % len(source)].model_copy(update={"id": str(number)})
+        for number in range(count)
+    ]
+    await recall.add("long", messages[:1])
+    sent = _count_commands(client)
+    started = time.process_time()
+    for message in messages[1:]:
+        await recall.add("long", [message])
+    added = (time.process_time() - started) / (count - 1)
+    trips = len(sent) / (count - 1)
+    print(f"add a turn: {added * 1e3:.2f} ms CPU, {trips:.1f} round trips")
+    sent.clear()
+    started = time.process_time()
+    await Recall(client, embeddings).search("long", "What did Caroline paint?")
+    cold = time.process_time() - started
+    print(f"first search of {count} turns: {cold * 1e3:.1f} ms CPU, {len(sent)} round trips")
+    sizes = [await client.memory_usage(key, samples=0) for key in await client.keys("*{long}*")]
+    print(f"Redis: {sum(sizes) / count:.0f} bytes per turn")
+
+
+def _count_commands(client: Any) -> list[str]:
+    sent: list[str] = []
+    execute = client.execute_command
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        sent.append(arguments[0])
+        return await execute(*arguments, **options)
+
+    client.execute_command = counted
+    return sent
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--embeddings")
+    parser.add_argument("--turns", type=int, default=1_000)
+    options = parser.parse_args()
+    with TemporaryDirectory(prefix="treadle-") as folder:
+        async with connect(f"embedded://{folder}") as client:
+            recall = Recall(client, options.embeddings)
+            await measure_quality(recall, options.data)
+            await measure_cost(recall, client, options.embeddings, options.data, options.turns)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,136 @@
+"""What a turn of a long thread costs, for our saver and its peers, in one table.
+
+``python -m benchmarks.memory.saver_turns [turns]``: a plain ``add_messages`` graph with one node,
+messages of 500 characters. Each saver runs in a process of its own, on a store of its own. A peer
+that is not installed is named and left out; they are no dependency, so run this with an
+interpreter that has them beside treadle.
+
+Columns: what the store holds in the end; bytes a turn adds around turn 10 and at the end; CPU of
+the client, and wall time, of a turn likewise (medians, in ms); round trips of a turn; CPU and wall
+of the first ``get_state`` of a saver that has not seen the thread, in ms.
+"""
+
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from benchmarks.memory.saver_peers import SAVERS, AbsentError, Opened
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.graph import START, StateGraph, add_messages
+
+TURNS = 400
+LENGTH = 500
+EARLY = range(5, 16)
+THREAD: Any = {"configurable": {"thread_id": "t"}}
+
+
+class Chat(TypedDict):
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+def text() -> str:
+    """Return words no store can compress to nothing."""
+    words = (f"{random.getrandbits(24):x}" for _ in range(LENGTH // 4))
+    return " ".join(words)[:LENGTH]
+
+
+def graph(saver: Any) -> Any:
+    builder = StateGraph(Chat)
+    builder.add_node("node", lambda _: {"messages": [AIMessage(text())]})
+    builder.add_edge(START, "node")
+    return builder.compile(checkpointer=saver)
+
+
+def measured(opened: Opened, turns: int) -> dict[str, Any]:
+    """Return the figures of one saver."""
+    late = range(turns - 19, turns + 1)
+    sizes: dict[int, int] = {}
+    cpu: list[float] = [0]
+    wall: list[float] = [0]
+    trips: list[int] = [0]
+    talking = graph(opened.fresh())
+    for turn in range(1, turns + 1):
+        before = opened.round_trips() if opened.round_trips else 0
+        cpu_start, wall_start = time.process_time(), time.perf_counter()
+        talking.invoke({"messages": [HumanMessage(text())]}, THREAD)
+        cpu.append(time.process_time() - cpu_start)
+        wall.append(time.perf_counter() - wall_start)
+        trips.append(opened.round_trips() - before if opened.round_trips else 0)
+        if turn in (EARLY[0] - 1, EARLY[-1], late[0] - 1, late[-1]):
+            sizes[turn] = opened.size()
+    cold = graph(opened.fresh())
+    cpu_start, wall_start = time.process_time(), time.perf_counter()
+    assert len(cold.get_state(THREAD).values["messages"]) == 2 * turns
+    cold_cpu, cold_wall = time.process_time() - cpu_start, time.perf_counter() - wall_start
+
+    def bytes_per_turn(span: range) -> float:
+        return (sizes[span[-1]] - sizes[span[0] - 1]) / len(span)
+
+    return {
+        "bytes": sizes[turns],
+        "bytes_early": bytes_per_turn(EARLY),
+        "bytes_late": bytes_per_turn(late),
+        "cpu_early": median_ms(cpu, EARLY),
+        "cpu_late": median_ms(cpu, late),
+        "wall_early": median_ms(wall, EARLY),
+        "wall_late": median_ms(wall, late),
+        "trips": statistics.median(trips[late[0] :]) if opened.round_trips else None,
+        "cold_cpu": cold_cpu * 1000,
+        "cold_wall": cold_wall * 1000,
+    }
+
+
+def median_ms(seconds: list[float], span: range) -> float:
+    return statistics.median(seconds[turn] for turn in span) * 1000
+
+
+def one(name: str, turns: int) -> dict[str, Any]:
+    """Return the figures of a saver, measured in this process, or why there are none."""
+    with tempfile.TemporaryDirectory(prefix="saver-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        try:
+            with SAVERS[name](Path(folder)) as opened:
+                return measured(opened, turns)
+        except AbsentError as absent:
+            return {"absent": str(absent)}
+
+
+def row(name: str, figures: dict[str, Any]) -> str:
+    if "absent" in figures:
+        return f"{name:<20} left out: {figures['absent']}"
+    trips = "-" if figures["trips"] is None else f"{figures['trips']:.0f}"
+    return (
+        f"{name:<20} {figures['bytes'] / 1e6:>8.2f} MB"
+        f" {figures['bytes_early']:>9,.0f} {figures['bytes_late']:>10,.0f}"
+        f" {figures['cpu_early']:>7.2f} {figures['cpu_late']:>8.2f}"
+        f" {figures['wall_early']:>7.2f} {figures['wall_late']:>8.2f}"
+        f" {trips:>6} {figures['cold_cpu']:>9.1f} {figures['cold_wall']:>9.1f}"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    turns = int(sys.argv[1]) if len(sys.argv) > 1 else TURNS
+    print(f"{turns} turns, 500-character messages")
+    print(
+        f"{'saver':<20} {'stored':>11} {'B/turn@10':>9} {f'@{turns}':>10} {'CPU@10':>7}"
+        f" {f'@{turns}':>8} {'wall@10':>7} {f'@{turns}':>8} {'trips':>6} {'cold CPU':>9}"
+        f" {'cold wall':>9}"
+    )
+    for name in SAVERS:
+        command = [sys.executable, "-m", __spec__.name, "--one", name, str(turns)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        print(row(name, json.loads(done.stdout.splitlines()[-1])), flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(one(sys.argv[2], int(sys.argv[3]))))
+    else:
+        main()
