@@ -65,6 +65,17 @@ FACTS: list[tuple[str, Source, str]] = [
     ("Who first described photosynthesis?", PHOTOSYNTHESIS, "Jan Ingenhousz"),
     ("When did Ada Lovelace die?", LOVELACE, "27 November 1852"),
     ("Who was Ada Lovelace's father?", LOVELACE, "Lord Byron"),
+    ("How old was Ada Lovelace when she died?", LOVELACE, "at the age of 36"),
+    ("Tell me about the 1755 earthquake", LISBON, "followed by a tsunami"),
+    ("Where does photosynthesis take place?", PHOTOSYNTHESIS, "in chloroplasts"),
+    ("what's valkey", VALKEY, "Valkey is an open-source in-memory data store"),
+    ("WHAT IS VALKEY?", VALKEY, "Valkey is an open-source in-memory data store"),
+    ("Qu'est-ce que Valkey ?", VALKEY, "Valkey is an open-source in-memory data store"),
+    ("capital of portugal", LISBON, "Lisbon is the capital"),
+    ("Hi, I'm Ben and I need to know what the capital of Portugal is.", LISBON, "Lisbon is"),
+    ("Can other users read my conversations?", REDIS, "must not read the conversations"),
+    ("Do I need Redis modules?", REDIS, "no modules are needed"),
+    ("Please summarise the documents about tools.", TOOLS, "A tool is a function"),
     ("What was Ada Lovelace known for?", LOVELACE, "Analytical Engine"),
 ]
 
@@ -100,6 +111,7 @@ async def test_what_is_not_there_is_not_guessed(question: str) -> None:
 PARTIAL = [
     ("valkey persistence", "persistence", "and so will Valkey"),
     ("How many characters may a tool's result have?", "result", "8,000 characters"),
+    ("Who wrote the first computer program?", "wrote", "called the first computer program"),
     ("Which brother of Ada Lovelace was a painter?", "brother", "Lovelace"),
 ]
 
@@ -156,6 +168,12 @@ async def test_more_is_not_the_same_again() -> None:
     first, more = await talk("Tell me about Mount Kenya.", "Tell me more.")
     said = {part for part in LABEL.split(first.text) if len(part) > 20}
     assert not any(part in more.text for part in said)
+
+
+async def test_two_questions_at_once_are_both_answered() -> None:
+    [told] = await talk("What is Valkey? Who invented the telephone?")
+    assert "open-source in-memory data store" in told.text
+    assert "telephone" in told.text
 
 
 async def test_code_comes_with_its_fence_and_its_introduction() -> None:

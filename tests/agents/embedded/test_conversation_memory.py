@@ -26,6 +26,8 @@ RECALLED: list[tuple[tuple[str, ...], str]] = [
         "Actually my dog is called Max.",
     ),
     (("Please remember that the launch is on 3 March.", "When is the launch?"), "3 March"),
+    (("My budget is low and the deadline is Friday.", "What's the deadline?"), "Friday"),
+    (("What is 2 + 2?", "What have we talked about so far?"), "You asked: “What is 2 + 2?”"),
     (("The launch is on 3 March.", "Did I mention a launch?"), "Yes. You said:"),
     (("The launch is on 3 March.", "Did I mention a budget?"), "No. I found nothing about"),
     (("My name is Ana. What is my name?",), "My name is Ana."),

@@ -16,6 +16,7 @@ from treadle.agents.embedded._write import write
 STRONG = 0.66
 FAIR = 0.36
 _ENOUGH_IF_MISSING = 0.75
+_ENOUGH_TO_TELL_OF = 0.55
 MAX_CHARS = 1_100
 
 
@@ -58,6 +59,8 @@ def compose(
     quoted = _with_neighbours([one.unit for one in chosen], by_position, question)
     missing = [term for term in reading.missing if term.is_strong]
     enough = _ENOUGH_IF_MISSING if missing else STRONG
+    if question.wants is Wants.OVERVIEW:
+        enough = _ENOUGH_TO_TELL_OF
     names_missing = any(term.is_name for term in missing)
     return Found(
         text=write(quoted),
@@ -164,7 +167,7 @@ def _overview(good: Sequence[Scored]) -> list[Scored]:
     passages = list(dict.fromkeys(one.unit.passage for one in good if one.score >= floor))[:3]
     chosen: list[Scored] = []
     for passage in passages:
-        own = [one for one in good if one.unit.passage == passage and one.score >= 0.4 * floor]
+        own = [one for one in good if one.unit.passage == passage and one.score >= 0.8 * floor]
         own.sort(key=lambda one: one.unit.position)
         chosen.extend(own[: _TOLD_OF_EACH[len(passages)]])
     return chosen

@@ -27,7 +27,7 @@ _UNIT = (
 _PERSON = (
     r"\b(?!(?:The|This|That|These|It|In|On|At|A|An)\s)[A-Z][\w.\u2019'-]*[ ]"
     r"(?:(?:van|von|de|der|di|da|of) )?[A-Z][\w.\u2019'-]+|\bby (?:the )?[A-Z]\w+"
-    r"|\b(?:team|company|companies|engineers?|scientists?|maintainers?|developers?|people|founders?"
+    r"|^\W*(?:He|She|His|Her|They)\b|\b(?:team|company|companies|engineers?|scientists?|maintainers?|developers?|people|founders?"
     r"|users?|process(?:es)?)\b"
 )
 _TIME = (
@@ -65,7 +65,7 @@ _PATTERNS = _CASED | {
 }
 _MEASURED = re.compile(_MEASURE, re.IGNORECASE)
 _ASKS_MEASURE = re.compile(
-    r"\bhow (?:long|tall|high|big|far|deep|wide|heavy|fast|hot|cold|old)\b", re.IGNORECASE
+    r"\bhow (?:long|tall|high|big|far|deep|wide|heavy|fast|hot|cold)\b", re.IGNORECASE
 )
 _LOOKED_AT_CHARS = 2_000
 

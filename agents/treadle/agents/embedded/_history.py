@@ -18,16 +18,15 @@ _WHICH_MESSAGE = re.compile(
     r"|latest) (?:question|message)\b"
     r"|\bwhat (?:did|have) (?:i|we) (first|last|previously|just) (?:ask|say|write|talk)"
     r"|\bwhat did i (?:ask|say|write)(?: you)? (first|last|before|previously|just now|earlier)\W*$"
-    r"|\bwhat (?:was|is) the (first|last|previous) (?:thing|question) (?:that )?i (?:asked|said"
-    r"|told"
-    r"|wrote)",
+    r"|\bwhat was my question\b|\bwhat (?:was|is) the (first|last|previous) (?:thing|question)"
+    r" (?:that )?i (?:asked|said|told|wrote)",
     re.IGNORECASE,
 )
 _SUMMARY = re.compile(
     r"\b(?:summari[sz]e|summary of|recap|sum up|overview of)\b.*\b(?:we|our|conversation|discussed"
     r"|discussion|talked|said|chat|so far|this thread)\b"
     r"|\bwhat (?:have|did) we (?:\w+ )?(?:discuss|talk|cover|spoke|speak|said"
-    r"|say)(?:ed)?\b(?! about \w)"
+    r"|say)(?:ed)?\b(?! about (?!so far|today|before|until|up to)\w)"
     r"|\bwhat (?:do you know|have i told you|did i tell you)(?: so far)?(?: about me)?\W*$"
     r"|\bwhat do you (?:know|remember) (?:about|of) me\b|\bwhat do you remember\W*$"
     r"|^\W*(?:summari[sz]e|recap|sum up)\W*$",
@@ -56,7 +55,7 @@ def from_history(question: Question, conversation: Conversation) -> str:
     if _SOURCES.search(text) and turns:
         return _sources(turns)
     if found := _WHICH_MESSAGE.search(text):
-        return _message(next(filter(None, found.groups())).lower(), turns)
+        return _message(next(filter(None, found.groups()), "last").lower(), turns)
     if _SUMMARY.search(text):
         return summary(conversation)
     if _YOUR_WORDS.search(text):
@@ -68,7 +67,7 @@ def _message(which: str, turns: Sequence[Turn]) -> str:
     said = [turn.said for turn in turns if turn.said.strip()]
     if not said:
         return "This is the first thing you ask in this conversation, as far back as I can see."
-    questions = [one for one in said if read_question(one).text] or said
+    questions = [asking for one in said if (asking := read_question(one).text)] or said
     number = _ORDINALS.get(which, -1)
     if number >= len(questions):
         return f"I can see only {len(questions)} of your questions before this one."

@@ -29,7 +29,8 @@ FOREIGN_STOPWORDS = (
     frozenset(
         """
         le la les un une des du de et est sont était qui que quoi quel quelle quels quelles quand où
-        pourquoi comment en dans pour pas avec sur je tu il elle nous vous ce cette au aux se a l d
+        pourquoi comment en dans pour pas avec sur je tu il elle nous vous qu ce cette au aux se
+        a l d
         """.split()  # noqa: SIM905
     ),
     frozenset(

@@ -56,6 +56,12 @@ _ASKS = re.compile(
     r"|quand|pourquoi|comment|combien|qu\u00e9|qui\u00e9n|cu\u00e1ndo|d\u00f3nde|c\u00f3mo)\b)",
     re.IGNORECASE,
 )
+_ASKS_WITHIN = re.compile(
+    r"\bi(?: need| want|'d like| would like) to (?:know|learn|understand|find out)\b"
+    r"|\b(?:can|could) you (?:tell|show|explain|find|look|search)\b"
+    r"|\b(?:tell|show) me (?:what|who|when|where|why|how|which|about|the)\b",
+    re.IGNORECASE,
+)
 _WHEN_CLAUSE = re.compile(r"^\W*(?:when|where|while|how)(?:ever)?\b[^?]*,\s*\w", re.IGNORECASE)
 _STATES = re.compile(
     r"^\W*(?:i|i'm|i\u2019m|we|my|our|the|this|that|it|he|she|they|there|these|those|remember|note"
@@ -72,6 +78,8 @@ def asks(sentence: str) -> bool:
     """Tell whether a sentence asks for something."""
     if sentence.rstrip(_TRAILERS).endswith(_IS_A_QUESTION):
         return True
+    if _ASKS_WITHIN.search(sentence):
+        return True
     if _TO_KEEP.match(sentence) or _WHEN_CLAUSE.match(sentence):
         return False
     return bool(_ASKS.match(sentence)) and not sentence.rstrip().endswith("!")
@@ -86,7 +94,7 @@ def states(text: str) -> bool:
 
 def read_question(message: str, before: "Question | None" = None) -> Question:
     """Read a message; complete it with the question ``before`` it where it needs that."""
-    parts = sentences(message)
+    parts = [piece for part in sentences(message) for piece in _parted(part)]
     asking = [part for part in parts if asks(part)]
     if not asking and parts and not states(message):
         asking = parts
@@ -98,11 +106,27 @@ def read_question(message: str, before: "Question | None" = None) -> Question:
         text=text,
         context=context.strip(),
         terms=terms,
-        wants=wanted(text, sum(term.is_strong for term in terms)),
+        wants=_wanted_by_all(asking, text, terms),
         leans_back=_leans_back(text),
         asks_more=bool(_MORE.search(text)),
     )
     return question if before is None else _completed(question, before)
+
+
+def _parted(sentence: str) -> list[str]:
+    """Part a question from what is told before it: "I am Ben and I need to know …"."""
+    found = _ASKS_WITHIN.search(sentence)
+    begin = found.start() if found else 0
+    return [sentence[:begin].strip(), sentence[begin:]] if begin > 0 else [sentence]
+
+
+def _wanted_by_all(asking: list[str], text: str, terms: tuple[Term, ...]) -> Wants:
+    """Return what is wanted; several questions of their own want what a comparison does."""
+    if 1 < len(asking) <= 4 and not any(_leans_back(part) for part in asking):
+        topics = [{term.stem for term in key_terms(part) if term.is_strong} for part in asking]
+        if all(topics) and not set.intersection(*topics):
+            return Wants.COMPARISON
+    return wanted(text, sum(term.is_strong for term in terms))
 
 
 def _shortened(text: str) -> str:

@@ -116,7 +116,8 @@ def _quotes_about(question: Question, quotes: Sequence[Quote], least: float) -> 
         named = [quote for quote in quotes if _NAME_TOLD.search(quote.text)]
         if named:
             return [named[-1]]
-    if least == 1.0 and question.wants in _NO_FACTS:
+    is_definite = bool(_DEFINITE.search(question.text))
+    if least == 1.0 and question.wants in _NO_FACTS and not is_definite:
         return []
     terms = {term.stem for term in question.own_terms} - _SAYING
     kinds = _kind_asked_for(question)
@@ -131,9 +132,10 @@ def _quotes_about(question: Question, quotes: Sequence[Quote], least: float) -> 
         met = {one for one in needed if one in stems or SYNONYMS.get(one, frozenset()) & stems}
         if not met or stems <= terms:
             continue
-        if len(met) < least * len(needed):
+        if len(met) < (1.0 if quote.is_beside else least) * len(needed):
             continue
         is_typed = fits_only_some and holds(question, quote.text, asked)
+        is_typed = is_typed or _says_what_it_is(quote.text, needed)
         if least < 1.0 or len(met) > 1 or is_typed or quote.is_beside:
             rated.append((len(met) + 0.5 * len(stems & kinds), quote.turn, place, quote))
     rated.sort(key=lambda one: one[:3], reverse=True)
@@ -155,6 +157,17 @@ def _kind_asked_for(question: Question) -> set[str]:
     for found in _KIND.finditer(question.text):
         kinds.update(content_stems(found[1]))
     return kinds
+
+
+_DEFINITE = re.compile(r"^\W*(?:and )?what(?:'s| is| was| are| were) (?:the|our)\b", re.IGNORECASE)
+_SAYS_IT_IS = re.compile(
+    r"\b(?:the|my|our) ((?:\w+ ){0,2}\w+) (?:is|are|was|were|will be)\b", re.IGNORECASE
+)
+
+
+def _says_what_it_is(said: str, needed: set[str]) -> bool:
+    """Tell whether a sentence says what the thing is: "the deadline is Friday"."""
+    return any(needed <= set(content_stems(found[1])) for found in _SAYS_IT_IS.finditer(said))
 
 
 def _statements(question: Question, conversation: Conversation) -> Iterator[Quote]:

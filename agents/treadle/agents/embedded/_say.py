@@ -17,7 +17,7 @@ _WHO_ARE_YOU = re.compile(
     r"|\bwhat can you do\b|\bwhat(?:'s| is) your name\b|\bwho (?:made|built|created) you\b"
     r"|\bhow can you help\b|\bintroduce yourself\b|\bwhat are your (?:capabilities|limits"
     r"|limitations)\b"
-    r"|^\W*help\W*$",
+    r"|^\W*(?:\w+\W+)?(?:(?:can|could) you )?(?:please )?help(?: me)?\W*$",
     re.IGNORECASE,
 )
 _GREETING = re.compile(

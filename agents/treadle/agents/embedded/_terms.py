@@ -3,7 +3,14 @@
 import re
 from dataclasses import dataclass
 
-from treadle.agents.embedded._words import is_stopword, languages_of, placed_words, stem
+from treadle.agents.embedded._text import short
+from treadle.agents.embedded._words import (
+    has_unspaced,
+    is_stopword,
+    languages_of,
+    placed_words,
+    stem,
+)
 
 MAX_TERMS = 16
 LIGHT = 0.3
@@ -45,7 +52,7 @@ _ALWAYS_LIGHT = frozenset(
     thing things way ways kind kinds sort sorts example examples summarise summarize summary
     overview digest outline recap report research compare comparison difference differences versus
     vs list check read calculate compute brief called work works working happen happens happened
-    use uses used using exist exists main according different possible important question answer
+    use uses used using exist exists main according different possible important question answer news
     take takes took taken come comes came
     """.split()  # noqa: SIM905
 )
@@ -74,7 +81,9 @@ _LOOK_THERE = re.compile(
     re.IGNORECASE,
 )
 _TO_WHOM = re.compile(
-    r"\b(?:to me )?(?:like|as if) (?:i am|i'm|i were) (?:an? )?\w+\b", re.IGNORECASE
+    r"\b(?:to me )?(?:like|as if) (?:i am|i'm|i were) (?:an? )?\w+\b"
+    r"|\bin (?:\w+ )?(?:short |simple )?(?:sentences?|words?|lines|paragraphs?|bullet points)\b",
+    re.IGNORECASE,
 )
 _ASKS_KIND = re.compile(
     r"\b(?:which|what|what(?:'s| is| are| was| were) the|in which|name the)\s+(?:\w+\s+)?$",
@@ -138,6 +147,8 @@ _JOINS = re.compile(r"^\s+(?:(?:of|the|in|for|a|an|to|on|with|from|and|by|at)\s+
 
 def phrase(text: str, terms: tuple[Term, ...]) -> str:
     """Return the strong terms with the small words that join them in the text."""
+    if has_unspaced(text):
+        return short(text.strip("?\uff1f\u3002 "), 60)
     strong = [term for term in terms if term.is_strong] or list(terms)
     said = ""
     end = -1

@@ -65,7 +65,9 @@ _SIGNS = {
 }
 _COMPILED = tuple((wants, re.compile(sign, re.IGNORECASE)) for wants, sign in _SIGNS.items())
 _PART_OF_SOMETHING = re.compile(
-    r"\bthe [\w ]+ of\b|\b(?:its|their|his|her)\b|\w's \w", re.IGNORECASE
+    r"\bthe [\w ]+ of\b|\b(?:its|their|his|her)\b"
+    r"|\b(?!what|who|where|when|how|it|that|there|let)\w+'s \w",
+    re.IGNORECASE,
 )
 _WHO_IS_NAME = re.compile(
     r"^\W*(?:[a-z]+\W+)?[Ww]ho(?:'s| is| was| are| were) (?:[A-Z][\w.'-]*\W*)+$"
