@@ -7,6 +7,7 @@ message or a log: it never holds a user name, a password or a query.
 # mypy: allow-untyped-calls
 # (of redis-py, which leaves parse_url without annotations)
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -32,16 +33,8 @@ FORMS = (
 
 TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 TLS_OPTIONS = TLS_FILES | {"ssl_cert_reqs", "ssl_check_hostname"}
-COMMON_OPTIONS = frozenset(
-    {
-        "client_name",
-        "max_connections",
-        "password",
-        "socket_connect_timeout",
-        "socket_timeout",
-        "username",
-    }
-)
+POSITIVE = frozenset({"max_connections", "socket_connect_timeout", "socket_timeout"})
+COMMON_OPTIONS = POSITIVE | {"client_name", "password", "username"}
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 
 MISPLACED_AT = "an '@' follows its host (inside a password, write '%40', and '%2F' for '/')"
@@ -270,6 +263,9 @@ def _redis_options(parts: SplitResult) -> dict[str, Any]:
         options = parse_redis_url(f"redis://{userinfo}{at}host?{parts.query}")
     except ValueError as problem:
         raise _NotUsableError(str(problem).rstrip(".")) from None
+    for name in POSITIVE & options.keys():
+        if not 0 < options[name] < math.inf:
+            raise _NotUsableError(f"its {name} is not above 0: {options[name]}")
     for name in TLS_FILES & options.keys():
         if not Path(options[name]).is_file():
             raise _NotUsableError(f"its {name} names no file: {options[name]!r}")
@@ -293,7 +289,9 @@ def _hosts(parts: SplitResult, default_port: int) -> tuple[tuple[str, int], ...]
 def _host(name: str, default_port: int) -> tuple[str, int]:
     try:
         parts = urlsplit(f"//{name}")
-        return unquote(parts.hostname or "localhost"), parts.port or default_port
+        host = unquote(parts.hostname or "localhost")
+        host.encode("idna")  # as the resolver will, with an error of its own
+        return host, parts.port or default_port
     except ValueError:
         raise _NotUsableError("its host or port is malformed") from None
 
