@@ -52,8 +52,8 @@ _ALWAYS_LIGHT = frozenset(
     thing things way ways kind kinds sort sorts example examples summarise summarize summary
     overview digest outline recap report research compare comparison difference differences versus
     vs list check read calculate compute brief called work works working happen happens happened
-    use uses used using exist exists main according different possible important question answer news
-    take takes took taken come comes came
+    use uses used using exist exists main according different possible important question answer
+    news take takes took taken come comes came
     """.split()  # noqa: SIM905
 )
 _ORDERS = frozenset("write make create prepare produce compile draft".split())  # noqa: SIM905
