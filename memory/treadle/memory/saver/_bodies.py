@@ -38,6 +38,7 @@ _KNOWN_MESSAGES = frozenset(
     }
 )
 _TEXTS = frozenset({str, type(None)})
+_CONTAINERS = frozenset({dict, list})
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _MARSHAL_VERSION = 2  # the last that writes equal values alike, whoever else refers to them
 _EXTRA = attrgetter("__pydantic_extra__")
@@ -81,21 +82,33 @@ class Body:
             RecordError: the frame cannot be read.
         """
         value = codec.decode(frame)
-        if type(value) not in _KNOWN_MESSAGES or not _is_plain_message(value):
+        if type(value) not in _KNOWN_MESSAGES or value.__pydantic_extra__:
             return cls(len(frame), frame)
-        fields = value.__dict__
-        containers = {name: held for name, held in fields.items() if type(held) not in _SCALARS}
-        exact = tuple(name for name, held in fields.items() if not _is_text(held))
-        return cls(
-            size=len(frame),
-            frame=b"",
-            kind=type(value),
-            fields=fields,
-            empty=tuple((name, type(held)) for name, held in containers.items() if not held),
-            full=tuple(name for name, held in containers.items() if held),
-            exact=exact,
-            image=_image(fields, exact),
-        )
+        body = cls(len(frame), b"", type(value), value.__dict__)
+        return body if body._describe_fields() else cls(len(frame), frame)
+
+    def _describe_fields(self) -> bool:
+        """Sort the fields by how they are copied and compared; tell whether all can be."""
+        empty: list[tuple[str, Callable[[], Any]]] = []
+        exact: list[str] = []
+        full: list[str] = []
+        fields = self.fields or {}
+        for name, held in fields.items():
+            kind = type(held)
+            if kind in _TEXTS:
+                continue
+            if kind in _CONTAINERS:
+                if not held:
+                    empty.append((name, kind))
+                    continue
+                full.append(name)
+            if not _is_plain(held):
+                return False
+            if not _is_text(held):
+                exact.append(name)
+        self.empty, self.full, self.exact = tuple(empty), tuple(full), tuple(exact)
+        self.image = _image(fields, self.exact)
+        return True
 
     @property
     def message_id(self) -> str | None:
@@ -154,10 +167,6 @@ def are_held(
 def _image(fields: dict[str, Any], names: Sequence[str]) -> bytes:
     # 1 == True == 1.0, but they are not the same data.
     return marshal.dumps([fields[name] for name in names], _MARSHAL_VERSION) if names else b""
-
-
-def _is_plain_message(message: BaseMessage) -> bool:
-    return not message.__pydantic_extra__ and all(map(_is_plain, message.__dict__.values()))
 
 
 def _is_plain(value: Any) -> bool:

@@ -16,7 +16,7 @@ from treadle.core.errors import InputError
 from treadle.memory.saver._errors import RecordError
 
 _PLAIN_TYPES = frozenset({"null", "bytes", "bytearray", "msgpack"})
-_CONSTRUCTORS = range(6)  # the extension codes that name a class to build
+_CONSTRUCTORS = frozenset(range(6))  # the extension codes that name a class to build
 
 
 class StrictSerializer(JsonPlusSerializer):
@@ -91,27 +91,37 @@ class StrictSerializer(JsonPlusSerializer):
         return allowed if isinstance(allowed, set) else ()
 
     def _refused(self, data: bytes) -> str | None:
-        """Return the dotted name of the first type in ``data`` that is not allowed."""
-        allowed = self._allowed()
-        refused: list[str] = []
+        """Return the dotted name of a type in ``data`` that is not allowed."""
+        inspector = _Inspector(self._allowed())
+        inspector.look_at(data)
+        return inspector.refused
 
-        def inspect(code: int, payload: bytes) -> Any:
-            inner = ormsgpack.unpackb(payload, ext_hook=inspect, option=ormsgpack.OPT_NON_STR_KEYS)
-            if code in _CONSTRUCTORS:
-                if code == EXT_METHOD_SINGLE_ARG:
-                    name = (*map(str, inner[:2]), str(inner[3]))
-                    is_known = name in known.SAFE_MSGPACK_METHODS
-                else:
-                    name = tuple(map(str, inner[:2]))
-                    is_known = name in known.SAFE_MSGPACK_TYPES or name in allowed
-                if not is_known:
-                    refused.append(".".join(name))
-            elif code not in (EXT_DELTA_SNAPSHOT, EXT_NUMPY_ARRAY):
-                refused.append(f"msgpack extension {code}")
-            return None
 
-        ormsgpack.unpackb(data, ext_hook=inspect, option=ormsgpack.OPT_NON_STR_KEYS)
-        return refused[0] if refused else None
+class _Inspector:
+    """Looks through msgpack for types that are not allowed, and builds none of them."""
+
+    __slots__ = ("_allowed", "refused")
+
+    def __init__(self, allowed: Collection[tuple[str, ...]]) -> None:
+        self._allowed = allowed
+        self.refused: str | None = None
+
+    def look_at(self, data: bytes) -> Any:
+        return ormsgpack.unpackb(data, ext_hook=self.extension, option=ormsgpack.OPT_NON_STR_KEYS)
+
+    def extension(self, code: int, payload: bytes) -> None:
+        inner = self.look_at(payload)
+        if code in _CONSTRUCTORS:
+            name = tuple(map(str, inner[:2]))
+            if code == EXT_METHOD_SINGLE_ARG:
+                name = (*name, str(inner[3]))
+                is_known = name in known.SAFE_MSGPACK_METHODS
+            else:
+                is_known = name in known.SAFE_MSGPACK_TYPES or name in self._allowed
+            if not is_known:
+                self.refused = ".".join(name)
+        elif code not in (EXT_DELTA_SNAPSHOT, EXT_NUMPY_ARRAY):
+            self.refused = f"msgpack extension {code}"
 
 
 _DELETE = "Otherwise delete the checkpoint or the thread."
