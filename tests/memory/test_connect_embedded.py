@@ -403,13 +403,14 @@ def test_chaos_ends_in_order(folder: Path) -> None:
 
 
 def test_a_server_that_hangs_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_redis_process, "ANSWERS_WITHIN_SECONDS", 0.1)
-    monkeypatch.setattr(_embedded, "READY_WITHIN_SECONDS", 0.3)
     with EmbeddedRedis(folder):
         pid = server_pid(folder)
         os.kill(pid, signal.SIGSTOP)
         try:
-            said = refusal(folder)
+            with monkeypatch.context() as impatient:
+                impatient.setattr(_redis_process, "ANSWERS_WITHIN_SECONDS", 0.1)
+                impatient.setattr(_embedded, "READY_WITHIN_SECONDS", 0.3)
+                said = refusal(folder)
         finally:
             os.kill(pid, signal.SIGCONT)
     assert f"The embedded Redis in {folder} is not ready after" in said

@@ -29,7 +29,9 @@ from treadle.memory._embedded import EmbeddedRedis
 from treadle.memory._redis_url import Cluster, SentinelService, Server
 
 AsyncRedis: TypeAlias = redis.asyncio.Redis | redis.asyncio.RedisCluster
+"""What ``connect`` opens: a client of one server, or of a cluster."""
 SyncRedis: TypeAlias = redis.Redis | redis.RedisCluster
+"""What ``connect_sync`` opens: a client of one server, or of a cluster."""
 Options: TypeAlias = dict[str, Any]
 
 SERVER_IS_GONE = (ConnectionRefusedError, FileNotFoundError)
