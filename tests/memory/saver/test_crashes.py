@@ -18,6 +18,7 @@ from tests.memory.saver.graphs import chat_graph, said, texts, thread
 from tests.support.redis_servers import RedisServer, packaged_binary, running_server
 from tests.support.waiting import wait_until
 from treadle.memory.saver import RedisSaver
+from treadle.memory.saver import _operations as operations
 
 WRITER = """
 import json, sys
@@ -123,6 +124,23 @@ def test_a_thread_that_another_client_pruned_under_a_fork(
     again = RedisSaver(client).get_tuple(config)
     assert again is not None
     assert again.checkpoint["channel_values"]["messages"] == live["messages"]
+
+
+def test_what_a_client_knew_is_forgotten_while_it_waits(
+    client: redis.Redis, saver: RedisSaver
+) -> None:
+    """A reply leaves out what the client holds, also when the client drops it meanwhile."""
+    graph = chat_graph(saver)
+    for number in range(3):
+        live = graph.invoke(said(f"{number}"), thread())
+    operation = operations.get_tuple(saver._context, thread())
+    call = next(operation)
+    reply = client.eval(call.script.source, len(call.keys), *call.keys, *call.args)
+    saver._cache.forget("treadle:main:{t}")
+    with pytest.raises(StopIteration) as returned:
+        operation.send(reply)
+    assert returned.value.value.checkpoint["channel_values"]["messages"] == live["messages"]
+    assert chat_graph(saver).get_state(thread()).values == live
 
 
 @pytest.fixture

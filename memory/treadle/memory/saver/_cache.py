@@ -7,6 +7,7 @@ together with the epoch they were learnt in, which Redis checks.
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from treadle.memory.saver._bodies import Body, are_held, is_held
@@ -119,6 +120,24 @@ class LogCache:
         self._seen[channel] = Seen(spans, bodies, self._seen.get(channel))
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a request relies on, whatever becomes of the cache before the reply.
+
+    Attributes:
+        epoch: the epoch of the log, ``""`` where nothing is known.
+        held: positions whose bodies need not be sent, half-open.
+        body: the way to these bodies.
+    """
+
+    epoch: str
+    held: tuple[int, int]
+    body: Callable[[int], Body | None]
+
+
+_NOTHING = Known("", (0, 0), lambda _: None)
+
+
 class SaverCache:
     """The log caches of the threads used last. Safe to use from many threads.
 
@@ -132,11 +151,11 @@ class SaverCache:
         self._logs: OrderedDict[str, LogCache] = OrderedDict()
         self._lock = threading.RLock()
 
-    def known(self, root: str) -> tuple[str, tuple[int, int]]:
-        """Return the epoch known of a thread, or ``""``, and the positions held."""
+    def known(self, root: str) -> Known:
+        """Return what is known of a thread at this moment."""
         with self._lock:
             log = self._logs.get(root)
-            return (log.epoch, log.held) if log is not None else ("", (0, 0))
+            return _NOTHING if log is None else Known(log.epoch, log.held, log.body)
 
     def use(self, root: str, work: Callable[[LogCache | None], T]) -> T:
         """Do ``work`` with the log cache of a thread, or ``None``, while nobody else does."""

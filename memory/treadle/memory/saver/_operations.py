@@ -65,10 +65,6 @@ class Context:
         place = place_of(config)
         return self.space.thread(place.thread_id), place
 
-    def reading(self, thread: ThreadKeys, log_id: bytes, epoch: bytes, runs: Any) -> Reading:
-        """Return a reading of a reply."""
-        return Reading(thread, self.codec, self.cache, log_id=log_id, epoch=epoch, runs=runs)
-
 
 def put(
     context: Context,
@@ -143,18 +139,25 @@ def history(
         field="" if place.checkpoint_id is None else place.field(place.checkpoint_id),
         channels=[encoded(channel) for channel in channels],
     )
-    return context.reading(thread, log_id, epoch, runs).histories(steps, channels)
+    reading = Reading(thread, context.codec, context.cache, log_id=log_id, epoch=epoch, runs=runs)
+    return reading.histories(steps, channels)
 
 
 def load(
     context: Context, thread: ThreadKeys, fields: Sequence[str], namespace: str = ""
 ) -> Operation[list[CheckpointTuple]]:
     """Read those of ``fields`` that exist; the latest of ``namespace`` where there is no field."""
-    known_epoch, held = context.cache.known(thread.root)
+    known = context.cache.known(thread.root)
     log_id, epoch, found, runs = yield scripts.load(
-        thread, namespace=encoded(namespace), known_epoch=known_epoch, held=held, fields=fields
+        thread,
+        namespace=encoded(namespace),
+        known_epoch=known.epoch,
+        held=known.held,
+        fields=fields,
     )
-    reading = context.reading(thread, log_id, epoch, runs)
+    reading = Reading(
+        thread, context.codec, context.cache, log_id=log_id, epoch=epoch, runs=runs, known=known
+    )
     return [reading.checkpoint(field.decode(), *parts) for field, *parts in found]
 
 
@@ -196,7 +199,7 @@ def _warm(
     context: Context, thread: ThreadKeys, place: Place, new_values: Mapping[str, Any]
 ) -> Operation[None]:
     """Learn what is stored already, where this client has not yet seen the thread."""
-    if place.checkpoint_id is None or context.cache.known(thread.root)[0]:
+    if place.checkpoint_id is None or context.cache.known(thread.root).epoch:
         return
     if any(len(entries_of(value) or ()) > 1 for value in new_values.values()):
         try:

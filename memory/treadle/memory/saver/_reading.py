@@ -1,6 +1,6 @@
 """Making checkpoints of what a script replied."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -8,7 +8,7 @@ from langgraph.checkpoint.base import CheckpointTuple, DeltaChannelHistory, Pend
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from treadle.memory.saver._bodies import Body, digest
-from treadle.memory.saver._cache import ChannelName, LogCache, SaverCache
+from treadle.memory.saver._cache import ChannelName, Known, LogCache, SaverCache
 from treadle.memory.saver._codec import Codec, naming
 from treadle.memory.saver._errors import RecordError
 from treadle.memory.saver._intervals import Interval
@@ -30,6 +30,7 @@ class Reading:
         cache: where the bodies are remembered.
         log_id: the log of the thread, and its ``epoch``; both empty where there is none.
         runs: ``[[first position, [body...]]...]``.
+        known: what the request told Redis not to send.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Reading:
         log_id: bytes,
         epoch: bytes,
         runs: Sequence[Any],
+        known: Known | None = None,
     ) -> None:
         self._thread = thread
         self._codec = codec
@@ -49,12 +51,11 @@ class Reading:
         self._epoch = epoch.decode()
         self._bodies: dict[int, Body] = {}
         self._unreadable: dict[int, RecordError] = {}
-        self._held: Callable[[int], Body | None] = self._bodies.get
+        is_known = known is not None and known.epoch == self._epoch
+        self._held = known.body if known is not None and is_known else self._bodies.get
         if epoch:
             arrived = [self._run(int(first), stored) for first, stored in runs]
-            self._held = cache.update(
-                thread.root, self._log_id, self._epoch, lambda log: _add(log, arrived)
-            )
+            cache.update(thread.root, self._log_id, self._epoch, lambda log: _add(log, arrived))
 
     def _run(self, first: int, stored: Sequence[bytes]) -> dict[int, tuple[bytes, Body]]:
         run: dict[int, tuple[bytes, Body]] = {}
@@ -166,13 +167,10 @@ class Reading:
         return histories
 
 
-def _add(
-    log: LogCache, arrived: Sequence[dict[int, tuple[bytes, Body]]]
-) -> Callable[[int], Body | None]:
+def _add(log: LogCache, arrived: Sequence[dict[int, tuple[bytes, Body]]]) -> None:
     for run in arrived:
         for first, bodies in _contiguous(run):
             log.add(first, bodies)
-    return log.body
 
 
 def _contiguous(

@@ -119,15 +119,6 @@ def checkpoint_record(
     return header.line().encode() + b"\n" + codec.dump([rest, metadata])
 
 
-def read_header(record: bytes) -> Header:
-    """Return the header of a checkpoint record.
-
-    Raises:
-        RecordError: it is damaged.
-    """
-    return Header.of(record.partition(b"\n")[0])
-
-
 def read_checkpoint(record: bytes, codec: Codec) -> tuple[Header, Checkpoint, CheckpointMetadata]:
     """Return the header, the checkpoint without its values, and the metadata of a record.
 
