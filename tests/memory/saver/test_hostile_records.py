@@ -3,6 +3,7 @@
 import json
 import pickle
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -197,3 +198,35 @@ def test_a_forger_without_the_key_is_told_apart(client: redis.Redis) -> None:
     client.lset(PREFIX + "log", -1, b"msgpack\n" + ormsgpack.packb("forged"))
     with pytest.raises(RecordError, match="not encrypted"):
         RedisSaver(client, cipher=AesGcmCipher({"a": bytes(32)})).get_tuple(thread())
+
+
+STRICT = """
+import os, sys
+os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+from pydantic import BaseModel
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+from treadle.memory.saver import RedisSaver
+
+class Plan(BaseModel):
+    steps: list[str]
+
+class State(TypedDict):
+    plan: Plan
+
+saver = RedisSaver.from_conn_string(sys.argv[1])
+builder = StateGraph(State)
+builder.add_node("node", lambda _: {"plan": Plan(steps=["a"])})
+builder.add_edge(START, "node")
+graph = builder.compile(checkpointer=saver)
+with saver:
+    config = {"configurable": {"thread_id": "t"}}
+    graph.invoke({"plan": Plan(steps=[])}, config)
+    print(graph.get_state(config).values)
+"""
+
+
+def test_langgraph_can_allow_the_types_of_each_graph_by_itself(redis_url: str) -> None:
+    command = [sys.executable, "-c", STRICT, redis_url]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "{'plan': Plan(steps=['a'])}\n"

@@ -1,9 +1,7 @@
 """The saver: both faces of the operations, and how it comes by a connection."""
 
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from langchain_core.runnables import RunnableConfig
@@ -17,18 +15,17 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from treadle.core.errors import ConfigError, InputError
-from treadle.memory._connect import connect, connect_sync
+from treadle.core.errors import ConfigError
 from treadle.memory.saver import _operations as operations
 from treadle.memory.saver import _upkeep as upkeep
 from treadle.memory.saver._cache import SaverCache
 from treadle.memory.saver._cipher import AesGcmCipher
 from treadle.memory.saver._codec import Codec
-from treadle.memory.saver._drivers import AsyncClient, Driver, SyncClient, driver_of
+from treadle.memory.saver._connection import Connection
+from treadle.memory.saver._drivers import AsyncClient, SyncClient
 from treadle.memory.saver._keys import KeySpace
 from treadle.memory.saver._listing import Listing
-from treadle.memory.saver._operations import Context, next_version
-from treadle.memory.saver._scripts import Request
+from treadle.memory.saver._operations import Context, Operation, next_version
 from treadle.memory.saver._serde import StrictSerializer
 
 T = TypeVar("T")
@@ -81,8 +78,8 @@ class RedisSaver(BaseCheckpointSaver[str]):
         cipher: AesGcmCipher | None = None,
         serde: SerializerProtocol | None = None,
     ) -> None:
-        self._set_up(prefix=prefix, ttl=ttl, cipher=cipher, serde=serde)
-        self._driver: Driver | None = driver_of(client)
+        connection = Connection.over(client)
+        self._set_up(connection, prefix=prefix, ttl=ttl, cipher=cipher, serde=serde)
 
     @classmethod
     def from_conn_string(
@@ -104,12 +101,13 @@ class RedisSaver(BaseCheckpointSaver[str]):
             ConfigError: the URL, the prefix or the ttl cannot be used.
         """
         saver = cls.__new__(cls)
-        saver._set_up(prefix=prefix, ttl=ttl, cipher=cipher, serde=serde)
-        saver._opens, saver._url = True, url
+        connection = Connection.to(url)
+        saver._set_up(connection, prefix=prefix, ttl=ttl, cipher=cipher, serde=serde)
         return saver
 
     def _set_up(
         self,
+        connection: Connection,
         *,
         prefix: str,
         ttl: timedelta | None,
@@ -119,64 +117,33 @@ class RedisSaver(BaseCheckpointSaver[str]):
         BaseCheckpointSaver.__init__(self, serde=serde or StrictSerializer())
         if ttl is not None and ttl <= timedelta(0):
             raise ConfigError(f"The ttl of {ttl} is not positive.", hint="Use None for ever.")
+        self._connection = connection
         self._space = KeySpace(prefix)
         self._ttl = ttl
         self._cipher = cipher
         self._cache = SaverCache(CACHE_BYTES)
-        self._opens = False
-        self._url: str | None = None
-        self._driver = None
-        self._closing: ExitStack | None = None
-        self._aclosing: AsyncExitStack | None = None
 
     # --- connection ---
 
     def __enter__(self) -> Self:
-        if self._opens:
-            self._closing = ExitStack()
-            self._driver = driver_of(self._closing.enter_context(connect_sync(self._url)))
+        self._connection.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._closing is not None:
-            self._driver = None
-            self._closing.close()
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     async def __aenter__(self) -> Self:
-        if self._opens:
-            self._aclosing = AsyncExitStack()
-            client = await self._aclosing.enter_async_context(connect(self._url))
-            self._driver = driver_of(client)
+        await self._connection.aopen()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._aclosing is not None:
-            self._driver = None
-            await self._aclosing.aclose()
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.aclose()
 
-    def _run(self, operation: Generator[Request, Any, T]) -> T:
-        return self._connected().run(operation)
+    def _run(self, operation: Operation[T]) -> T:
+        return self._connection.driver.run(operation)
 
-    async def _arun(self, operation: Generator[Request, Any, T]) -> T:
-        return await self._connected().arun(operation)
-
-    def _connected(self) -> Driver:
-        if self._driver is None:
-            raise InputError(
-                "This RedisSaver is not connected.",
-                hint="Use it inside 'with' or 'async with'.",
-            )
-        return self._driver
+    async def _arun(self, operation: Operation[T]) -> T:
+        return await self._connection.driver.arun(operation)
 
     @property
     def _context(self) -> Context:

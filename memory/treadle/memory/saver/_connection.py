@@ -1,0 +1,74 @@
+"""The connection of a saver, shared by the copies of it that LangGraph makes."""
+
+from contextlib import AsyncExitStack, ExitStack
+from typing import Self
+
+from treadle.core.errors import InputError
+from treadle.memory._connect import connect, connect_sync
+from treadle.memory.saver._drivers import AsyncClient, Driver, SyncClient, driver_of
+
+
+class Connection:
+    """A client that somebody else owns, or a URL that is connected to while it is open."""
+
+    def __init__(self) -> None:
+        self._driver: Driver | None = None
+        self._opens = False
+        self._url: str | None = None
+        self._closing = ExitStack()
+        self._aclosing = AsyncExitStack()
+
+    @classmethod
+    def over(cls, client: SyncClient | AsyncClient) -> Self:
+        """Return a connection over a client, which it never closes.
+
+        Raises:
+            InputError: it is not a redis-py client.
+        """
+        connection = cls()
+        connection._driver = driver_of(client)
+        return connection
+
+    @classmethod
+    def to(cls, url: str | None) -> Self:
+        """Return a connection that is made when it is opened."""
+        connection = cls()
+        connection._opens, connection._url = True, url
+        return connection
+
+    @property
+    def driver(self) -> Driver:
+        """What runs operations.
+
+        Raises:
+            InputError: the connection is not open.
+        """
+        if self._driver is None:
+            raise InputError(
+                "This RedisSaver is not connected.",
+                hint="Use it inside 'with' or 'async with'.",
+            )
+        return self._driver
+
+    def open(self) -> None:
+        """Connect for synchronous use."""
+        if self._opens:
+            self._driver = driver_of(self._closing.enter_context(connect_sync(self._url)))
+
+    def close(self) -> None:
+        """Undo `open`."""
+        if self._opens:
+            self._driver = None
+            self._closing.close()
+
+    async def aopen(self) -> None:
+        """Connect for asynchronous use."""
+        if self._opens:
+            client = await self._aclosing.enter_async_context(connect(self._url))
+            self._driver = driver_of(client)
+
+    async def aclose(self) -> None:
+        """Undo `aopen`."""
+        if self._opens:
+            self._driver = None
+            await self._aclosing.aclose()
