@@ -27,7 +27,7 @@ def test_moving_to_a_redis_of_ones_own(
     monkeypatch.setenv("TREADLE_REDIS_SERVER", str(packaged_binary()))
     (snippet,) = (
         dedent(block)
-        for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+        for block in re.findall(r"```python[^\n]*\n(.*?)```", PAGE, re.DOTALL)
         if "restore" in block
     )
     old = f"embedded://{short_tmp_path}/old"

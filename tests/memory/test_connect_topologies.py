@@ -1,9 +1,10 @@
 """TLS, Sentinel and Cluster, on real servers on loopback."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,23 +60,32 @@ class TlsServer:
         return f"127.0.0.1:{self.port}"
 
 
-@pytest.fixture
-def tls_server(short_tmp_path: Path) -> Iterator[TlsServer]:
+@contextmanager
+def running_tls_server(folder: Path, **settings: str) -> Iterator[TlsServer]:
+    """Run a server that speaks TLS, and on its port nothing else."""
     binary = system_binary()
     if binary is None:
         pytest.skip("no redis-server or valkey-server with TLS is installed on this machine")
-    files, port = self_signed(short_tmp_path), free_port()
-    settings = {
+    folder.mkdir(exist_ok=True)
+    files, port = self_signed(folder), free_port()
+    settings |= {
         "tls_port": str(port),
         "tls_cert_file": str(files.certificate),
         "tls_key_file": str(files.key),
-        "tls_auth_clients": "no",
     }
-    try:
-        with running_server(binary, short_tmp_path, **settings) as server:
-            yield TlsServer(server, port, files)
-    except RuntimeError:
-        pytest.skip(f"{binary} was built without TLS")
+    settings.setdefault("tls_auth_clients", "no")
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running_server(binary, folder, **settings))
+        except RuntimeError:
+            pytest.skip(f"{binary} was built without TLS")
+        yield TlsServer(server, port, files)
+
+
+@pytest.fixture
+def tls_server(short_tmp_path: Path) -> Iterator[TlsServer]:
+    with running_tls_server(short_tmp_path) as server:
+        yield server
 
 
 async def test_tls(tls_server: TlsServer) -> None:
@@ -122,6 +132,40 @@ async def test_a_client_certificate_that_is_asked_for(tls_server: TlsServer) -> 
     await works(
         f"{url}&ssl_certfile={tls_server.files.certificate}&ssl_keyfile={tls_server.files.key}"
     )
+
+
+def joined(*certificates: Path) -> Path:
+    """Return a file with all of them."""
+    together = certificates[0].with_name("together.pem")
+    together.write_text("".join(certificate.read_text() for certificate in certificates))
+    return together
+
+
+async def test_a_sentinel_service_with_tls(tls_server: TlsServer, short_tmp_path: Path) -> None:
+    watching = {
+        "sentinel monitor": f"main 127.0.0.1 {tls_server.port} 1",
+        "tls_replication": "yes",
+        "tls_ca_cert_file": str(tls_server.files.certificate),
+    }
+    folder = short_tmp_path / "sentinel"
+    with running_tls_server(folder, sentinel=True, **watching) as sentinel:
+        both = joined(tls_server.files.certificate, sentinel.files.certificate)
+        await works(f"rediss+sentinel://{sentinel.address}/main?ssl_ca_certs={both}")
+        said = await refusal(f"rediss+sentinel://{sentinel.address}/main")
+        assert f"These did not tell: {sentinel.address} (ConnectionError)" in said
+
+
+async def test_a_cluster_with_tls(short_tmp_path: Path) -> None:
+    files = self_signed(short_tmp_path)
+    speaking = {"cluster_enabled": "yes", "tls_cluster": "yes"}
+    ca = {"tls_ca_cert_file": str(files.certificate)}
+    with running_tls_server(short_tmp_path, **speaking, **ca) as node:
+        with node.server.client() as client:
+            client.execute_command("CLUSTER", "ADDSLOTS", *range(16_384))
+            wait_until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
+        await works(f"rediss+cluster://{node.address}?ssl_ca_certs={node.files.certificate}")
+        said = await refusal(f"rediss+cluster://{node.address}")
+        assert "shows a certificate that is not trusted" in said
 
 
 # Sentinel
@@ -227,6 +271,37 @@ async def test_a_cluster(cluster_url: str, cluster_nodes: list[RedisServer]) -> 
         values = [other.get(f"key:{number}") for number in range(50)]
     assert values == [str(number).encode() for number in range(50)]
     assert all(dbsize(node) for node in cluster_nodes)
+
+
+async def test_callers_of_a_cluster_wait_for_their_turn(
+    cluster_url: str, cluster_nodes: list[RedisServer]
+) -> None:
+    async with connect(f"{cluster_url}?max_connections=3") as client:
+
+        async def increment() -> None:
+            pipeline = client.pipeline(transaction=False)
+            pipeline.incr("by pipeline")
+            await pipeline.execute()
+            await client.incr("by command")
+
+        await asyncio.gather(*(increment() for _ in range(200)))
+        assert await client.mget_nonatomic("by pipeline", "by command") == [b"200", b"200"]
+        for node in cluster_nodes:
+            with node.client() as observer:
+                assert len(observer.client_list()) < 10
+
+
+async def test_a_cluster_client_closes_completely_after_its_nodes_died(
+    short_tmp_path: Path,
+) -> None:
+    with running_cluster(packaged_binary(), short_tmp_path) as nodes:
+        async with connect(f"redis+cluster://127.0.0.1:{nodes[0].port}") as client:
+            await client.set("a", 1)
+            for node in nodes:
+                node.kill()
+            with pytest.raises((redis.RedisError, redis.exceptions.RedisClusterException)):
+                await client.get("a")
+    gc.collect()  # an unclosed connection would warn, and warnings are errors
 
 
 def dbsize(node: RedisServer) -> int:

@@ -24,7 +24,8 @@ class Certificate:
 def self_signed(folder: Path) -> Certificate:
     """Write a certificate and its key into ``folder``."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    serial = x509.random_serial_number()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"loopback {serial}")])
     now = datetime.datetime.now(datetime.UTC)
     loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     certificate = (
@@ -32,7 +33,7 @@ def self_signed(folder: Path) -> Certificate:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial)
         .not_valid_before(now - VALID_FOR)
         .not_valid_after(now + VALID_FOR)
         .add_extension(loopback, critical=False)

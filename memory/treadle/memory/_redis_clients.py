@@ -47,8 +47,8 @@ SENT_AGAIN = tuple(
 )
 WAIT_FOR_CONNECTION_SECONDS = 20.0
 IDLE_CHECK_SECONDS = 30
-# The asyncio cluster client cannot wait for a connection, so this many callers never have to.
-CLUSTER_CONNECTIONS_PER_NODE = 10_000
+# redis-py's asyncio cluster client fails when it needs more; ours makes its callers wait before.
+CONNECTIONS_PER_NODE = 10_000
 RETRIES = 6
 BACKOFF = ExponentialWithJitterBackoff(base=0.02, cap=1.0)
 # Version 2 of the protocol is spoken by every server and proxy, with the same Python types.
@@ -176,14 +176,16 @@ def _sync_cluster(address: Cluster, retry: redis.retry.Retry) -> SyncRedis:
 
 def _async_cluster(address: Cluster, retry: redis.asyncio.retry.Retry) -> AsyncRedis:
     nodes = [redis.asyncio.cluster.ClusterNode(host, port) for host, port in address.hosts]
-    connections = {"max_connections": CLUSTER_CONNECTIONS_PER_NODE}
+    options = {**DEFAULTS, **address.options}
     return _AsyncCluster(
+        turns=options.pop("max_connections"),
         startup_nodes=nodes,
         ssl=address.tls,
         retry=retry,
         protocol=PROTOCOL,
         health_check_interval=IDLE_CHECK_SECONDS,
-        **{**DEFAULTS, **connections, **address.options},
+        max_connections=CONNECTIONS_PER_NODE,
+        **options,
     )
 
 
@@ -273,9 +275,36 @@ class _SyncCluster(redis.RedisCluster):
 
 
 class _AsyncCluster(redis.asyncio.RedisCluster):
-    """The same for asyncio."""
+    """The same for asyncio; its callers wait for their turn, and it closes completely."""
 
     ERRORS_ALLOW_RETRY = SENT_AGAIN  # type: ignore[assignment]
+
+    def __init__(self, *, turns: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._command_turns = asyncio.Semaphore(turns)
+        self.pipeline_turns = asyncio.Semaphore(turns)
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        async with self._command_turns:
+            return await super().execute_command(*args, **options)
+
+    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> "_AsyncClusterPipeline":
+        return _AsyncClusterPipeline(self, transaction)  # type: ignore[abstract]
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        # redis-py skips these when the last command failed for want of a node.
+        await self.nodes_manager.aclose()
+        await self.nodes_manager.aclose("startup_nodes")
+
+
+class _AsyncClusterPipeline(redis.asyncio.cluster.ClusterPipeline):
+    """A pipeline that waits for its turn too."""
+
+    async def execute(self, *args: Any, **options: Any) -> list[Any]:
+        cluster: Any = self.cluster_client
+        async with cluster.pipeline_turns:
+            return await super().execute(*args, **options)
 
 
 class _SyncSentinelConnection(redis.sentinel.SentinelManagedConnection):
