@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from langchain_core.messages import HumanMessage
 
-from treadle.memory import connect
-from treadle.memory.recall import SAID_AT, Recall
+from treadle.memory import SAID_AT, connect
+from treadle.memory.recall import Recall
 
 RANKS = (5, 10)
 BUDGETS = (1_000, 2_000, 4_000)
@@ -54,17 +54,20 @@ def _time(text: str) -> datetime:
     return datetime.strptime(re.sub(r"\s+", " ", text), "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC)
 
 
+def conversations(folder: Path) -> dict[str, Any]:
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+
+
 async def measure_quality(recall: Recall, folder: Path) -> None:
     shares: defaultdict[str, list[float]] = defaultdict(list)
-    for path in sorted(folder.glob("*.json")):
-        conversation = json.loads(path.read_text())
+    for thread, conversation in conversations(folder).items():
         messages = turns(conversation)
-        await recall.add(path.stem, messages)
+        await recall.add(thread, messages)
         known = {message.id for message in messages}
         for asked in conversation["qa"]:
             evidence = set(asked.get("evidence", [])) & known
             if evidence:
-                await _measure_question(recall, path.stem, asked["question"], evidence, shares)
+                await _measure_question(recall, thread, asked["question"], evidence, shares)
     print(f"{len(shares['R@10'])} questions with evidence")
     print("  ".join(f"{name} {np.mean(values):.3f}" for name, values in shares.items()))
 
@@ -87,9 +90,7 @@ async def _measure_question(
 async def measure_cost(
     recall: Recall, client: Any, embeddings: str | None, folder: Path, count: int
 ) -> None:
-    source = [
-        m for path in sorted(folder.glob("*.json")) for m in turns(json.loads(path.read_text()))
-    ]
+    source = [message for one in conversations(folder).values() for message in turns(one)]
     messages = [
         source[number % len(source)].model_copy(update={"id": str(number)})
         for number in range(count)

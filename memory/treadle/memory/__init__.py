@@ -1,11 +1,25 @@
 """Where conversations live: the connection to Redis and everything kept in it.
 
 ``connect`` and ``connect_sync`` open Redis from a URL, or the embedded server when there is none;
-``AsyncRedis`` and ``SyncRedis`` are the types of what they give.
+``AsyncRedis`` and ``SyncRedis`` are the types of what they give. ``thread_root`` says what the keys
+of a thread begin with; ``said_at``, ``said_by`` and ``stamped`` are about who said a message, when.
 """
 
 from treadle.memory._connect import connect, connect_sync
 from treadle.memory._embedded import EmbeddedRedis
+from treadle.memory._keys import thread_root
 from treadle.memory._redis_clients import AsyncRedis, SyncRedis
+from treadle.memory._said import SAID_AT, said_at, said_by, stamped
 
-__all__ = ["AsyncRedis", "EmbeddedRedis", "SyncRedis", "connect", "connect_sync"]
+__all__ = [
+    "SAID_AT",
+    "AsyncRedis",
+    "EmbeddedRedis",
+    "SyncRedis",
+    "connect",
+    "connect_sync",
+    "said_at",
+    "said_by",
+    "stamped",
+    "thread_root",
+]

@@ -1,30 +1,25 @@
-"""The keys of a thread, and the names inside them.
-
-Every part that comes from outside is percent-encoded, so that it can hold neither a separator nor
-a brace of the hash tag, and still reads plainly for ordinary ids.
-"""
+"""The keys of a thread's checkpoints, and the names inside them."""
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote
-from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
 
-from treadle.core.errors import ConfigError, InputError
+from treadle.core.errors import InputError
+from treadle.memory._keys import (
+    MAX_ID_LENGTH,
+    checked_id,
+    checked_prefix,
+    checked_text,
+    decoded,
+    encoded,
+    thread_root,
+)
 
-MAX_ID_LENGTH = 512
+__all__ = ["MAX_ID_LENGTH", "KeySpace", "Place", "ThreadKeys", "checked_id", "decoded", "encoded"]
+
 MAX_NAMESPACE_LENGTH = 8192
 PARTS = ("idx", "cp", "val", "log", "writes")
-_SAFE = ":|@+,;"
-
-
-def encoded(text: str) -> str:
-    """Return ``text`` without spaces, slashes, braces, ``=``, ``!`` and control characters."""
-    return quote(text, safe=_SAFE)
-
-
-decoded = unquote
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,38 +83,9 @@ def place_of(config: RunnableConfig) -> Place:
         thread_id=checked_id("thread_id", configurable["thread_id"]),
         namespace=None
         if namespace is None
-        else _checked("checkpoint_ns", namespace, MAX_NAMESPACE_LENGTH),
+        else checked_text("checkpoint_ns", namespace, MAX_NAMESPACE_LENGTH),
         checkpoint_id=None if checkpoint_id is None else checked_id("checkpoint_id", checkpoint_id),
     )
-
-
-def checked_id(name: str, value: object) -> str:
-    """Return ``value`` as an id.
-
-    Raises:
-        InputError: it is empty, longer than `MAX_ID_LENGTH` or not text.
-    """
-    if isinstance(value, int | UUID) and not isinstance(value, bool):
-        value = str(value)
-    text = _checked(name, value, MAX_ID_LENGTH)
-    if not text:
-        raise InputError(f"The {name} is empty.", hint="Give it at least one character.")
-    return text
-
-
-def _checked(name: str, value: object, longest: int) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"The {name} is a {type(value).__name__}, not text: {value!r:.80}.")
-    if len(value) > longest:
-        raise InputError(
-            f"The {name} is {len(value)} characters long: {value[:40]!r}….",
-            hint=f"Use at most {longest}.",
-        )
-    try:
-        value.encode()
-    except UnicodeEncodeError as problem:
-        raise InputError(f"The {name} {value[:40]!a} is not valid Unicode: {problem}.") from None
-    return value
 
 
 class KeySpace:
@@ -133,16 +99,11 @@ class KeySpace:
     """
 
     def __init__(self, prefix: str) -> None:
-        if any(char in "{}" or char.isspace() for char in prefix) or not prefix.isprintable():
-            raise ConfigError(
-                f"The key prefix {prefix!r} holds a brace, a space or a control character.",
-                hint="Use letters, digits and : . _ - only.",
-            )
-        self.prefix = prefix
+        self.prefix = checked_prefix(prefix)
 
     def thread(self, thread_id: str) -> ThreadKeys:
         """Return the keys of a thread."""
-        return ThreadKeys(thread_id, f"{self.prefix}{{{encoded(thread_id)}}}")
+        return ThreadKeys(thread_id, thread_root(self.prefix, thread_id))
 
     @property
     def pattern(self) -> str:
