@@ -1,6 +1,7 @@
 """The call boundary: what a gate is asked and told, in every way a call can be made and end."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import START, MessagesState, StateGraph
 
 from treadle.core import boundary
-from treadle.core.calls import Call, CallKind, CallSpec, Effect, Outcome, Position, Purpose
+from treadle.core.calls import Call, CallKind, CallSpec, Effect, Outcome, Permit, Position, Purpose
 from treadle.core.errors import BoundaryError, BudgetExceededError
-from treadle.core.usage import TOOL_CALL
+from treadle.core.usage import TOOL_CALL, Usage
 
 SPEC = CallSpec(CallKind.TOOL, "double", Effect.READ, {"number": 3})
 
@@ -32,8 +33,9 @@ class Notes:
             raise self._refusal
         return self._answer
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
         self.told.append(outcome)
+        return outcome
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
         self.heard.append((text, purpose))
@@ -256,7 +258,7 @@ def call_at(position: Position, request=None) -> Call:
     return Call(position, CallKind.TOOL, "double", Effect.READ, request or {"number": 3})
 
 
-HERE = Position("thread", "run", "node:1", "node", 1, 0)
+HERE = Position("thread", "run", "node:1", "node", 0, 1, 0)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -267,7 +269,7 @@ json_values = st.recursive(
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), json_values, max_size=4))
 def test_a_fingerprint_follows_from_the_content_alone(request):
-    elsewhere = Position("thread 2", "run 2", "node:2", "node", 9, 4)
+    elsewhere = Position("thread 2", "run 2", "node:2", "node", 0, 9, 4)
     backwards = dict(reversed(request.items()))
     assert call_at(HERE, request).fingerprint == call_at(elsewhere, backwards).fingerprint
 
@@ -281,6 +283,48 @@ def test_a_fingerprint_tells_other_content_and_leaves_message_ids_out():
 
 
 def test_an_idempotency_key_is_the_same_for_the_same_position_only():
-    other = Position("thread", "run", "node:1", "node", 1, 1)
+    other = Position("thread", "run", "node:1", "node", 0, 1, 1)
     assert call_at(HERE).idempotency_key == call_at(HERE).idempotency_key
     assert call_at(HERE).idempotency_key != call_at(other).idempotency_key
+
+
+async def test_a_decision_is_made_once_and_found_again():
+    async def read():
+        return ["read"]
+
+    assert await boundary.decide("memory.recall", read) == ["read"]
+    notes = Notes()
+    with opened(notes):
+        assert await boundary.decide("memory.recall", read, {"query": "q"}) == ["read"]
+    [call] = notes.asked
+    assert (call.kind, call.name, call.effect) == (CallKind.DECISION, "memory.recall", Effect.READ)
+    assert call.request == {"query": "q"}
+    assert notes.told[0].usage == Usage()
+    with opened(Notes(Outcome(value=["recorded"]))):
+        assert await boundary.decide("memory.recall", read) == ["recorded"]
+
+
+async def test_the_terms_of_all_gates_hold_together():
+    class Allows(Notes):
+        def __init__(self, permit: Permit) -> None:
+            super().__init__()
+            self._permit = permit
+
+        async def before(self, call: Call) -> Permit:
+            return self._permit
+
+    async def terms(execution: boundary.Execution) -> Permit:
+        return execution.permit
+
+    gates = [Allows(Permit(max_output_tokens=9)), Allows(Permit({"number": 4}, 5)), Notes()]
+    with opened(boundary.GateChain(gates)):
+        assert await boundary.acall(SPEC, terms, usage) == Permit({"number": 4}, 5)
+
+
+async def test_the_graph_sees_what_a_gate_makes_of_an_outcome():
+    class Redacts(Notes):
+        async def after(self, call: Call, outcome: Outcome) -> Outcome:
+            return replace(outcome, value="[redacted]")
+
+    with opened(boundary.GateChain([Notes(), Redacts()])):
+        assert await boundary.acall(SPEC, six, usage) == "[redacted]"

@@ -14,8 +14,9 @@ class Recording:
     async def before(self, call: Call) -> None:
         self.calls.append(call)
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
         self.outcomes.append(outcome)
+        return outcome
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
         self.deltas.append((text, purpose))

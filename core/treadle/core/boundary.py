@@ -9,7 +9,15 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -18,7 +26,17 @@ from typing import Any, TypeVar
 
 from langchain_core.runnables.config import var_child_runnable_config
 
-from treadle.core.calls import Call, CallKind, CallSpec, Gate, Outcome, Position, Purpose
+from treadle.core.calls import (
+    Call,
+    CallKind,
+    CallSpec,
+    Effect,
+    Gate,
+    Outcome,
+    Permit,
+    Position,
+    Purpose,
+)
 from treadle.core.errors import BoundaryError
 from treadle.core.usage import Usage
 
@@ -41,6 +59,7 @@ class _Scope:
             effect=spec.effect,
             request=spec.request,
             purpose=_purpose.get(),
+            limits=spec.limits,
         )
 
     def _next_position(self) -> Position:
@@ -49,8 +68,10 @@ class _Scope:
         # setdefault is atomic, and so is next() on a count: parallel branches run in threads too.
         ordinal = next(self.ordinals.setdefault(task, itertools.count()))
         path = "|".join(part.partition(":")[0] for part in task.split("|"))
-        step = int(config.get("metadata", {}).get("langgraph_step", 0))
-        return Position(self.thread_id, self.run_id, task, path, step, ordinal)
+        metadata = config.get("metadata", {})
+        step = int(metadata.get("langgraph_step", 0))
+        branch = _branch(metadata.get("langgraph_path", ()))
+        return Position(self.thread_id, self.run_id, task, path, branch, step, ordinal)
 
 
 _scope: ContextVar[_Scope | None] = ContextVar("treadle_boundary", default=None)
@@ -104,11 +125,15 @@ class Execution:
             repeated; random outside a boundary, where nothing can repeat it.
         is_watched: whether a gate listens, so that streaming an answer is worth its cost.
         purpose: what a model's text is for.
+        permit: the terms on which the call may be made.
     """
 
-    def __init__(self, scope: _Scope | None, call: Call | None) -> None:
+    def __init__(
+        self, scope: _Scope | None, call: Call | None, permit: Permit | None = None
+    ) -> None:
         self._scope = scope
         self._call = call
+        self.permit = permit or Permit()
         self.is_watched = scope is not None
         self.purpose = call.purpose if call else Purpose.ANSWER
         self.idempotency_key = call.idempotency_key if call else f"treadle-{uuid.uuid4().hex[:20]}"
@@ -140,17 +165,16 @@ async def acall(
         return await execute(Execution(None, None))
     call = scope.call(spec)
     known = await scope.gate.before(call)
-    if known is not None:
-        await scope.gate.after(call, known)
-        return _unwrap(known)  # type: ignore[no-any-return]
+    if isinstance(known, Outcome):
+        return _unwrap(await scope.gate.after(call, known))  # type: ignore[no-any-return]
     measured = _Measured(call)
     try:
         with measured:
-            value = await execute(Execution(scope, call))
+            value = await execute(Execution(scope, call, known))
             measured.returned(value, usage(value))
     finally:
-        await scope.gate.after(call, measured.outcome)
-    return value
+        seen = await scope.gate.after(call, measured.outcome)
+    return _unwrap(seen)  # type: ignore[no-any-return]
 
 
 def call(spec: CallSpec, execute: Callable[[Execution], T], usage: Callable[[T], Usage]) -> T:
@@ -171,17 +195,16 @@ def call(spec: CallSpec, execute: Callable[[Execution], T], usage: Callable[[T],
         )
     call = scope.call(spec)
     known = _wait(scope, scope.gate.before(call))
-    if known is not None:
-        _wait(scope, scope.gate.after(call, known))
-        return _unwrap(known)  # type: ignore[no-any-return]
+    if isinstance(known, Outcome):
+        return _unwrap(_wait(scope, scope.gate.after(call, known)))  # type: ignore[no-any-return]
     measured = _Measured(call)
     try:
         with measured:
-            value = execute(Execution(scope, call))
+            value = execute(Execution(scope, call, known))
             measured.returned(value, usage(value))
     finally:
-        _wait(scope, scope.gate.after(call, measured.outcome))
-    return value
+        seen = _wait(scope, scope.gate.after(call, measured.outcome))
+    return _unwrap(seen)  # type: ignore[no-any-return]
 
 
 async def astream(
@@ -210,21 +233,36 @@ async def astream(
         return
     call = scope.call(spec)
     known = await scope.gate.before(call)
-    if known is not None:
-        await scope.gate.after(call, known)
-        yield split(_unwrap(known))
+    if isinstance(known, Outcome):
+        yield split(_unwrap(await scope.gate.after(call, known)))
         return
     measured = _Measured(call)
     pieces: list[T] = []
     try:
         with measured:
-            async for piece in stream(Execution(scope, call)):
+            async for piece in stream(Execution(scope, call, known)):
                 pieces.append(piece)
                 yield piece
             value = join(pieces)
             measured.returned(value, usage(value))
     finally:
         await scope.gate.after(call, measured.outcome)
+
+
+async def decide(
+    name: str, execute: Callable[[], Awaitable[T]], about: Mapping[str, Any] | None = None
+) -> T:
+    """Read or choose something that a repetition of the run must find again.
+
+    Without a boundary it is simply executed.
+
+    Args:
+        name: what is decided, such as ``"memory.recall"``.
+        execute: decides; returns what JSON can hold.
+        about: what the decision depends on, to tell when a repetition went another way.
+    """
+    spec = CallSpec(CallKind.DECISION, name, Effect.READ, about or {})
+    return await acall(spec, lambda _: execute(), lambda _: Usage())
 
 
 class GateChain:
@@ -237,31 +275,35 @@ class GateChain:
         self._gates = tuple(gates)
         self._asked: dict[str, int] = {}
 
-    async def before(self, call: Call) -> Outcome | None:
+    async def before(self, call: Call) -> Outcome | Permit:
         """Ask each gate; when one refuses, those before it are told so."""
+        permit = Permit()
         for count, gate in enumerate(self._gates):
             try:
                 known = await gate.before(call)
             except BaseException as error:
                 await self._tell(call, Outcome(error=error), count)
                 raise
-            if known is not None:
+            if isinstance(known, Outcome):
                 self._asked[call.id] = count + 1
                 return known
-        return None
+            if known is not None:
+                permit &= known
+        return permit
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
         """Tell the gates that were asked, last asked first."""
-        await self._tell(call, outcome, self._asked.pop(call.id, len(self._gates)))
+        return await self._tell(call, outcome, self._asked.pop(call.id, len(self._gates)))
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
         """Pass the piece on to every gate."""
         for gate in self._gates:
             gate.delta(call, text, purpose)
 
-    async def _tell(self, call: Call, outcome: Outcome, count: int) -> None:
+    async def _tell(self, call: Call, outcome: Outcome, count: int) -> Outcome:
         for gate in reversed(self._gates[:count]):
-            await gate.after(call, outcome)
+            outcome = await gate.after(call, outcome)
+        return outcome
 
 
 class _Measured:
@@ -288,20 +330,25 @@ class _Measured:
         traceback: TracebackType | None,
     ) -> None:
         seconds = time.perf_counter() - self._started
-        usage = self._usage if error is None else _failed_usage(self._kind)
+        usage = self._usage if error is None else _FAILED.get(self._kind, Usage())
         self.outcome = Outcome(value=self._value, error=error, usage=usage, seconds=seconds)
 
 
-def _failed_usage(kind: CallKind) -> Usage:
-    if kind is CallKind.MODEL:
-        return Usage(model_calls=1, unpriced_calls=1)
-    return Usage(tool_calls=1)
+_FAILED = {
+    CallKind.MODEL: Usage(model_calls=1, unpriced_calls=1),
+    CallKind.TOOL: Usage(tool_calls=1),
+}
 
 
 def _unwrap(outcome: Outcome) -> Any:
     if outcome.error is not None:
         raise outcome.error
     return outcome.value
+
+
+def _branch(path: Sequence[Any]) -> int:
+    """Return the index among the tasks sent in one step that LangGraph's task path holds."""
+    return next((part for part in path[1:] if type(part) is int), 0)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

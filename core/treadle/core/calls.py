@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
 
-from treadle.core.usage import Usage
+from treadle.core.usage import Price, Usage
 
 
 class Effect(StrEnum):
@@ -33,6 +33,9 @@ class CallKind(StrEnum):
 
     MODEL = "model"
     TOOL = "tool"
+    DECISION = "decision"
+    """Something a run read or chose that a repetition must find again: what memory held, a random
+    number, how much of the budget was left. It costs nothing and is told to nobody."""
 
 
 class Purpose(StrEnum):
@@ -55,7 +58,8 @@ class Position:
             same checkpoint carries the same one.
         path: ``task`` without the ids, such as ``"research|tools"``: the same in a replay that
             starts from the input.
-        step: LangGraph's superstep, counted from the input.
+        branch: which of the tasks that were sent to the same node in one step, from 0.
+        step: LangGraph's superstep, counted from the thread's first input.
         ordinal: how many calls the task made before this one, from 0.
     """
 
@@ -63,8 +67,24 @@ class Position:
     run_id: str
     task: str
     path: str
+    branch: int
     step: int
     ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """What bounds the cost of one call of a model.
+
+    Attributes:
+        price: what its tokens cost; ``None`` when that is not known.
+        max_output_tokens: how long its answer may be as configured; ``None`` when nothing says so.
+        caps_output: whether it can be told, call by call, how long its answer may be.
+    """
+
+    price: Price | None = None
+    max_output_tokens: int | None = None
+    caps_output: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,7 @@ class Call:
         request: what is sent. For a tool its arguments by name; for a model ``messages`` (a list
             of LangChain messages) and ``options`` (tools, stop words and the like).
         purpose: what a model's text is for.
+        limits: what is known of the model called, to bound what the call can cost.
     """
 
     position: Position
@@ -87,6 +108,7 @@ class Call:
     effect: Effect
     request: Mapping[str, Any]
     purpose: Purpose = Purpose.ANSWER
+    limits: ModelLimits | None = None
 
     @cached_property
     def id(self) -> str:
@@ -126,6 +148,26 @@ class Outcome:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to make a call, on terms.
+
+    Attributes:
+        arguments: a tool's arguments, where a person changed them; ``None`` leaves them as they
+            are.
+        max_output_tokens: how long a model's answer may be; ``None`` where nothing limits it.
+    """
+
+    arguments: Mapping[str, Any] | None = None
+    max_output_tokens: int | None = None
+
+    def __and__(self, other: "Permit") -> "Permit":
+        """Return leave on the terms of both; later arguments replace earlier ones."""
+        tokens = [n for n in (self.max_output_tokens, other.max_output_tokens) if n is not None]
+        arguments = self.arguments if other.arguments is None else other.arguments
+        return Permit(arguments, min(tokens, default=None))
+
+
 class Gate(Protocol):
     """What is asked before every call and told after it.
 
@@ -134,16 +176,18 @@ class Gate(Protocol):
     cancelled.
     """
 
-    async def before(self, call: Call) -> Outcome | None:
-        """Return ``None`` to let the call be made, or an outcome to use instead of making it.
+    async def before(self, call: Call) -> Outcome | Permit | None:
+        """Return leave to make the call, or an outcome to use instead of making it.
+
+        ``None`` is leave without terms.
 
         Raises:
             TreadleError: to refuse the call; it is not made and `after` is not called.
         """
         ...
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
-        """Take note of how the call ended."""
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
+        """Take note of how the call ended, and return the outcome the graph is to see."""
         ...
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
@@ -162,6 +206,7 @@ class CallSpec:
     name: str
     effect: Effect
     request: Mapping[str, Any]
+    limits: ModelLimits | None = None
 
 
 def _plain(value: object) -> object:

@@ -30,6 +30,8 @@ class Reporter:
 
     async def before(self, call: Call) -> None:
         """Report that the call is about to be made."""
+        if call.kind is CallKind.DECISION:
+            return
         arguments = dict(call.request) if call.kind is CallKind.TOOL else {}
         self._emit(
             CallStarted(
@@ -43,8 +45,10 @@ class Reporter:
             )
         )
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
         """Report how the call ended and what it cost."""
+        if call.kind is CallKind.DECISION:
+            return outcome
         self.usage += outcome.usage
         text, thought, sources = _said(call, outcome.value)
         self._emit(
@@ -61,6 +65,7 @@ class Reporter:
                 error=_one_line(outcome.error),
             )
         )
+        return outcome
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
         """Report a piece of a model's answer."""
@@ -93,13 +98,14 @@ class BudgetGate:
         if call.kind is CallKind.MODEL:
             _check("model calls", self._model_calls + 1, self._budget.model_calls)
             self._model_calls += 1
-        else:
+        elif call.kind is CallKind.TOOL:
             _check("tool calls", self._tool_calls + 1, self._budget.tool_calls)
             self._tool_calls += 1
 
-    async def after(self, call: Call, outcome: Outcome) -> None:
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
         """Add up what the call cost."""
         self._spent += outcome.usage
+        return outcome
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
         """Pieces cost nothing by themselves."""

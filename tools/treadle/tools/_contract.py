@@ -84,6 +84,8 @@ class Tool(StructuredTool):
         self, execution: boundary.Execution, arguments: dict[str, Any]
     ) -> tuple[str, Artifact]:
         assert self.coroutine is not None  # noqa: S101 - the decorator always sets it
+        if execution.permit.arguments is not None:
+            arguments = dict(execution.permit.arguments)
         if self.effect is Effect.KEYED:
             arguments = {**arguments, "idempotency_key": execution.idempotency_key}
         seconds = self.time_limit.total_seconds()
