@@ -268,15 +268,15 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), json_values, max_size=4))
-def test_a_fingerprint_follows_from_the_content_alone(request):
+def test_the_pieces_follow_from_the_content_alone(request):
     elsewhere = Position("thread 2", "run 2", "node:2", "node", 0, 9, 4)
     backwards = dict(reversed(request.items()))
-    assert call_at(HERE, request).fingerprint == call_at(elsewhere, backwards).fingerprint
+    assert call_at(HERE, request).pieces == call_at(elsewhere, backwards).pieces
 
 
-def test_a_fingerprint_tells_other_content_and_leaves_message_ids_out():
+def test_the_pieces_tell_other_content_and_leave_message_ids_out():
     def asking(text, message_id):
-        return call_at(HERE, {"messages": [HumanMessage(text, id=message_id)]}).fingerprint
+        return call_at(HERE, {"messages": [HumanMessage(text, id=message_id)]}).pieces
 
     assert asking("hello", "1") == asking("hello", "2")
     assert asking("hello", "1") != asking("goodbye", "1")

@@ -6,6 +6,7 @@ and what a budget allows all come from gates; nothing else watches a run.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from langchain_core.messages import BaseMessage
+from pydantic import BaseModel
 
 from treadle.core.usage import Price, Usage
 
@@ -123,11 +125,16 @@ class Call:
         return f"treadle-{self.id}"
 
     @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256, as hexadecimal, of what is called and with what, whatever its position."""
-        content = [self.kind, self.name, self.request]
-        text = json.dumps(content, sort_keys=True, default=_plain, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+    def pieces(self) -> Mapping[str, tuple[str, ...]]:
+        """The request as JSON that leaves random ids out: each message by itself, the rest by name.
+
+        Most messages of a call were sent with the call before it too; as pieces they can be told
+        apart and kept once.
+        """
+        return {
+            name: tuple(map(_json, value)) if name == "messages" else (_json(value),)
+            for name, value in self.request.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +216,28 @@ class CallSpec:
     limits: ModelLimits | None = None
 
 
+def _json(value: object) -> str:
+    return json.dumps(
+        value, sort_keys=True, default=_plain, separators=(",", ":"), ensure_ascii=False
+    )
+
+
+_MESSAGE_FIELDS = ("content", "tool_calls", "tool_call_id", "name")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
 def _plain(value: object) -> object:
     """Reduce what JSON does not know to what identifies it, leaving random ids out."""
     if isinstance(value, BaseMessage):
-        kept = value.model_dump(include={"type", "content", "tool_calls", "tool_call_id", "name"})
-        return {name: item for name, item in kept.items() if item}
+        fields = vars(value)
+        kept = {name: fields[name] for name in _MESSAGE_FIELDS if fields.get(name)}
+        return {"type": value.type, **kept}
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
-    return repr(value) if not hasattr(value, "model_dump") else value.model_dump(mode="json")
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    return _ADDRESS.sub("", repr(value))
