@@ -60,7 +60,7 @@ def test_switching_encryption_on(client: redis.Redis) -> None:
     live = graph.invoke(said("sealed"), thread())
     assert graph.get_state(thread()).values == live
     assert b"sealed" not in dump(client)
-    with pytest.raises(RecordError, match="Give the saver the cipher"):
+    with pytest.raises(RecordError, match="Read it with the cipher"):
         RedisSaver(client).get_tuple(thread())
 
 

@@ -6,8 +6,8 @@ intervals. What is read back is data only: a record of a type that was not allow
 a `RecordError`, never executed. `AesGcmCipher` encrypts what is stored.
 """
 
-from treadle.memory.saver._cipher import AesGcmCipher
-from treadle.memory.saver._errors import RecordError
+from treadle.memory._cipher import AesGcmCipher
+from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver._saver import RedisSaver
 from treadle.memory.saver._serde import StrictSerializer
 

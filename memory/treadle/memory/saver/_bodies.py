@@ -23,7 +23,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from treadle.memory.saver._codec import Codec
+from treadle.memory._codec import Codec
 
 # Their fields are known, so that equal fields mean equal messages.
 _KNOWN_MESSAGES = frozenset(

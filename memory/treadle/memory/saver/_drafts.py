@@ -5,9 +5,9 @@ from typing import Any
 
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
+from treadle.memory._codec import Codec
 from treadle.memory.saver._bodies import Body, digest, is_held
 from treadle.memory.saver._cache import ChannelName, LogCache
-from treadle.memory.saver._codec import Codec
 from treadle.memory.saver._intervals import NEW, Interval, cut, intervals, joined
 from treadle.memory.saver._records import log_value
 

@@ -21,15 +21,15 @@ from langgraph.checkpoint.base import (
 )
 
 from treadle.core.errors import InputError
+from treadle.memory._codec import Codec, naming
+from treadle.memory._lua import Request
+from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver import _scripts as scripts
 from treadle.memory.saver._cache import LogCache, SaverCache
-from treadle.memory.saver._codec import Codec, naming
 from treadle.memory.saver._drafts import Draft, entries_of
-from treadle.memory.saver._errors import RecordError
 from treadle.memory.saver._keys import KeySpace, Place, ThreadKeys, checked_id, encoded, place_of
 from treadle.memory.saver._reading import Reading, config_of
 from treadle.memory.saver._records import Header, checkpoint_record, value_field, writes_batch
-from treadle.memory.saver._scripts import Request
 
 T = TypeVar("T")
 Operation = Generator[Request, Any, T]

@@ -7,10 +7,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple, DeltaChannelHistory, PendingWrite
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
+from treadle.memory._codec import Codec, naming
+from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver._bodies import Body, digest
 from treadle.memory.saver._cache import ChannelName, Known, LogCache, SaverCache
-from treadle.memory.saver._codec import Codec, naming
-from treadle.memory.saver._errors import RecordError
 from treadle.memory.saver._intervals import Interval
 from treadle.memory.saver._keys import ThreadKeys, decoded
 from treadle.memory.saver._records import Header, read_checkpoint, read_log_value, read_writes

@@ -23,8 +23,8 @@ from langgraph.checkpoint.base import (
 )
 
 from treadle.core.errors import InputError
-from treadle.memory.saver._codec import Codec, naming
-from treadle.memory.saver._errors import RecordError
+from treadle.memory._codec import Codec, naming
+from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver._intervals import Interval, formatted, parsed
 from treadle.memory.saver._keys import decoded, encoded
 

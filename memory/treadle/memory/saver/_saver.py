@@ -16,13 +16,13 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from treadle.core.errors import ConfigError
+from treadle.memory._cipher import AesGcmCipher
+from treadle.memory._codec import Codec
+from treadle.memory._connection import Connection
+from treadle.memory._drivers import AsyncClient, SyncClient
 from treadle.memory.saver import _operations as operations
 from treadle.memory.saver import _upkeep as upkeep
 from treadle.memory.saver._cache import SaverCache
-from treadle.memory.saver._cipher import AesGcmCipher
-from treadle.memory.saver._codec import Codec
-from treadle.memory.saver._connection import Connection
-from treadle.memory.saver._drivers import AsyncClient, SyncClient
 from treadle.memory.saver._keys import KeySpace
 from treadle.memory.saver._listing import Listing
 from treadle.memory.saver._operations import Context, Operation, next_version
@@ -78,7 +78,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         cipher: AesGcmCipher | None = None,
         serde: SerializerProtocol | None = None,
     ) -> None:
-        connection = Connection.over(client)
+        connection = Connection.over(client, "RedisSaver")
         self._set_up(connection, prefix=prefix, ttl=ttl, cipher=cipher, serde=serde)
 
     @classmethod
@@ -101,7 +101,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
             ConfigError: the URL, the prefix or the ttl cannot be used.
         """
         saver = cls.__new__(cls)
-        connection = Connection.to(url)
+        connection = Connection.to(url, "RedisSaver")
         saver._set_up(connection, prefix=prefix, ttl=ttl, cipher=cipher, serde=serde)
         return saver
 

@@ -1,45 +1,13 @@
 """The Lua scripts, each as a function whose signature is its contract."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any
 
+from treadle.memory._lua import Script, ScriptCall, load_script
 from treadle.memory.saver._keys import ThreadKeys
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A Lua script and the digest Redis knows it by."""
-
-    source: str
-    sha: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScriptCall:
-    """One call of a script on the keys of one thread: one round trip."""
-
-    script: Script
-    keys: tuple[str, ...]
-    args: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FindKeys:
-    """A search for the keys that match ``pattern``, over all nodes. Not for a hot path."""
-
-    pattern: str
-
-
-Request = ScriptCall | FindKeys
-
-
 def _load(name: str) -> Script:
-    folder = files(__package__) / "lua"
-    source = (folder / "_common.lua").read_text() + (folder / f"{name}.lua").read_text()
-    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+    return load_script(__package__, name)
 
 
 _PUT = _load("put")

@@ -13,7 +13,7 @@ from langgraph.checkpoint.serde.jsonplus import (
 )
 
 from treadle.core.errors import InputError
-from treadle.memory.saver._errors import RecordError
+from treadle.memory._storage_errors import RecordError
 
 _PLAIN_TYPES = frozenset({"null", "bytes", "bytearray", "msgpack"})
 _CONSTRUCTORS = frozenset(range(6))  # the extension codes that name a class to build

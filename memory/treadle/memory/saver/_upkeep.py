@@ -6,13 +6,13 @@ from typing import Any
 from langgraph.checkpoint.base import CheckpointTuple
 
 from treadle.core.errors import InputError
+from treadle.memory._codec import naming
+from treadle.memory._lua import FindKeys
 from treadle.memory.saver import _scripts as scripts
-from treadle.memory.saver._codec import naming
 from treadle.memory.saver._keys import Place, ThreadKeys, checked_id, decoded, encoded
 from treadle.memory.saver._operations import Context, Operation, fresh_id, load
 from treadle.memory.saver._reading import where
 from treadle.memory.saver._records import Header, read_checkpoint
-from treadle.memory.saver._scripts import FindKeys
 
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ENTRIES = 10_000

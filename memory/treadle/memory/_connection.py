@@ -1,17 +1,18 @@
-"""The connection of a saver, shared by the copies of it that LangGraph makes."""
+"""The connection of a saver or a store, shared by the copies that LangGraph makes of a saver."""
 
 from contextlib import AsyncExitStack, ExitStack
 from typing import Self
 
 from treadle.core.errors import InputError
 from treadle.memory._connect import connect, connect_sync
-from treadle.memory.saver._drivers import AsyncClient, Driver, SyncClient, driver_of
+from treadle.memory._drivers import AsyncClient, Driver, SyncClient, driver_of
 
 
 class Connection:
     """A client that somebody else owns, or a URL that is connected to while it is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
         self._driver: Driver | None = None
         self._opens = False
         self._url: str | None = None
@@ -19,20 +20,24 @@ class Connection:
         self._aclosing = AsyncExitStack()
 
     @classmethod
-    def over(cls, client: SyncClient | AsyncClient) -> Self:
+    def over(cls, client: SyncClient | AsyncClient, owner: str) -> Self:
         """Return a connection over a client, which it never closes.
+
+        Args:
+            client: the client.
+            owner: the name of the class it works for, as messages call it.
 
         Raises:
             InputError: it is not a redis-py client.
         """
-        connection = cls()
-        connection._driver = driver_of(client)
+        connection = cls(owner)
+        connection._driver = driver_of(client, owner)
         return connection
 
     @classmethod
-    def to(cls, url: str | None) -> Self:
+    def to(cls, url: str | None, owner: str) -> Self:
         """Return a connection that is made when it is opened."""
-        connection = cls()
+        connection = cls(owner)
         connection._opens, connection._url = True, url
         return connection
 
@@ -45,7 +50,7 @@ class Connection:
         """
         if self._driver is None:
             raise InputError(
-                "This RedisSaver is not connected.",
+                f"This {self._owner} is not connected.",
                 hint="Use it inside 'with' or 'async with'.",
             )
         return self._driver
@@ -53,7 +58,8 @@ class Connection:
     def open(self) -> None:
         """Connect for synchronous use."""
         if self._opens:
-            self._driver = driver_of(self._closing.enter_context(connect_sync(self._url)))
+            client = self._closing.enter_context(connect_sync(self._url))
+            self._driver = driver_of(client, self._owner)
 
     def close(self) -> None:
         """Undo `open`."""
@@ -65,7 +71,7 @@ class Connection:
         """Connect for asynchronous use."""
         if self._opens:
             client = await self._aclosing.enter_async_context(connect(self._url))
-            self._driver = driver_of(client)
+            self._driver = driver_of(client, self._owner)
 
     async def aclose(self) -> None:
         """Undo `aopen`."""

@@ -7,8 +7,8 @@ from typing import Any
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from treadle.core.errors import InputError
-from treadle.memory.saver._cipher import AesGcmCipher
-from treadle.memory.saver._errors import RecordError
+from treadle.memory._cipher import AesGcmCipher
+from treadle.memory._storage_errors import RecordError
 
 
 class Codec:
@@ -71,7 +71,7 @@ class Codec:
             if plus:
                 raise RecordError(
                     f"it is encrypted with the key {key_name.decode('ascii', 'replace')!r}.",
-                    hint="Give the saver the cipher that wrote it.",
+                    hint="Read it with the cipher that wrote it.",
                 )
             return stored
         if not plus:

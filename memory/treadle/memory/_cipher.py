@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from treadle.core.errors import ConfigError
-from treadle.memory.saver._errors import RecordError
+from treadle.memory._storage_errors import RecordError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM

@@ -15,8 +15,8 @@ import redis.asyncio
 from redis.exceptions import NoPermissionError, NoScriptError
 
 from treadle.core.errors import InputError, RedisError
-from treadle.memory.saver._errors import redis_errors_explained
-from treadle.memory.saver._scripts import FindKeys, Request, ScriptCall
+from treadle.memory._lua import FindKeys, Pipeline, Request, ScriptCall
+from treadle.memory._storage_errors import redis_errors_explained
 
 T = TypeVar("T")
 SyncClient = redis.Redis | redis.RedisCluster
@@ -36,18 +36,22 @@ class Driver(Protocol):
         ...
 
 
-def driver_of(client: SyncClient | AsyncClient) -> Driver:
+def driver_of(client: SyncClient | AsyncClient, owner: str) -> Driver:
     """Return the driver for a redis-py client of any kind.
+
+    Args:
+        client: the client.
+        owner: the name of the class it works for, as messages call it.
 
     Raises:
         InputError: it is not a redis-py client.
     """
     if isinstance(client, redis.asyncio.Redis | redis.asyncio.RedisCluster):
-        return AsyncDriver(client)
+        return AsyncDriver(client, owner)
     if isinstance(client, redis.Redis | redis.RedisCluster):
         return SyncDriver(client)
     raise InputError(
-        f"RedisSaver got a {type(client).__module__}.{type(client).__qualname__}.",
+        f"{owner} got a {type(client).__module__}.{type(client).__qualname__}.",
         hint="Pass a redis-py client: redis.Redis, redis.asyncio.Redis or a RedisCluster.",
     )
 
@@ -80,6 +84,15 @@ class SyncDriver:
     def _perform(self, request: Request) -> Any:
         if isinstance(request, FindKeys):
             return [_text(key) for key in self._client.scan_iter(match=request.pattern, count=1000)]
+        if isinstance(request, Pipeline):
+            pipeline = self._client.pipeline(transaction=False)
+            for call in request.calls:
+                pipeline.execute_command(*_evalsha(call), NEVER_DECODE=True)
+            replies = pipeline.execute(raise_on_error=False)
+            return [
+                self._perform(call) if isinstance(reply, NoScriptError) else _checked(reply)
+                for call, reply in zip(request.calls, replies, strict=True)
+            ]
         try:
             return self._execute(*_evalsha(request), NEVER_DECODE=True)
         except NoScriptError:
@@ -96,8 +109,9 @@ class SyncDriver:
 class AsyncDriver:
     """Drives operations through an asyncio client, on the event loop it belongs to."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, owner: str) -> None:
         self._client = client
+        self._owner = owner
         self._is_checked = False
         self._loop = _running_loop()
 
@@ -109,14 +123,15 @@ class AsyncDriver:
         """
         if self._loop is None or self._loop.is_closed():
             raise InputError(
-                "This RedisSaver has an asyncio client that no event loop is running.",
+                f"This {self._owner} has an asyncio client that no event loop is running.",
                 hint="Use its asynchronous methods, or give it a redis.Redis client.",
             )
         if _running_loop() is self._loop:
             operation.close()
             raise InputError(
-                "A synchronous method of RedisSaver was called on the event loop of its client.",
-                hint="Use the asynchronous one ('await graph.ainvoke(...)', 'aget_tuple').",
+                f"A synchronous method of {self._owner} was called "
+                "on the event loop of its client.",
+                hint="Use the asynchronous one ('await graph.ainvoke(...)', 'aget…').",
             )
         return asyncio.run_coroutine_threadsafe(self.arun(operation), self._loop).result()
 
@@ -139,6 +154,15 @@ class AsyncDriver:
         if isinstance(request, FindKeys):
             found = self._client.scan_iter(match=request.pattern, count=1000)
             return [_text(key) async for key in found]
+        if isinstance(request, Pipeline):
+            pipeline = self._client.pipeline(transaction=False)
+            for call in request.calls:
+                pipeline.execute_command(*_evalsha(call), NEVER_DECODE=True)
+            replies = await pipeline.execute(raise_on_error=False)
+            return [
+                await self._perform(call) if isinstance(reply, NoScriptError) else _checked(reply)
+                for call, reply in zip(request.calls, replies, strict=True)
+            ]
         try:
             return await self._client.execute_command(*_evalsha(request), NEVER_DECODE=True)
         except NoScriptError:
@@ -170,7 +194,7 @@ def check_version(info: Mapping[str, Any]) -> None:
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < OLDEST:
         raise RedisError(
-            f"The Redis server is version {version}; the saver needs 6.2 or later.",
+            f"The Redis server is version {version}; Treadle needs 6.2 or later.",
             hint="Upgrade it, or use Valkey.",
         )
 
@@ -181,6 +205,12 @@ def _evalsha(call: ScriptCall) -> tuple[Any, ...]:
 
 def _eval(call: ScriptCall) -> tuple[Any, ...]:
     return ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args)
+
+
+def _checked(reply: Any) -> Any:
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
 
 
 def _text(key: bytes | str) -> str:

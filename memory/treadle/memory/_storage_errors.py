@@ -1,4 +1,4 @@
-"""What can go wrong between the saver and Redis, said so that someone can act on it."""
+"""What can go wrong between what is kept and Redis, said so that someone can act on it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from treadle.core.errors import RedisError, TreadleError, UserError
 class RecordError(UserError):
     """A stored record cannot be read: damaged, evicted, forged, or of a type not allowed.
 
-    Nothing of the record was executed. Other checkpoints of the thread stay readable.
+    Nothing of the record was executed. Other records stay readable.
     """
 
 
@@ -37,14 +37,14 @@ def explained(problem: redis_errors.RedisError) -> TreadleError:
     for kind, marks, message, hint in _EXPLANATIONS:
         if isinstance(problem, kind) and any(mark in text for mark in marks):
             return RedisError(f"{message} ({text})", hint=hint)
-    return RedisError(f"Redis refused a command of the saver: {text}")
+    return RedisError(f"Redis refused a command: {text}")
 
 
 _ANY = ("",)
 _CREDENTIALS = "Set the right user name and password in the Redis URL."
 _PERMISSIONS = (
     "Allow it with ACL SETUSER: +@hash +@list +@sortedset +@scripting +@connection +unlink "
-    "+exists +pexpire +persist +pttl +scan, on the keys of the saver's prefix."
+    "+exists +pexpire +persist +pttl +scan, on the keys of the prefix."
 )
 _EXPLANATIONS: tuple[
     tuple[type[redis_errors.RedisError], tuple[str, ...], str, str],
@@ -53,7 +53,7 @@ _EXPLANATIONS: tuple[
     (
         redis_errors.NoPermissionError,
         _ANY,
-        "This Redis user may not run a command the saver needs.",
+        "This Redis user may not run a command that Treadle needs.",
         _PERMISSIONS,
     ),
     (redis_errors.AuthenticationError, _ANY, "Redis did not accept the password.", _CREDENTIALS),
@@ -67,13 +67,13 @@ _EXPLANATIONS: tuple[
         redis_errors.OutOfMemoryError,
         _ANY,
         "Redis is out of memory, so nothing was written.",
-        "Raise maxmemory, prune old threads, or give the saver a ttl.",
+        "Raise maxmemory, remove what is old, or set a ttl.",
     ),
     (
         redis_errors.ResponseError,
         ("OOM ",),
         "Redis is out of memory, so nothing was written.",
-        "Raise maxmemory, prune old threads, or give the saver a ttl.",
+        "Raise maxmemory, remove what is old, or set a ttl.",
     ),
     (
         redis_errors.ReadOnlyError,
@@ -96,8 +96,8 @@ _EXPLANATIONS: tuple[
     (
         redis_errors.ResponseError,
         ("WRONGTYPE",),
-        "A key of the thread holds another kind of value than the saver writes.",
-        "Something else writes under the saver's prefix: give each its own prefix.",
+        "A key holds another kind of value than Treadle writes.",
+        "Something else writes under this prefix: give each its own prefix.",
     ),
     (
         redis_errors.BusyLoadingError,

@@ -1,0 +1,50 @@
+"""What is asked of Redis: calls of Lua scripts, one round trip each or many in one."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script and the digest Redis knows it by."""
+
+    source: str
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptCall:
+    """One call of a script on keys that share a hash tag: one round trip."""
+
+    script: Script
+    keys: tuple[str, ...]
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Calls that do not depend on each other: one round trip to each node concerned.
+
+    The reply is the list of their replies. When one fails, the others are made all the same.
+    """
+
+    calls: tuple[ScriptCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindKeys:
+    """A search for the keys that match ``pattern``, over all nodes. Not for a hot path."""
+
+    pattern: str
+
+
+Request = ScriptCall | Pipeline | FindKeys
+
+
+def load_script(package: str, name: str) -> Script:
+    """Return ``lua/<name>.lua`` of a package, after the ``lua/_common.lua`` it rests on."""
+    folder = files(package) / "lua"
+    source = (folder / "_common.lua").read_text() + (folder / f"{name}.lua").read_text()
+    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
