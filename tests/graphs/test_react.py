@@ -11,6 +11,7 @@ from treadle.core.boundary import GateChain, boundary
 from treadle.core.calls import CallKind, Effect
 from treadle.core.errors import BudgetExceededError, ModelError
 from treadle.graphs import STOPPED, GraphParts, ReactOptions, react
+from treadle.memory.window import ContextWindow
 from treadle.runtime.testing import (
     ScriptedOpenAI,
     call,
@@ -172,7 +173,7 @@ async def test_an_interrupted_turn_does_not_spoil_the_next():
 async def test_a_long_conversation_is_shown_only_as_far_as_the_window_goes():
     saver = InMemorySaver()
     with ScriptedOpenAI([say("Yes.")] * 4) as server:
-        graph = graph_of(server, checkpointer=saver, window_tokens=600)
+        graph = graph_of(server, checkpointer=saver, window=ContextWindow(1_000))
         for turn in range(4):
             await ask(graph, text=f"Question {turn}: " + "word " * 150)
         state = await graph.aget_state({"configurable": {"thread_id": "1"}})

@@ -1,11 +1,14 @@
 """What an agent is: the fields of an agent file, and of an agent made in Python."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from treadle.core.limits import Limits
+
+from treadle.memory.window import SummaryMode
 
 _NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 
@@ -15,31 +18,29 @@ class _Part(BaseModel):
 
 
 class MemorySettings(_Part):
-    """How much of the conversation an agent's model is shown.
+    """What an agent's model is shown of a conversation.
 
     Attributes:
-        window_tokens: tokens of the conversation in one request, newest first.
+        window_tokens: how long a prompt may be: instructions, tools and conversation together,
+            about four characters a token.
+        summary: how the turns that no longer fit are summarised: ``extract`` quotes the beginnings
+            of questions and answers, ``model`` asks the agent's model, ``none`` keeps nothing.
+        facts: whether facts that are kept about people and things are looked up for a question.
     """
 
     window_tokens: int = Field(default=16_000, ge=500)
+    summary: SummaryMode = "extract"
+    facts: bool = True
 
 
-class Budget(_Part):
-    """What one run may use; a field that is not set has no limit.
+class Budget(Limits):
+    """What one run may use, with all it starts; a field that is not set has no limit.
 
     Attributes:
-        model_calls: calls of a model, repeated attempts included.
-        tool_calls: calls of tools.
-        tokens: input and output tokens together.
-        usd: US dollars; needs a model whose price is set.
-        seconds: wall time.
+        seconds: wall time of one execution; time spent waiting for a person is not counted.
     """
 
-    model_calls: int | None = Field(default=None, ge=1)
-    tool_calls: int | None = Field(default=None, ge=0)
-    tokens: int | None = Field(default=None, ge=1)
-    usd: Decimal | None = Field(default=None, gt=0)
-    seconds: float | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class Agent(_Part):
@@ -53,7 +54,7 @@ class Agent(_Part):
         model: a profile, ``provider:model`` or ``embedded``; the project's default when not set.
         prompt: instructions, before those of the pattern.
         tools: names of shipped tools, or ``path.py:name`` for the project's own.
-        memory: how much of the conversation the model is shown.
+        memory: what the model is shown of the conversation.
         budget: what one run may use.
         output: a JSON schema that the answer must fit; plain text without one.
     """

@@ -21,7 +21,7 @@ def draw_graph(project: Path, name: str, output: Path | None, *, as_json: bool) 
     settings = Settings.load(folder)
     # Nothing is asked, so no Redis is needed.
     context = ToolContext(folder, settings, redis=None)
-    graph = build_agent(find_agent(name, folder), context, Models(settings), checkpointer=None)
+    graph = build_agent(find_agent(name, folder), context, Models(settings), memory=None)
     if as_json:
         print_json(graph.get_graph().to_json())
     elif output is None:

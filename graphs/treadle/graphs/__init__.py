@@ -6,7 +6,6 @@ compiled LangGraph graph that runs with or without the runtime.
 
 from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._guards import STOPPED, partial_answer
-from treadle.graphs._history import fit, repair, since_last_question
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs._registry import build_graph, pattern_names
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, ThoughtState, chain_of_thought
@@ -21,12 +20,9 @@ __all__ = [
     "ThoughtState",
     "build_graph",
     "chain_of_thought",
-    "fit",
     "partial_answer",
     "pattern_names",
     "react",
-    "repair",
-    "since_last_question",
     "to_mermaid",
     "to_svg",
 ]

@@ -7,33 +7,18 @@ from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import ToolCallRequest
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import Command
 
 from treadle.core.errors import BudgetExceededError, TreadleError
-from treadle.graphs._history import fit, repair, since_last_question
 from treadle.graphs._prompts import prompt
+from treadle.memory.window import aside, since_last_question
 
 STOPPED = "treadle_stopped"
 """The key in an answer's ``response_metadata`` that says why the agent stopped early."""
 
 _Handler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 _ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
-
-
-class WellFormedHistory(AgentMiddleware[Any, Any]):
-    """Shows the model a conversation that its provider accepts and that fits its window."""
-
-    def __init__(self, window_tokens: int) -> None:
-        super().__init__()
-        self._window_tokens = window_tokens
-
-    async def awrap_model_call(
-        self, request: ModelRequest[Any], handler: _Handler
-    ) -> ModelResponse[Any]:
-        """Repair and trim what is shown; what is kept stays as it is."""
-        shown = fit(repair(request.messages), self._window_tokens)
-        return await handler(request.override(messages=shown))  # type: ignore[arg-type]
 
 
 class LoopGuard(AgentMiddleware[Any, Any]):
@@ -118,7 +103,7 @@ class ToolFailures(AgentMiddleware[Any, Any]):
 
 
 def _without_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:
-    messages = [*request.messages, HumanMessage(prompt("finish"))]
+    messages = [*request.messages, aside(prompt("finish"))]
     choice = "none" if request.tools else None
     return request.override(messages=messages, tool_choice=choice)
 

@@ -1,7 +1,7 @@
 """What every reasoning graph is made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
@@ -9,6 +9,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
+
+from treadle.memory.window import ContextWindow
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 """A compiled LangGraph graph."""
@@ -25,7 +27,7 @@ class GraphParts:
         fallbacks: models asked in order when ``model`` fails.
         tools: what it may call.
         prompt: the agent's own instructions; they come before the pattern's.
-        window_tokens: how many tokens of the conversation the model is shown, newest first.
+        window: what the model is shown of the conversation.
         output: a JSON schema the answer must fit; plain text without one.
         checkpointer: where the conversation is kept; nothing is kept without one.
         name: the graph's name, as LangGraph shows it.
@@ -35,7 +37,7 @@ class GraphParts:
     fallbacks: Sequence[BaseChatModel] = ()
     tools: Sequence[BaseTool] = ()
     prompt: str = ""
-    window_tokens: int = 16_000
+    window: ContextWindow = field(default_factory=ContextWindow)
     output: dict[str, Any] | None = None
     checkpointer: BaseCheckpointSaver[Any] | None = None
     name: str = "agent"

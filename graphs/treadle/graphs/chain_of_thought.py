@@ -5,20 +5,20 @@ https://arxiv.org/abs/2201.11903
 """
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, Required, TypedDict
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from langchain_core.runnables import Runnable
-from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.graph import END, START, StateGraph
 from pydantic import BaseModel, ConfigDict
 
 from treadle.core.boundary import thinking
 from treadle.core.errors import BrokenAnswerError, BudgetExceededError, ConfigError, ModelError
 from treadle.graphs._guards import STOPPED
-from treadle.graphs._history import fit, repair
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs._prompts import join, prompt
+from treadle.memory.window import Composed, WindowState, running_thread
 
 
 class ChainOfThoughtOptions(BaseModel):
@@ -27,7 +27,7 @@ class ChainOfThoughtOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ThoughtState(MessagesState):
+class ThoughtState(WindowState):
     """The conversation, and the reasoning behind its last answer.
 
     Attributes:
@@ -39,12 +39,8 @@ class ThoughtState(MessagesState):
     structured_response: Any
 
 
-class _Thought(TypedDict):
-    reasoning: str
-
-
 class _Answer(TypedDict, total=False):
-    messages: list[BaseMessage]
+    messages: Required[list[BaseMessage]]
     structured_response: Any
 
 
@@ -63,27 +59,27 @@ def chain_of_thought(parts: GraphParts, options: ChainOfThoughtOptions | None = 
             "the graph 'chain_of_thought' calls no tools.", hint="Use the graph 'react' for tools."
         )
 
-    def shown(state: ThoughtState) -> list[BaseMessage]:
-        return fit(repair(state["messages"]), parts.window_tokens)
+    async def shown(state: ThoughtState, system: SystemMessage, output: object = None) -> Composed:
+        return await parts.window.compose(
+            state, thread_id=running_thread(), system=system, output=output
+        )
 
-    async def think(state: ThoughtState) -> _Thought:
+    async def think(state: ThoughtState) -> dict[str, Any]:
         system = SystemMessage(join(parts.prompt, prompt("think")))
+        composed = await shown(state, system)
         with thinking():
-            reasoning = await _robust(parts.model, parts.fallbacks).ainvoke([system, *shown(state)])
-        return {"reasoning": reasoning.text}
+            model = _robust(parts.model, parts.fallbacks)
+            reasoning = await model.ainvoke([system, *composed.messages])
+        return {"reasoning": reasoning.text, **composed.update(goes_on=True)}
 
-    async def answer(state: ThoughtState) -> _Answer:
-        system = SystemMessage(join(parts.prompt, prompt("answer"), state["reasoning"]))
-        messages = [system, *shown(state)]
-        if parts.output is not None:
-            return await _structured(parts, messages)
-        try:
-            reply = await _robust(parts.model, parts.fallbacks).ainvoke(messages)
-        except BudgetExceededError as error:
-            reply = AIMessage(
-                state["reasoning"], response_metadata={STOPPED: f"budget: {error.message}"}
-            )
-        return {"messages": [reply]}
+    async def answer(state: ThoughtState) -> dict[str, Any]:
+        # A character a token is a quarter of the window: the conversation needs the rest.
+        reasoning = state["reasoning"][: parts.window.tokens]
+        system = SystemMessage(join(parts.prompt, prompt("answer"), reasoning))
+        composed = await shown(state, system, parts.output)
+        update = composed.update()
+        reply = await _answer(parts, [system, *composed.messages], state["reasoning"])
+        return {**update, **reply, "messages": [*update.get("messages", ()), *reply["messages"]]}
 
     graph = StateGraph(ThoughtState)
     graph.add_node("think", think)
@@ -105,6 +101,16 @@ def _robust(model: BaseChatModel, fallbacks: Sequence[BaseChatModel]) -> Runnabl
         for candidate in (model, *fallbacks)
     )
     return first.with_fallbacks(others) if others else first
+
+
+async def _answer(parts: GraphParts, messages: list[BaseMessage], reasoning: str) -> _Answer:
+    if parts.output is not None:
+        return await _structured(parts, messages)
+    try:
+        return {"messages": [await _robust(parts.model, parts.fallbacks).ainvoke(messages)]}
+    except BudgetExceededError as error:
+        stopped = {STOPPED: f"budget: {error.message}"}
+        return {"messages": [AIMessage(reasoning, response_metadata=stopped)]}
 
 
 async def _structured(parts: GraphParts, messages: list[BaseMessage]) -> _Answer:

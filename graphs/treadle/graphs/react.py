@@ -9,9 +9,11 @@ from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddl
 from pydantic import BaseModel, ConfigDict, Field
 
 from treadle.core.errors import BrokenAnswerError
-from treadle.graphs._guards import LoopGuard, ToolFailures, WellFormedHistory
+from treadle.graphs._guards import LoopGuard, ToolFailures
 from treadle.graphs._parts import Graph, GraphParts, Middleware
 from treadle.graphs._prompts import join, prompt
+from treadle.memory.window import WindowMiddleware
+from treadle.tools import read_more_tool
 
 
 class ReactOptions(BaseModel):
@@ -40,7 +42,7 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
     bounds = options or ReactOptions()
     middleware: list[Middleware] = [
         LoopGuard(bounds.repeat_limit, bounds.max_steps),
-        WellFormedHistory(parts.window_tokens),
+        WindowMiddleware(parts.window),
         ToolFailures(),
     ]
     if parts.fallbacks:
@@ -48,9 +50,12 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
     middleware.append(
         ModelRetryMiddleware(retry_on=(BrokenAnswerError,), on_failure="error", initial_delay=0.2)
     )
+    tools = list(parts.tools)
+    if parts.window.transcript is not None:
+        tools.append(read_more_tool(parts.window))
     return create_agent(
         parts.model,
-        list(parts.tools),
+        tools,
         system_prompt=join(parts.prompt, prompt("react")),
         middleware=middleware,
         response_format=parts.output,

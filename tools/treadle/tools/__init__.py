@@ -7,6 +7,7 @@ from treadle.core.calls import Effect
 from treadle.core.errors import ToolError
 from treadle.core.sources import Passage, Source
 from treadle.tools._contract import Tool, ToolResult, tool
+from treadle.tools._read_more import read_more_tool
 from treadle.tools._registry import ToolContext, build_tool, shipped_tools
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ToolError",
     "ToolResult",
     "build_tool",
+    "read_more_tool",
     "shipped_tools",
     "tool",
 ]

@@ -1,0 +1,220 @@
+"""Showing a message or a turn that is too long in part, so that it fits."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+
+from treadle.memory.window._history import aside
+from treadle.memory.window._tokens import CHARS_PER_TOKEN, Counter
+
+LEAST_RESULT_TOKENS = 60
+_HEAD_SHARE = 0.75
+_SHRINK = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Cutter:
+    """Cuts messages.
+
+    Attributes:
+        count: counts tokens.
+        reads_on: whether the model has a tool to read what is left out.
+    """
+
+    count: Counter
+    reads_on: bool
+
+    def size(self, messages: Sequence[BaseMessage]) -> int:
+        """Return the tokens of the messages, each counted by itself."""
+        return sum(self.count([message]) for message in messages)
+
+    def message(self, message: BaseMessage, limit: int) -> BaseMessage:
+        """Return the message, or its beginning and end in at most ``limit`` tokens.
+
+        A limit that not even the bare message fits into is passed.
+        """
+        if self.count([message]) <= limit:
+            return message
+        if isinstance(message, AIMessage) and message.tool_calls:
+            message = _with_short_arguments(message, limit // 2 // len(message.tool_calls))
+            if self.count([message]) <= limit:
+                return message
+        pictures = _pictures(message)
+        if pictures and self.count([_with(message, pictures)]) > limit // 2:
+            pictures = []
+        return self._shortened(message, pictures, limit)
+
+    def _shortened(self, message: BaseMessage, pictures: list[Any], limit: int) -> BaseMessage:
+        text = message.text
+        room = min(len(text), max(0, limit) * CHARS_PER_TOKEN)
+        while True:
+            shown = self._part(text, room, message.id)
+            cut = _with(message, [*pictures, _text_block(shown)] if pictures else shown)
+            if room == 0 or self.count([cut]) <= limit:
+                return cut
+            room = int(room * _SHRINK)
+
+    def _part(self, text: str, room: int, ref: str | None) -> str:
+        if not text or not room:
+            return "[…]" if text else ""
+        head = math.ceil(room * _HEAD_SHARE)
+        tail = len(text) - (room - head)
+        more = f"; read_more(ref={ref!r}, offset={head}) reads on" if self.reads_on and ref else ""
+        note = f"[… characters {head:,} to {tail:,} of {len(text):,} are left out{more} …]"
+        return f"{text[:head]}\n{note}\n{text[tail:]}"
+
+    def turn(self, turn: Sequence[BaseMessage], limit: int, most: int) -> list[BaseMessage]:
+        """Return the turn in at most ``limit`` tokens, no message of it over ``most``.
+
+        The question always stays. Steps are left out from the oldest on, and a call only together
+        with its result.
+        """
+        steps = _steps([self.message(message, most) for message in turn])
+        question, steps = steps[0], steps[1:]
+        if self.size(question) > limit:
+            question = [self.message(question[0], limit)]
+        sizes = [self.size(step) for step in steps]
+        room = limit - self.size(question)
+        if sum(sizes) <= room:
+            return [message for step in (question, *steps) for message in step]
+        gone = min(to_drop(sizes, room - self.count([_LEFT_OUT])), len(steps) - 1)
+        if gone:
+            question = [*question, _left_out(gone)]
+            room = limit - self.size(question)
+        shown = steps[gone:]
+        if sum(sizes[gone:]) > room:
+            shown = [self._step(steps[-1], room)]
+        return [message for step in (question, *shown) for message in step]
+
+    def _step(self, step: Sequence[BaseMessage], limit: int) -> list[BaseMessage]:
+        """Return a step with as many of its calls as fit, the results cut to the same length."""
+        said, results = step[0], list(step[1:])
+        if not isinstance(said, AIMessage) or not results:
+            return [self.message(said, limit)] if self.count([_LEFT_OUT]) < limit else []
+        for kept in _halvings(len(results)):
+            first = self.message(_with_calls(said, kept), limit // 2)
+            room = limit - self.count([first])
+            if room < kept * LEAST_RESULT_TOKENS:
+                continue
+            level = _level([self.count([result]) for result in results[:kept]], room)
+            shown = [first, *(self.message(result, level) for result in results[:kept])]
+            if self.size(shown) <= limit:
+                return shown
+        return []
+
+
+def to_drop(sizes: Sequence[int], room: int) -> int:
+    """Return how many of the oldest pieces must go for the others to fit into ``room``.
+
+    It is half a room or more that goes at a time, counted from the oldest piece, so that the same
+    pieces stay while more are added.
+    """
+    over = sum(sizes) - room
+    if over <= 0:
+        return 0
+    half = max(1, room // 2)
+    going = math.ceil(over / half) * half
+    dropped = 0
+    for number, size in enumerate(sizes):
+        if dropped >= going:
+            return number
+        dropped += size
+    return len(sizes)
+
+
+def _steps(turn: Sequence[BaseMessage]) -> list[list[BaseMessage]]:
+    """Return what comes before the model spoke, and then each of its messages with the results."""
+    steps: list[list[BaseMessage]] = [[]]
+    for message in turn:
+        if isinstance(message, AIMessage) or (isinstance(message, HumanMessage) and len(steps) > 1):
+            steps.append([])
+        steps[-1].append(message)
+    return steps
+
+
+def _level(sizes: Sequence[int], room: int) -> int:
+    """Return the greatest length to which the pieces can be cut so that they fit into ``room``."""
+    left = room
+    ordered = sorted(sizes)
+    for number, size in enumerate(ordered):
+        share = left // (len(ordered) - number)
+        if size > share:
+            return share
+        left -= size
+    return max(ordered, default=room)
+
+
+def _halvings(number: int) -> list[int]:
+    """Return the number, and what is left of it on the way down to 1."""
+    found = []
+    while number > 1:
+        found.append(number)
+        number = max(1, int(number * _SHRINK))
+    return [*found, 1]
+
+
+def _with_calls(message: AIMessage, kept: int) -> AIMessage:
+    left_out = len(message.tool_calls) - kept
+    if not left_out:
+        return message
+    note = f"[{left_out} more calls of this step and their results are not shown]"
+    text = f"{message.text}\n{note}".strip()
+    return message.model_copy(
+        update={
+            "content": text,
+            "tool_calls": message.tool_calls[:kept],
+            "additional_kwargs": _without_raw_calls(message),
+        }
+    )
+
+
+def _with_short_arguments(message: AIMessage, limit: int) -> AIMessage:
+    room = max(20, limit * CHARS_PER_TOKEN // 2)
+    calls = [
+        call if len(repr(call["args"])) <= room else {**call, "args": _short(call["args"], room)}
+        for call in message.tool_calls
+    ]
+    return message.model_copy(
+        update={
+            "content": message.text,
+            "tool_calls": calls,
+            "additional_kwargs": _without_raw_calls(message),
+        }
+    )
+
+
+def _short(arguments: object, room: int) -> dict[str, str]:
+    return {"cut": json.dumps(arguments, ensure_ascii=True, default=str)[:room] + "…"}
+
+
+def _without_raw_calls(message: AIMessage) -> dict[str, Any]:
+    return {key: value for key, value in message.additional_kwargs.items() if key != "tool_calls"}
+
+
+def _pictures(message: BaseMessage) -> list[Any]:
+    if isinstance(message.content, str):
+        return []
+    return [
+        block
+        for block in message.content
+        if isinstance(block, dict) and block.get("type") in ("image", "image_url")
+    ]
+
+
+def _with(message: BaseMessage, content: str | list[Any]) -> BaseMessage:
+    return message.model_copy(update={"content": content})
+
+
+def _text_block(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+def _left_out(steps: int) -> HumanMessage:
+    return aside(f"[{steps} earlier steps of this turn are not shown]")
+
+
+_LEFT_OUT = _left_out(1_000)
