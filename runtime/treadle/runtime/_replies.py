@@ -8,7 +8,8 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from treadle.core.events import Reply
 from treadle.core.sources import LABEL, Citation, Source
 from treadle.core.usage import Usage
-from treadle.graphs import STOPPED, since_last_question
+from treadle.graphs import STOPPED
+from treadle.memory.window import since_last_question
 from treadle.runtime._gates import sources_of
 
 
