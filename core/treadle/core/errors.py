@@ -107,7 +107,15 @@ class BrokenAnswerError(ModelError):
 
 
 class BudgetExceededError(RunError):
-    """A limit of the run's budget was reached before the call that would pass it."""
+    """A limit of the run's budget was reached before the call that would pass it.
+
+    Attributes:
+        unit: what ran out, such as ``"tokens"`` or ``"seconds"``.
+    """
+
+    def __init__(self, message: str, *, unit: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.unit = unit
 
 
 class BoundaryError(RunError):

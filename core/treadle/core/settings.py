@@ -122,6 +122,16 @@ class ToolSettings(_Section):
     documents: DocumentSettings = DocumentSettings()
 
 
+class RunSettings(_Section):
+    """What is kept of runs.
+
+    Attributes:
+        keep_days: how long a run and its journal are kept after they were last written to.
+    """
+
+    keep_days: float = Field(default=30, gt=0, le=36_500)
+
+
 class Settings(_Section):
     """All settings of a project.
 
@@ -138,6 +148,7 @@ class Settings(_Section):
     redis: RedisSettings = RedisSettings()
     models: Mapping[str, ModelProfile] = Field(default_factory=dict)
     tools: ToolSettings = ToolSettings()
+    runs: RunSettings = RunSettings()
 
     @property
     def prefix(self) -> str:

@@ -1,4 +1,4 @@
-"""The gates of a run: one reports every call, one keeps the budget."""
+"""Who watches the calls of a run, and the gate that keeps its budget."""
 
 import time
 from collections.abc import Callable
@@ -20,16 +20,16 @@ class Reporter:
     """Turns every call into events, and adds up what the calls cost.
 
     Attributes:
-        usage: what the calls so far cost.
+        usage: what the calls so far cost, with those of earlier attempts.
     """
 
-    def __init__(self, run_id: str, emit: Emit) -> None:
+    def __init__(self, run_id: str, emit: Emit, usage: Usage) -> None:
         self._run_id = run_id
         self._emit = emit
-        self.usage = Usage()
+        self.usage = usage
 
-    async def before(self, call: Call) -> None:
-        """Report that the call is about to be made."""
+    def began(self, call: Call) -> None:
+        """Report that a call begins."""
         if call.kind is CallKind.DECISION:
             return
         arguments = dict(call.request) if call.kind is CallKind.TOOL else {}
@@ -45,12 +45,16 @@ class Reporter:
             )
         )
 
-    async def after(self, call: Call, outcome: Outcome) -> Outcome:
-        """Report how the call ended and what it cost."""
+    def piece(self, call: Call, text: str, purpose: Purpose) -> None:
+        """Report a piece of a model's answer."""
+        self._emit(CallDelta(self._run_id, call_id=call.id, text=text, purpose=purpose))
+
+    def ended(self, call: Call, outcome: Outcome) -> None:
+        """Report how a call ended and what it cost."""
         if call.kind is CallKind.DECISION:
-            return outcome
+            return
         self.usage += outcome.usage
-        text, thought, sources = _said(call, outcome.value)
+        text, thought, sources = said(call.kind, call.purpose, outcome.value)
         self._emit(
             CallFinished(
                 self._run_id,
@@ -65,11 +69,6 @@ class Reporter:
                 error=_one_line(outcome.error),
             )
         )
-        return outcome
-
-    def delta(self, call: Call, text: str, purpose: Purpose) -> None:
-        """Report a piece of a model's answer."""
-        self._emit(CallDelta(self._run_id, call_id=call.id, text=text, purpose=purpose))
 
 
 class BudgetGate:
@@ -128,11 +127,13 @@ def _check(unit: str, wanted: int, limit: int | None) -> None:
 
 def _exceeded(unit: str, limit: object) -> BudgetExceededError:
     return BudgetExceededError(
-        f"the run's budget of {limit} {unit} is used up.", hint="Raise it in the agent's budget."
+        f"the run's budget of {limit} {unit} is used up.",
+        unit=unit,
+        hint="Raise it in the agent's budget.",
     )
 
 
-def _said(call: Call, value: Any) -> tuple[str, str, tuple[Source, ...]]:
+def said(kind: CallKind, purpose: Purpose, value: Any) -> tuple[str, str, tuple[Source, ...]]:
     """Return what was said to the person, what was said in thought, and the sources."""
     if isinstance(value, AIMessage):
         reasoning = "\n".join(
@@ -140,10 +141,10 @@ def _said(call: Call, value: Any) -> tuple[str, str, tuple[Source, ...]]:
             for block in value.content_blocks
             if block["type"] == "reasoning"
         )
-        if call.purpose is Purpose.THOUGHT or value.tool_calls:
+        if purpose is Purpose.THOUGHT or value.tool_calls:
             return "", "\n".join(part for part in (reasoning, value.text) if part), ()
         return value.text, reasoning, ()
-    if call.kind is CallKind.TOOL and isinstance(value, tuple):
+    if kind is CallKind.TOOL and isinstance(value, tuple):
         content, artifact = value
         return str(content), "", sources_of(artifact)
     return "" if value is None else str(value), "", ()

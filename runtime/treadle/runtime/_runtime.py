@@ -2,36 +2,31 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import HumanMessage
-from langgraph.errors import GraphRecursionError
 
 from treadle.agents import Agent, Budget, agent_files, build_agent, find_agent
 from treadle.agents.models import Models, info_of
-from treadle.core.boundary import GateChain, boundary
 from treadle.core.errors import ConfigError, InputError, RunError, TreadleError
-from treadle.core.events import Event, Reply, RunFailed, RunFinished, RunStarted
+from treadle.core.events import Event, Reply, RunFinished
 from treadle.core.settings import Settings, project_folder
 from treadle.graphs import Graph
-from treadle.memory import connect
+from treadle.memory import connect, stamped
 from treadle.memory.saver import RedisSaver
 from treadle.runtime._documents import Documents
-from treadle.runtime._gates import BudgetGate, Emit, Reporter
-from treadle.runtime._locks import thread_lock
-from treadle.runtime._replies import make_reply
+from treadle.runtime._execution import Executor, Work
+from treadle.runtime._gates import Emit
 from treadle.runtime._threads import Threads, check_thread_id
+from treadle.runtime.runs import Run, RunStateError, RunStatus, RunStore
 from treadle.tools import ToolContext
 
 MAX_QUESTION_CHARS = 400_000
 """The longest question, in characters: some 100,000 tokens, which few models can read at once."""
-
-_MAX_STEPS = 1_000
-"""LangGraph's recursion limit: a last wall behind the bounds of the graphs themselves."""
 
 
 class Runtime:
@@ -55,6 +50,10 @@ class Runtime:
         self._context = context
         self._models = models
         self._saver = saver
+        prefix = context.settings.prefix
+        keep = timedelta(days=context.settings.runs.keep_days)
+        self._runs = RunStore(context.redis, prefix, keep)
+        self._executor = Executor(context.redis, prefix, self._runs, saver, _as_it_is)
         self._loaded: dict[str, tuple[Agent, Graph]] = {}
 
     @classmethod
@@ -96,26 +95,57 @@ class Runtime:
         """Return the names of the agents that can be asked."""
         return list(agent_files(self.project))
 
-    async def ask(self, agent: str | Agent, text: str, *, thread: str | None = None) -> Reply:
+    async def ask(
+        self,
+        agent: str | Agent,
+        text: str,
+        *,
+        thread: str | None = None,
+        user: str | None = None,
+    ) -> Reply:
         """Ask an agent and wait for its reply.
 
         Args:
             agent: its name, or a definition made in Python.
             text: the question.
             thread: the conversation to go on with; a new one when not given.
+            user: whose long-term memory the agent uses; the thread's own when not given.
 
         Raises:
             UserError: an unknown name, a wrong setting, an unusable question.
             RunError: the run failed; what was said stays on the thread.
         """
-        async with aclosing(self._events(agent, text, thread)) as events:
-            async for event in events:
-                if isinstance(event, RunFinished):
-                    return event.reply
-        raise RunError("The run ended without a reply.")
+        return await _reply(self._events(lambda: self._begin(agent, text, thread, user)))
+
+    async def resume(
+        self, run_id: str, answers: object = None, *, agent: Agent | None = None
+    ) -> Reply:
+        """Go on with a run that waits for an answer, failed, was stopped, or died with its process.
+
+        What earlier attempts finished is not done again: outcomes of calls come from the run's
+        journal. An effect that must not be repeated, and of which nobody knows whether it took
+        place, makes the run wait for a person to say.
+
+        Args:
+            run_id: the run.
+            answers: to the run's interrupts: a mapping by the interrupts' ids, or the answer itself
+                where the run waits at one.
+            agent: its agent, where that was made in Python and not in a file.
+
+        Raises:
+            UserError: there is no such run.
+            RunStateError: it came to its end already, or its thread has moved on.
+            RunError: the run failed again.
+        """
+        return await _reply(self._events(lambda: self._take_up(run_id, answers, agent)))
 
     async def stream(
-        self, agent: str | Agent, text: str, *, thread: str | None = None
+        self,
+        agent: str | Agent,
+        text: str,
+        *,
+        thread: str | None = None,
+        user: str | None = None,
     ) -> AsyncIterator[Event]:
         """Ask an agent and yield each event of the run as it happens.
 
@@ -129,7 +159,8 @@ class Runtime:
         """
         started = False
         try:
-            async with aclosing(self._events(agent, text, thread)) as events:
+            begin = lambda: self._begin(agent, text, thread, user)  # noqa: E731
+            async with aclosing(self._events(begin)) as events:
                 async for event in events:
                     started = True
                     yield event
@@ -153,17 +184,44 @@ class Runtime:
             self._loaded[agent] = self._load(find_agent(agent, self.project))
         return self._loaded[agent]
 
-    async def _events(
-        self, agent: str | Agent, text: str, thread: str | None
-    ) -> AsyncGenerator[Event, None]:
-        run = _Run(
-            *self._load(agent),
-            question=check_question(text),
-            thread_id=check_thread_id(thread if thread is not None else _new_id()),
-            run_id=_new_id(),
+    async def _begin(
+        self, agent: str | Agent, text: str, thread: str | None, user: str | None
+    ) -> Work:
+        loaded, graph = self._load(agent)
+        question = check_question(text)
+        thread_id = check_thread_id(thread if thread is not None else _new_id())
+        run = Run(_new_id(), thread_id, loaded.name, question=question, user=user or "")
+        await self._runs.create(run)
+        await self.threads.note_question(thread_id, loaded.name, question)
+        message = stamped(HumanMessage(question, id=_new_id()), datetime.now(UTC))
+        return Work(run, loaded, graph, {"messages": [message]})
+
+    async def _take_up(self, run_id: str, answers: object, agent: Agent | None) -> Work:
+        run = await self._runs.get(run_id)
+        if run.status is RunStatus.SUCCESS:
+            raise RunStateError(f"The run {run_id} came to its end already.")
+        loaded, graph = self._load(agent or run.agent)
+        return Work(run, loaded, graph, answers=await self._by_interrupt(run, answers))
+
+    async def _by_interrupt(self, run: Run, answers: object) -> Mapping[str, Any]:
+        if answers is None or run.status is not RunStatus.INTERRUPTED:
+            return {}
+        waiting = await self._runs.interrupts(run)
+        ids = [str(one["id"]) for one in waiting]
+        if isinstance(answers, Mapping) and answers and set(answers) <= set(ids):
+            return {str(name): answer for name, answer in answers.items()}
+        if len(ids) == 1:
+            return {ids[0]: answers}
+        raise InputError(
+            f"The run {run.id} waits at {len(ids)} interrupts, and the answer does not say which.",
+            hint=f"Give a mapping by the interrupts' ids: {', '.join(ids)}.",
         )
+
+    async def _events(
+        self, prepare: Callable[[], Coroutine[Any, Any, Work]]
+    ) -> AsyncGenerator[Event, None]:
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        running = asyncio.create_task(self._execute(run, queue.put_nowait))
+        running = asyncio.create_task(self._execute(prepare, queue.put_nowait))
         running.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             while (event := await queue.get()) is not None:
@@ -173,34 +231,8 @@ class Runtime:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    async def _execute(self, run: "_Run", emit: Emit) -> None:
-        reporter = Reporter(run.run_id, emit)
-        try:
-            state = await self._invoke(run, reporter, emit)
-        except TreadleError as error:
-            emit(RunFailed(run.run_id, error=str(error), usage=reporter.usage))
-            raise
-        except Exception as error:
-            failure = _failure(run.agent, error)
-            emit(RunFailed(run.run_id, error=str(failure), usage=reporter.usage))
-            raise failure from error
-        reply = make_reply(state, reporter.usage, run.run_id, run.thread_id)
-        emit(RunFinished(run.run_id, reply=reply))
-
-    async def _invoke(self, run: "_Run", reporter: Reporter, emit: Emit) -> Mapping[str, Any]:
-        async with thread_lock(self._context.redis, self.settings.prefix, run.thread_id):
-            emit(
-                RunStarted(
-                    run.run_id,
-                    thread_id=run.thread_id,
-                    agent=run.agent.name,
-                    question=run.question,
-                )
-            )
-            await self.threads.note_question(run.thread_id, run.agent.name, run.question)
-            gates = GateChain([reporter, BudgetGate(run.agent.budget)])
-            with boundary(gates, thread_id=run.thread_id, run_id=run.run_id):
-                return await _invoke(run)
+    async def _execute(self, prepare: Callable[[], Coroutine[Any, Any, Work]], emit: Emit) -> Reply:
+        return await self._executor.execute(await prepare(), emit)
 
     def _check_budget(self, agent: Agent) -> None:
         budget: Budget = agent.budget
@@ -231,39 +263,16 @@ def check_question(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    agent: Agent
-    graph: Graph
-    question: str
-    thread_id: str
-    run_id: str
+async def _reply(events: AsyncGenerator[Event, None]) -> Reply:
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, RunFinished):
+                return event.reply
+    raise RunError("The run ended without a reply.")
 
 
-async def _invoke(run: _Run) -> Mapping[str, Any]:
-    state = await run.graph.ainvoke(
-        {"messages": [HumanMessage(run.question, id=_new_id())]},
-        {
-            "configurable": {"thread_id": run.thread_id},
-            "metadata": {"run_id": run.run_id},
-            "recursion_limit": _MAX_STEPS,
-        },
-        # A call's identity rests on its checkpoint, so that must be kept before the call is made.
-        durability="sync",
-    )
-    if not isinstance(state, Mapping) or "messages" not in state:
-        raise ConfigError("the graph's state has no 'messages'; an agent's graph needs them.")
-    return state
-
-
-def _failure(agent: Agent, error: Exception) -> RunError:
-    if isinstance(error, GraphRecursionError):
-        return RunError(
-            f"The graph of the agent {agent.name!r} took {_MAX_STEPS:,} steps without an end.",
-            hint="Look for a loop without an exit: 'treadle graph' draws it.",
-        )
-    reason = " ".join(str(error).split()) or "no reason given"
-    return RunError(f"The agent {agent.name!r} failed: {type(error).__name__}: {reason}")
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _new_id() -> str:

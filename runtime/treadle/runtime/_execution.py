@@ -1,0 +1,243 @@
+"""Executing a run: one attempt, from taking the thread to writing how it ended."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langgraph.types import Command, Interrupt
+
+from treadle.agents import Agent
+from treadle.core.boundary import GateChain, boundary
+from treadle.core.calls import Gate
+from treadle.core.errors import BudgetExceededError
+from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
+from treadle.core.usage import Usage
+from treadle.graphs import Graph
+from treadle.memory.saver import RedisSaver
+from treadle.runtime._gates import BudgetGate, Emit, Reporter
+from treadle.runtime._locks import thread_lock
+from treadle.runtime._replies import make_reply
+from treadle.runtime.journal import (
+    CallJournal,
+    CallRecord,
+    EarlierAttempts,
+    EntryType,
+    Journal,
+    JournalWriter,
+    KnownOutcomes,
+    LostRunError,
+    Recorder,
+    Source,
+    from_data,
+    to_data,
+    usage_from_data,
+)
+from treadle.runtime.runs import Run, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run to be executed, with what it needs.
+
+    Attributes:
+        run: the run.
+        agent: its agent.
+        graph: the agent's graph, with the memory it is to use.
+        input: what the graph is given where the run has not begun yet.
+        answers: answers to the interrupts the run waits at, by the interrupts' ids.
+        source: another journal that outcomes are taken from; ``None`` for a run of its own.
+    """
+
+    run: Run
+    agent: Agent
+    graph: Graph
+    input: Any = None
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    source: Source | None = None
+
+
+class Executor:
+    """Executes runs, one attempt at a time on a thread.
+
+    Args:
+        redis: the connection to Redis.
+        prefix: the tenant's key prefix.
+        runs: where runs and their journals are kept.
+        saver: where the threads are kept.
+        redact: takes secrets out of what is recorded.
+    """
+
+    def __init__(
+        self,
+        redis: Any,
+        prefix: str,
+        runs: RunStore,
+        saver: RedisSaver,
+        redact: Callable[[Any], Any],
+    ) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._runs = runs
+        self._saver = saver
+        self._redact = redact
+
+    async def execute(self, work: Work, emit: Emit) -> Reply:
+        """Execute one attempt of a run and return its reply.
+
+        Raises:
+            RunStateError: the run cannot be begun as it stands.
+            TreadleError: the run failed; that is recorded, and `RunFailed` is emitted.
+        """
+        run = work.run
+        async with thread_lock(self._redis, self._prefix, run.thread_id):
+            earlier = await self._runs.journal(run) if run.attempt else None
+            given = await self._given(work, earlier)
+            number = await self._runs.begin(run)
+            records = earlier.calls() if earlier is not None else []
+            reporter = Reporter(run.id, emit, _cost(records))
+            writer = self._runs.writer(run, number)
+            attempt = _Attempt(work, number, writer, reporter, records)
+            try:
+                return await self._attempt(attempt, given, emit)
+            except asyncio.CancelledError:
+                await asyncio.shield(self._failed(attempt, RunStatus.CANCELLED, "It was stopped."))
+                raise
+            except LostRunError:
+                raise
+            except Exception as error:
+                failure = failure_of(work.agent.name, error)
+                status = RunStatus.ERROR
+                if isinstance(error, BudgetExceededError) and error.unit == "seconds":
+                    status = RunStatus.TIMEOUT
+                await self._failed(attempt, status, str(failure))
+                emit(RunFailed(run.id, error=str(failure), usage=reporter.usage))
+                raise failure from error
+            finally:
+                await asyncio.shield(writer.aclose())
+
+    async def _attempt(self, attempt: "_Attempt", given: Any, emit: Emit) -> Reply:
+        work, run, reporter = attempt.work, attempt.work.run, attempt.reporter
+        emit(
+            RunStarted(
+                run.id, thread_id=run.thread_id, agent=work.agent.name, question=run.question
+            )
+        )
+        await self._announce(attempt)
+        gates = GateChain(self._gates(attempt))
+        with boundary(gates, thread_id=run.thread_id, run_id=run.id):
+            state = await work.graph.ainvoke(
+                given,
+                config_of(run),
+                # A call's identity rests on its checkpoint, so that is kept before the call.
+                durability="sync",
+            )
+        reply = make_reply(checked_state(state), reporter.usage, run.id, run.thread_id)
+        interrupts = state.get("__interrupt__", ())
+        await attempt.writer.flush()
+        if interrupts:
+            await self._finish(attempt, RunStatus.INTERRUPTED, *_interrupted(interrupts))
+        else:
+            entry = {"reply": reply_to_data(reply)}
+            await self._finish(attempt, RunStatus.SUCCESS, EntryType.RUN_FINISHED, entry)
+        emit(RunFinished(run.id, reply=reply))
+        return reply
+
+    def _gates(self, attempt: "_Attempt") -> list[Gate]:
+        work = attempt.work
+        source = work.source
+        if attempt.records:
+            source = EarlierAttempts(attempt.records)
+        journal = CallJournal(source, attempt.writer, self._redact, attempt.reporter)
+        return [KnownOutcomes(journal), BudgetGate(work.agent.budget), Recorder(journal)]
+
+    async def _announce(self, attempt: "_Attempt") -> None:
+        work = attempt.work
+        if attempt.number == 1:
+            data = {
+                "agent": work.agent.name,
+                "question": work.run.question,
+                "input": to_data(work.input),
+                "definition": work.agent.model_dump(mode="json"),
+            }
+            attempt.writer.note(EntryType.RUN_STARTED, self._redact(data))
+        else:
+            data = {"answers": to_data(dict(work.answers))}
+            await attempt.writer.write(EntryType.RUN_RESUMED, self._redact(data))
+
+    async def _given(self, work: Work, earlier: Journal | None) -> Any:
+        """Return what the graph is to be given: the input, an answer, or nothing to go on."""
+        run = work.run
+        if earlier is None:
+            return work.input
+        latest = await self._saver.aget_tuple(config_of(run))
+        is_ours = latest is not None and (latest.metadata or {}).get("run_id") == run.id
+        if not is_ours:
+            if any(record.made for record in earlier.calls()):
+                raise RunStateError(
+                    f"The thread {run.thread_id!r} has moved on since the run {run.id}.",
+                    hint="Fork the run instead, or ask again.",
+                )
+            return work.input if work.input is not None else _recorded_input(earlier)
+        if run.status is RunStatus.INTERRUPTED:
+            if not work.answers:
+                raise RunStateError(
+                    f"The run {run.id} waits for an answer.", hint="Give one to resume it."
+                )
+            return Command(resume=dict(work.answers))
+        return None
+
+    async def _finish(
+        self, attempt: "_Attempt", status: RunStatus, type_: EntryType, data: Mapping[str, Any]
+    ) -> None:
+        await self._runs.finish(
+            attempt.work.run,
+            attempt.number,
+            status,
+            (type_, self._redact(data)),
+            usage=attempt.reporter.usage,
+        )
+
+    async def _failed(self, attempt: "_Attempt", status: RunStatus, error: str) -> None:
+        """Record that the attempt failed; where even that fails, the run can still be resumed."""
+        await attempt.writer.aclose()
+        error = self._redact(error)
+        try:
+            await self._runs.finish(
+                attempt.work.run,
+                attempt.number,
+                status,
+                (EntryType.RUN_FAILED, {"error": error, "status": status.value}),
+                usage=attempt.reporter.usage,
+                error=error,
+            )
+        except Exception:
+            return
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    work: Work
+    number: int
+    writer: JournalWriter
+    reporter: Reporter
+    records: Sequence[CallRecord]
+
+
+def _recorded_input(journal: Journal) -> Any:
+    started = journal.of_type(EntryType.RUN_STARTED)
+    return from_data(started[0].data["input"]) if started else None
+
+
+def _interrupted(interrupts: Sequence[Interrupt]) -> tuple[EntryType, dict[str, Any]]:
+    asked = [{"id": one.id, "value": to_data(one.value)} for one in interrupts]
+    return EntryType.RUN_INTERRUPTED, {"interrupts": asked}
+
+
+def _cost(records: Sequence[CallRecord]) -> Usage:
+    total = Usage()
+    for record in records:
+        if record.made and record.outcome is not None:
+            total += usage_from_data(record.outcome.get("usage", {}))
+    return total

@@ -1,0 +1,76 @@
+"""The journal of a run: what was called, with what, and how it ended.
+
+`JournalWriter` and `read_entries` keep it in Redis; `CallJournal` with its two gates,
+`KnownOutcomes` and `Recorder`, joins it to the call boundary; a `Source` says what is known of a
+call before it is made. The format is described in ``docs/journal.md``.
+"""
+
+from treadle.runtime.journal._data import from_data, to_data, usage_from_data, usage_to_data
+from treadle.runtime.journal._differences import (
+    Difference,
+    first_difference,
+    request_difference,
+)
+from treadle.runtime.journal._entries import (
+    VERSION,
+    CallRecord,
+    Entry,
+    EntryType,
+    Journal,
+    calls_of,
+    joined,
+    outcome_from_data,
+    outcome_to_data,
+    split,
+)
+from treadle.runtime.journal._errors import (
+    DivergenceError,
+    JournalError,
+    LostRunError,
+    RecordedError,
+)
+from treadle.runtime.journal._gates import CallJournal, KnownOutcomes, Listener, Recorder
+from treadle.runtime.journal._sources import EarlierAttempts, Recording, Source
+from treadle.runtime.journal._stream import (
+    JournalWriter,
+    RunKeys,
+    check_version,
+    read_blobs,
+    read_entries,
+)
+
+__all__ = [
+    "VERSION",
+    "CallJournal",
+    "CallRecord",
+    "Difference",
+    "DivergenceError",
+    "EarlierAttempts",
+    "Entry",
+    "EntryType",
+    "Journal",
+    "JournalError",
+    "JournalWriter",
+    "KnownOutcomes",
+    "Listener",
+    "LostRunError",
+    "RecordedError",
+    "Recorder",
+    "Recording",
+    "RunKeys",
+    "Source",
+    "calls_of",
+    "check_version",
+    "first_difference",
+    "from_data",
+    "joined",
+    "outcome_from_data",
+    "outcome_to_data",
+    "read_blobs",
+    "read_entries",
+    "request_difference",
+    "split",
+    "to_data",
+    "usage_from_data",
+    "usage_to_data",
+]

@@ -1,0 +1,144 @@
+"""Values as JSON that carries data only, and back.
+
+What JSON has no word for is an object with one key that begins with ``$``: ``$message`` (a
+LangChain message), ``$tuple``, ``$bytes`` (base64), ``$decimal``, and ``$packed`` (a type and
+base64 of what LangGraph's serialiser makes of the rest).
+"""
+
+import base64
+import builtins
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from langchain_core import messages as lc
+from langchain_core.messages import BaseMessage
+from pydantic import ValidationError
+
+from treadle.core import errors as treadle_errors
+from treadle.core.errors import TreadleError
+from treadle.core.usage import Usage
+from treadle.memory.saver import StrictSerializer
+from treadle.runtime.journal._errors import JournalError, RecordedError
+
+_MESSAGES: dict[str, type[BaseMessage]] = {
+    kind.model_fields["type"].default: kind
+    for kind in (
+        lc.AIMessage,
+        lc.AIMessageChunk,
+        lc.HumanMessage,
+        lc.SystemMessage,
+        lc.ToolMessage,
+        lc.FunctionMessage,
+        lc.ChatMessage,
+        lc.RemoveMessage,
+    )
+}
+_SERIALIZER = StrictSerializer()
+
+
+def to_data(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of value
+    """Return ``value`` as JSON can hold it.
+
+    Raises:
+        InputError: it holds something that is not data.
+    """
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list):
+        return [to_data(item) for item in value]
+    if type(value) is dict and not any(type(key) is not str or key[:1] == "$" for key in value):
+        return {key: to_data(item) for key, item in value.items()}
+    if isinstance(value, BaseMessage) and value.type in _MESSAGES:
+        fields = {name: to_data(field) for name, field in vars(value).items() if field}
+        return {"$message": {**fields, "type": value.type}}
+    if type(value) is tuple:
+        return {"$tuple": [to_data(item) for item in value]}
+    if isinstance(value, bytes):
+        return {"$bytes": base64.b64encode(value).decode()}
+    if isinstance(value, Decimal):
+        return {"$decimal": str(value)}
+    kind, packed = _SERIALIZER.dumps_typed(value)
+    return {"$packed": [kind, base64.b64encode(packed).decode()]}
+
+
+def from_data(data: Any) -> Any:
+    """Return the value that `to_data` made ``data`` of.
+
+    Raises:
+        JournalError: it is no such data.
+    """
+    try:
+        return _from_data(data)
+    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as problem:
+        reason = type(problem).__name__ if isinstance(problem, ValidationError) else str(problem)
+        raise JournalError(f"A recorded value cannot be read: {reason}.") from problem
+
+
+def _from_data(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_from_data(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if len(data) == 1:
+        [(key, inner)] = data.items()
+        if key[:1] == "$":
+            return _READERS[key](inner)
+    return {key: _from_data(item) for key, item in data.items()}
+
+
+def _message(data: Mapping[str, Any]) -> BaseMessage:
+    fields = {name: _from_data(field) for name, field in data.items()}
+    return _MESSAGES[fields["type"]](**fields)
+
+
+_READERS: dict[str, Any] = {
+    "$message": _message,
+    "$tuple": lambda data: tuple(_from_data(item) for item in data),
+    "$bytes": lambda data: base64.b64decode(data, validate=True),
+    "$decimal": Decimal,
+    "$packed": lambda data: _SERIALIZER.loads_typed(
+        (data[0], base64.b64decode(data[1], validate=True))
+    ),
+}
+
+
+def error_to_data(error: BaseException) -> dict[str, str]:
+    """Return an exception as plain data: its type's name and its message."""
+    if isinstance(error, TreadleError):
+        return {"type": type(error).__name__, "message": error.message, "hint": error.hint}
+    return {"type": type(error).__name__, "message": str(error)}
+
+
+def error_from_data(data: Mapping[str, str]) -> Exception:
+    """Return an exception of the recorded kind: Treadle's own, a built-in one, or one so named."""
+    name, message = str(data.get("type")), str(data.get("message", ""))
+    kind = getattr(treadle_errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, TreadleError):
+        return kind(message, hint=str(data.get("hint", "")))
+    built_in = getattr(builtins, name, None)
+    if isinstance(built_in, type) and issubclass(built_in, Exception):
+        return built_in(message)
+    made: Exception = type(name, (RecordedError,), {})(message)
+    return made
+
+
+def usage_to_data(usage: Usage) -> dict[str, Any]:
+    """Return a usage as plain data, without its zeros."""
+    return {name: str(n) if name == "usd" else n for name, n in asdict(usage).items() if n}
+
+
+def usage_from_data(data: Mapping[str, Any]) -> Usage:
+    """Return the usage that `usage_to_data` made ``data`` of.
+
+    Raises:
+        JournalError: it is no such data.
+    """
+    try:
+        counts: dict[str, Any] = {
+            name: Decimal(number) if name == "usd" else int(number) for name, number in data.items()
+        }
+        return Usage(**counts)
+    except (TypeError, ValueError, ArithmeticError) as problem:
+        raise JournalError(f"A recorded usage cannot be read: {problem}.") from problem

@@ -1,0 +1,294 @@
+"""The journal's two gates: the first in the chain knows outcomes, the last records them."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from langgraph.errors import GraphBubbleUp
+from langgraph.types import interrupt
+
+from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
+from treadle.core.errors import InputError, RunError, ToolError
+from treadle.core.usage import Usage
+from treadle.runtime.journal._data import from_data, to_data
+from treadle.runtime.journal._entries import (
+    CallRecord,
+    EntryType,
+    digest,
+    fingerprint,
+    outcome_from_data,
+    outcome_to_data,
+)
+from treadle.runtime.journal._errors import JournalError
+from treadle.runtime.journal._sources import Finding, Knowledge, Source
+from treadle.runtime.journal._stream import FLUSH_SECONDS
+
+MAX_OUTCOME_BYTES = 8 << 20
+"""The largest outcome that is recorded, as JSON; a larger one becomes an error the graph sees."""
+
+
+class Listener(Protocol):
+    """Is told of each call as it happens, for those who watch."""
+
+    def began(self, call: Call) -> None:
+        """A call begins, or its known outcome is about to be used."""
+        ...
+
+    def piece(self, call: Call, text: str, purpose: Purpose) -> None:
+        """A piece of a streamed answer arrived."""
+        ...
+
+    def ended(self, call: Call, outcome: Outcome) -> None:
+        """A call ended; what was known already costs nothing again."""
+        ...
+
+
+class Writer(Protocol):
+    """What entries are given to; `JournalWriter` keeps them in Redis."""
+
+    def blob(self, name: str, text: str) -> None:
+        """Keep a text with the entry that is given next."""
+        ...
+
+    def note(self, type: EntryType, data: Mapping[str, Any]) -> None:  # noqa: A002
+        """Add an entry soon."""
+        ...
+
+    async def write(self, type: EntryType, data: Mapping[str, Any]) -> None:  # noqa: A002
+        """Add an entry now, after all that were given before."""
+        ...
+
+
+class CallJournal:
+    """What the two gates of a run share.
+
+    Args:
+        source: where outcomes are known from; ``None`` where nothing is known.
+        writer: where entries go; ``None`` records nothing, as in a replay.
+        redact: takes secrets out of a text.
+        listener: is told of each call that is made or known.
+    """
+
+    def __init__(
+        self,
+        source: Source | None,
+        writer: Writer | None,
+        redact: Callable[[Any], Any],
+        listener: Listener,
+    ) -> None:
+        self.source = source
+        self.writer = writer
+        self.redact = redact
+        self.listener = listener
+        self.findings: dict[str, Finding] = {}
+        self.recorded: set[str] = set()
+        self._clean: dict[str, str] = {}
+
+    def record(self, call: Call) -> tuple[CallRecord, dict[str, tuple[str, ...]]]:
+        """Return the record of a call about to be made, and the pieces of its request."""
+        pieces = {name: tuple(map(self._redacted, part)) for name, part in call.pieces.items()}
+        request = {name: tuple(map(digest, part)) for name, part in pieces.items()}
+        return CallRecord.of(call, request, fingerprint(call, request)), pieces
+
+    def started(self, record: CallRecord, pieces: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+        """Return the data of the entry that tells of the call, and hand over its pieces."""
+        assert self.writer is not None  # noqa: S101 - callers ask first
+        for name, part in pieces.items():
+            for blob, text in zip(record.request[name], part, strict=True):
+                self.writer.blob(blob, text)
+        return {"call": record.to_data()}
+
+    def _redacted(self, piece: str) -> str:
+        known = self._clean.get(piece)
+        if known is None:
+            known = self._clean[piece] = json.dumps(
+                self.redact(json.loads(piece)), ensure_ascii=False, separators=(",", ":")
+            )
+        return known
+
+
+@dataclass(slots=True)
+class _Delta:
+    """Pieces of one streamed answer that are written together."""
+
+    call_id: str
+    purpose: Purpose
+    since: float
+    texts: list[str]
+
+
+class KnownOutcomes:
+    """Answers a call whose outcome is known already; asked before every other gate."""
+
+    def __init__(self, journal: CallJournal) -> None:
+        self._journal = journal
+
+    async def before(self, call: Call) -> Outcome | None:
+        """Return the known outcome, or ``None`` to let the call be made.
+
+        Raises:
+            GraphInterrupt: the call must not be repeated and how it ended is not known; the run
+                waits until a person says what became of it.
+            DivergenceError: the run does something else than its journal says.
+        """
+        source = self._journal.source
+        if source is None:
+            return None
+        record, pieces = self._journal.record(call)
+        finding = source.find(record, pieces)
+        self._journal.findings[call.id] = finding
+        if finding.knowledge is Knowledge.UNKNOWN_EFFECT:
+            return self._ask(call)
+        if finding.record is None or finding.record.outcome is None:
+            return None
+        return replace(outcome_from_data(finding.record.outcome), seconds=0.0)
+
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
+        """Tell of what was known, and record what was refused by a gate behind this one."""
+        journal = self._journal
+        finding = journal.findings.pop(call.id, None)
+        if finding is not None and finding.knowledge is Knowledge.OUTCOME:
+            free = replace(outcome, usage=Usage())
+            journal.listener.began(call)
+            if journal.writer is not None and not (journal.source and journal.source.is_own):
+                await self._adopt(call, free)
+            journal.listener.ended(call, free)
+        elif call.id not in journal.recorded and _is_refusal(outcome) and journal.writer:
+            record, pieces = journal.record(call)
+            data = journal.started(record, pieces) | {
+                "call_id": call.id,
+                "made": False,
+                "outcome": journal.redact(outcome_to_data(outcome)),
+            }
+            await journal.writer.write(EntryType.CALL_FINISHED, data)
+        journal.recorded.discard(call.id)
+        return outcome
+
+    def delta(self, call: Call, text: str, purpose: Purpose) -> None:
+        """Pieces are recorded, not known."""
+
+    async def _adopt(self, call: Call, outcome: Outcome) -> None:
+        """Record in this run's journal what is known from another's: it cost this run nothing."""
+        assert self._journal.writer is not None  # noqa: S101 - the caller asks first
+        data = self._journal.started(*self._journal.record(call))
+        data |= {"call_id": call.id, "outcome": outcome_to_data(outcome)}
+        await self._journal.writer.write(EntryType.CALL_FINISHED, data)
+
+    def _ask(self, call: Call) -> Outcome | None:
+        answer = interrupt(
+            {
+                "reason": "unknown_outcome",
+                "call_id": call.id,
+                "tool": call.name,
+                "arguments": self._journal.redact(to_data(dict(call.request))),
+                "message": f"{call.name} was called, and the process ended before it returned. "
+                "Whether it took effect is not known. Answer {'repeat': true} to call it again, "
+                "or {'outcome': 'what became of it'}.",
+            }
+        )
+        if isinstance(answer, Mapping) and answer.get("repeat") is True:
+            self._journal.findings.pop(call.id, None)
+            return None
+        if isinstance(answer, Mapping) and isinstance(answer.get("outcome"), str):
+            return Outcome(value=(answer["outcome"], {"sources": []}))
+        raise InputError(
+            f"The answer {answer!r} says neither 'repeat' nor 'outcome'.",
+            hint="Answer {'repeat': true} or {'outcome': 'text'}.",
+        )
+
+
+class Recorder:
+    """Records every call that is made; the last gate, so that nothing stands behind it."""
+
+    def __init__(self, journal: CallJournal) -> None:
+        self._journal = journal
+        self._delta: _Delta | None = None
+
+    async def before(self, call: Call) -> None:
+        """Record that the call is about to be made; for an effect, before it is made."""
+        journal = self._journal
+        journal.recorded.add(call.id)
+        journal.listener.began(call)
+        if journal.writer is None:
+            return
+        record, pieces = journal.record(call)
+        data = journal.started(record, pieces)
+        self._end_delta()
+        if call.effect is Effect.ONCE:
+            await journal.writer.write(EntryType.CALL_STARTED, data)
+        else:
+            journal.writer.note(EntryType.CALL_STARTED, data)
+
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
+        """Record how the call ended, and return that as it is recorded."""
+        journal = self._journal
+        self._end_delta()
+        if isinstance(outcome.error, GraphBubbleUp):
+            return outcome  # The graph waits for somebody, or goes elsewhere: this is no end.
+        if outcome.error is not None and not isinstance(outcome.error, Exception):
+            if journal.writer is not None:
+                journal.writer.note(EntryType.CALL_ABANDONED, {"call_id": call.id})
+            journal.listener.ended(call, outcome)
+            return outcome
+        data, seen = self._recordable(call, outcome)
+        if journal.writer is not None:
+            await asyncio.shield(
+                journal.writer.write(EntryType.CALL_FINISHED, {"call_id": call.id, "outcome": data})
+            )
+        journal.listener.ended(call, seen)
+        return seen
+
+    def delta(self, call: Call, text: str, purpose: Purpose) -> None:
+        """Record a piece of a streamed answer, together with its neighbours."""
+        self._journal.listener.piece(call, text, purpose)
+        delta, now = self._delta, time.monotonic()
+        if delta is not None and (delta.call_id, delta.purpose) == (call.id, purpose):
+            delta.texts.append(text)
+            if now - delta.since < FLUSH_SECONDS:
+                return
+            self._end_delta()
+            return
+        self._end_delta()
+        self._delta = _Delta(call.id, purpose, now, [text])
+
+    def _end_delta(self) -> None:
+        delta, self._delta = self._delta, None
+        if delta is None or self._journal.writer is None:
+            return
+        text = self._journal.redact("".join(delta.texts))
+        data = {"call_id": delta.call_id, "purpose": delta.purpose.value, "text": text}
+        self._journal.writer.note(EntryType.CALL_DELTA, data)
+
+    def _recordable(self, call: Call, outcome: Outcome) -> tuple[dict[str, Any], Outcome]:
+        """Return the outcome as data, and as the graph is to see it: the two say the same."""
+        try:
+            data = outcome_to_data(outcome)
+        except InputError as problem:
+            outcome = _unrecordable(call, outcome, problem.message)
+            return outcome_to_data(outcome), outcome
+        size = len(json.dumps(data, ensure_ascii=False))
+        if size > MAX_OUTCOME_BYTES:
+            problem_text = f"it returned {size >> 20} MB, and at most {MAX_OUTCOME_BYTES >> 20} MB"
+            outcome = _unrecordable(call, outcome, f"{problem_text} can be recorded")
+            return outcome_to_data(outcome), outcome
+        clean = self._journal.redact(data)
+        if clean == data or outcome.error is not None:
+            return clean, outcome
+        return clean, replace(outcome, value=from_data(clean["value"]))
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    error = outcome.error
+    return isinstance(error, Exception) and not isinstance(error, GraphBubbleUp | JournalError)
+
+
+def _unrecordable(call: Call, outcome: Outcome, problem: str) -> Outcome:
+    kind = ToolError if call.kind is CallKind.TOOL else RunError
+    error = kind(
+        f"The outcome of {call.name!r} cannot be recorded: {problem}.",
+        hint="Return text, numbers, lists and dicts, and keep what is large elsewhere.",
+    )
+    return Outcome(error=error, usage=outcome.usage, seconds=outcome.seconds)

@@ -1,0 +1,150 @@
+"""Where the outcome of a call may be known from: an earlier attempt, or another run's journal."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from treadle.core.calls import Effect
+from treadle.runtime.journal._differences import Difference, request_difference
+from treadle.runtime.journal._entries import CallRecord
+from treadle.runtime.journal._errors import DivergenceError
+
+Pieces = Mapping[str, tuple[str, ...]]
+"""The parts of a request, each as its pieces of JSON."""
+
+
+class Knowledge(StrEnum):
+    """What a source knows of a call."""
+
+    NOTHING = "nothing"
+    """It is to be made."""
+    OUTCOME = "outcome"
+    """It was made, and its outcome is to be used again."""
+    UNKNOWN_EFFECT = "unknown effect"
+    """It was begun, must not be repeated, and how it ended is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a source says of a call: what is known, and the record it is known from."""
+
+    knowledge: Knowledge
+    record: CallRecord | None = None
+
+
+_NOTHING = Finding(Knowledge.NOTHING)
+
+
+class Source(Protocol):
+    """What is asked before every call of a run."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its outcomes stand in the run's own journal already."""
+        ...
+
+    def find(self, call: CallRecord, pieces: Pieces) -> Finding:
+        """Say what is known of the call.
+
+        Raises:
+            DivergenceError: the run does something else than it did before, at this place.
+        """
+        ...
+
+
+class EarlierAttempts:
+    """The outcomes that the earlier attempts of the same run recorded, by the call's own id.
+
+    What was answered is not asked again. A failure is tried again, but for an effect that must
+    happen at most once: that has had its try.
+    """
+
+    is_own = True
+
+    def __init__(self, records: Iterable[CallRecord]) -> None:
+        self._records = {record.call_id: record for record in records if record.made}
+
+    def find(self, call: CallRecord, pieces: Pieces) -> Finding:
+        """See `Source.find`; only a call with an effect can diverge, others are made anew."""
+        record = self._records.get(call.call_id)
+        if record is None:
+            return _NOTHING
+        if record.fingerprint != call.fingerprint:
+            if call.effect is Effect.ONCE:
+                raise DivergenceError(
+                    f"The run now calls {call.name!r} where an earlier attempt called "
+                    f"{record.name!r} with other arguments.",
+                    hint="The agent changed in between. Fork the run, or ask again.",
+                )
+            return _NOTHING
+        if record.outcome is None:
+            is_once = call.effect is Effect.ONCE
+            return Finding(Knowledge.UNKNOWN_EFFECT, record) if is_once else _NOTHING
+        if "error" in record.outcome and call.effect is not Effect.ONCE:
+            return _NOTHING
+        return Finding(Knowledge.OUTCOME, record)
+
+
+class Recording:
+    """The outcomes in another run's journal, by the place of a call and what it asks.
+
+    Args:
+        records: the journal's calls in the order they began.
+        blobs: the pieces of their requests.
+        is_strict: whether a call that the journal does not know is an error (a replay) or is made
+            (a fork).
+    """
+
+    is_own = False
+
+    def __init__(
+        self, records: Sequence[CallRecord], blobs: Mapping[str, str], *, is_strict: bool
+    ) -> None:
+        self._left: defaultdict[tuple[str, int, int], list[CallRecord]] = defaultdict(list)
+        for record in records:
+            self._left[record.place].append(record)
+        self._blobs = blobs
+        self._is_strict = is_strict
+        self.made: list[tuple[CallRecord, CallRecord | None]] = []
+        self.divergence: Difference | None = None
+
+    def find(self, call: CallRecord, pieces: Pieces) -> Finding:
+        """See `Source.find`."""
+        there = self._left[call.place]
+        same = next((one for one in there if one.fingerprint == call.fingerprint), None)
+        self.made.append((call, same))
+        if same is not None:
+            there.remove(same)
+            if same.outcome is not None:
+                return Finding(Knowledge.OUTCOME, same)
+        if not self._is_strict:
+            return _NOTHING
+        if same is not None:
+            raise self._diverged(Difference(call.where, "outcome", "not recorded", "needed"))
+        if there:
+            raise self._diverged(self._difference(there.pop(0), call, pieces))
+        raise self._diverged(Difference(call.where, "call", "none", call.what))
+
+    def left(self) -> Difference | None:
+        """Return the first recorded call that was not asked for, if any."""
+        for records in self._left.values():
+            for record in records:
+                if record.outcome is not None:
+                    return Difference(record.where, "call", record.what, "none")
+        return None
+
+    def _difference(self, record: CallRecord, call: CallRecord, pieces: Pieces) -> Difference:
+        if record.what != call.what:
+            return Difference(call.where, "name", record.what, call.what)
+        before = {
+            name: tuple(self._blobs.get(piece, "") for piece in digests)
+            for name, digests in record.request.items()
+        }
+        return request_difference(call.where, before, pieces)
+
+    def _diverged(self, difference: Difference) -> DivergenceError:
+        if self.divergence is None:
+            self.divergence = difference
+        return DivergenceError(f"The run went another way: {difference}.")

@@ -1,0 +1,234 @@
+"""A run's journal in Redis: one stream of entries, and the long texts they refer to."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from redis.exceptions import RedisError as DriverError
+
+from treadle.core.errors import RedisError
+from treadle.runtime.journal._entries import VERSION, Entry, EntryType, joined, split
+from treadle.runtime.journal._errors import JournalError, LostRunError
+
+FLUSH_SECONDS = 0.05
+"""How long entries that nobody's safety rests on may wait to be written together."""
+
+PAGE = 500
+_APPEND = (files(__package__) / "lua" / "append.lua").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class RunKeys:
+    """The keys of one run; they share the hash tag of its thread.
+
+    Attributes:
+        thread: what all keys of the thread begin with.
+        run_id: the run.
+    """
+
+    thread: str
+    run_id: str
+
+    @property
+    def fence(self) -> str:
+        """Who may write to the thread: ``<run id>/<attempt>``."""
+        return f"{self.thread}:fence"
+
+    @property
+    def runs(self) -> str:
+        """The runs of the thread, by when they were made."""
+        return f"{self.thread}:runs"
+
+    @property
+    def record(self) -> str:
+        """What is known of the run: a hash."""
+        return f"{self.thread}:run:{self.run_id}"
+
+    @property
+    def entries(self) -> str:
+        """Its journal: a stream."""
+        return f"{self.record}:entries"
+
+    @property
+    def blobs(self) -> str:
+        """The long texts of its journal: a hash."""
+        return f"{self.record}:blobs"
+
+
+class JournalWriter:
+    """Appends entries to a run's journal in the order they are given.
+
+    Entries given to `note` are written within `FLUSH_SECONDS`, or with the next `write`; `write`
+    returns when Redis has them.
+
+    Args:
+        client: the connection to Redis.
+        keys: the run's keys.
+        attempt: the attempt that writes; the fence must hold it.
+        ttl_ms: how long the journal lives after it was last written to.
+    """
+
+    def __init__(self, client: Any, keys: RunKeys, attempt: int, ttl_ms: int) -> None:
+        self._append = client.register_script(_APPEND)
+        self._keys = keys
+        self._attempt = attempt
+        self._ttl_ms = ttl_ms
+        self._waiting: list[tuple[EntryType, Mapping[str, Any]]] = []
+        self._blobs: dict[str, str] = {}
+        self._written: set[str] = set()
+        self._turn = asyncio.Lock()
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
+
+    @property
+    def token(self) -> str:
+        """What the thread's fence must hold for this attempt to write."""
+        return f"{self._keys.run_id}/{self._attempt}"
+
+    def blob(self, name: str, text: str) -> None:
+        """Keep a text with the journal, once, with the entry that is given next."""
+        if name not in self._written:
+            self._blobs[name] = text
+
+    def note(self, type: EntryType, data: Mapping[str, Any]) -> None:  # noqa: A002
+        """Add an entry soon."""
+        self._waiting.append((type, data))
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(FLUSH_SECONDS, self._start_flush)
+
+    async def write(self, type: EntryType, data: Mapping[str, Any]) -> None:  # noqa: A002
+        """Add an entry now, after all that were given before.
+
+        Raises:
+            LostRunError: another attempt, or another run, holds the thread by now.
+            RedisError: Redis could not be reached or refused.
+        """
+        self._waiting.append((type, data))
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits; raises as `write`."""
+        async with self._turn:
+            if self._failure is not None:
+                raise self._failure
+            if self._waiting:
+                await self._send()
+
+    async def aclose(self) -> None:
+        """Let go of the timer, and write what waits if that is still possible."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._flushing is not None:
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        if self._failure is None:
+            try:
+                await self.flush()
+            except (LostRunError, RedisError):
+                return  # Nothing anybody's safety rests on is only noted.
+
+    def _start_flush(self) -> None:
+        self._timer = None
+        self._flushing = asyncio.ensure_future(self._flush_quietly())
+
+    async def _flush_quietly(self) -> None:
+        try:
+            await self.flush()
+        except (LostRunError, RedisError) as error:
+            self._failure = error  # The next write raises it, where somebody can act on it.
+
+    async def _send(self) -> None:
+        batch, self._waiting = self._waiting, []
+        blobs, self._blobs = self._blobs, {}
+        arguments: list[Any] = [self.token, self._ttl_ms, len(batch)]
+        for kind, data in batch:
+            text = json.dumps(split(data, blobs), ensure_ascii=False, separators=(",", ":"))
+            arguments += (kind.value, self._attempt, text)
+        fresh = {name: text for name, text in blobs.items() if name not in self._written}
+        for pair in fresh.items():
+            arguments += pair
+        keys = self._keys
+        try:
+            reply = await self._append(
+                [keys.fence, keys.record, keys.entries, keys.blobs], arguments
+            )
+        except (DriverError, OSError) as error:
+            raise RedisError(
+                f"The journal of the run {keys.run_id} could not be written: {error}.",
+                hint="Resume the run when Redis answers again.",
+            ) from error
+        if reply[0] != b"ok":
+            raise LostRunError.of(keys.run_id, self._attempt, reply[1].decode())
+        self._written |= fresh.keys()
+
+
+async def read_entries(client: Any, keys: RunKeys, after: str = "0") -> AsyncIterator[Entry]:
+    """Yield a journal's entries after the id ``after``, oldest first, with their long texts.
+
+    Raises:
+        JournalError: an entry is damaged or of a version that this program does not read.
+    """
+    while True:
+        page = await client.xrange(keys.entries, min=f"({after}", count=PAGE)
+        if not page:
+            return
+        parsed = [_parse(entry_id, fields) for entry_id, fields in page]
+        wanted = sorted({name for entry in parsed for name in _blobs_in(entry.data)})
+        texts = await read_blobs(client, keys, wanted)
+        for entry in parsed:
+            yield Entry(entry.id, entry.type, entry.attempt, joined(dict(entry.data), texts))
+        after = parsed[-1].id
+
+
+async def read_blobs(
+    client: Any, keys: RunKeys, names: Sequence[str] | None = None
+) -> dict[str, str]:
+    """Return long texts of a journal by name; all of them where no names are given."""
+    if names is None:
+        found = await client.hgetall(keys.blobs)
+        return {name.decode(): text.decode() for name, text in found.items()}
+    if not names:
+        return {}
+    texts = await client.hmget(keys.blobs, names)
+    return {n: text.decode() for n, text in zip(names, texts, strict=True) if text is not None}
+
+
+def _parse(entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
+    place = entry_id.decode()
+    try:
+        version = int(fields[b"version"])
+        kind, attempt = fields[b"type"].decode(), int(fields[b"attempt"])
+        data = json.loads(fields[b"data"])
+        if not isinstance(data, dict):
+            raise ValueError(f"data is a {type(data).__name__}")
+    except (KeyError, ValueError) as problem:
+        raise JournalError(f"The journal entry {place} is damaged: {problem}.") from None
+    check_version(version, f"The journal entry {place}")
+    return Entry(place, kind, attempt, data)
+
+
+def check_version(version: int, what: str) -> None:
+    """Refuse what a newer program wrote.
+
+    Raises:
+        JournalError: it is of a newer version.
+    """
+    if version > VERSION:
+        raise JournalError(
+            f"{what} is of version {version}; this program reads up to {VERSION}.",
+            hint="Upgrade Treadle.",
+        )
+
+
+def _blobs_in(data: Any) -> list[str]:
+    if isinstance(data, list):
+        return [name for item in data for name in _blobs_in(item)]
+    if not isinstance(data, Mapping):
+        return []
+    if data.keys() == {"$blob"}:
+        return [str(data["$blob"])]
+    return [name for item in data.values() for name in _blobs_in(item)]

@@ -1,0 +1,6 @@
+"""The runs of a tenant: what was asked, where each stands, and what can be done with it."""
+
+from treadle.runtime.runs._record import NEXT, Run, RunMode, RunStateError, RunStatus
+from treadle.runtime.runs._store import RunStore
+
+__all__ = ["NEXT", "Run", "RunMode", "RunStateError", "RunStatus", "RunStore"]

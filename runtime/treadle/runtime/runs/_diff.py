@@ -1,0 +1,87 @@
+"""What is different between two runs."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from typing import Any
+
+from treadle.runtime.journal import (
+    CallRecord,
+    Difference,
+    EntryType,
+    Journal,
+    first_difference,
+    request_difference,
+)
+
+
+def differences(left: Journal, right: Journal) -> list[Difference]:
+    """Return where the right run differs from the left: a line for each call, and the end.
+
+    Calls are paired by their place in the graph.
+
+    Raises:
+        JournalError: a journal cannot be read.
+    """
+    found = []
+    for before, now in _pairs(left, right):
+        difference = _call_difference(before, now, left.blobs, right.blobs)
+        if difference is not None:
+            found.append(difference)
+    inner = first_difference(_end(left), _end(right))
+    if inner is not None:
+        found.append(Difference("the end of the run", *inner))
+    return found
+
+
+def _pairs(left: Journal, right: Journal) -> Iterator[tuple[CallRecord | None, CallRecord | None]]:
+    sides: defaultdict[tuple[str, int, int], tuple[list[CallRecord], list[CallRecord]]]
+    sides = defaultdict(lambda: ([], []))
+    for side, journal in enumerate((left, right)):
+        for record in journal.calls():
+            sides[record.place][side].append(record)
+    for before, now in sides.values():
+        yield from zip_longest(before, now)
+
+
+def _call_difference(
+    before: CallRecord | None,
+    now: CallRecord | None,
+    blobs_before: Mapping[str, str],
+    blobs_now: Mapping[str, str],
+) -> Difference | None:
+    if before is None or now is None:
+        shown = before or now
+        assert shown is not None  # noqa: S101 - one side of a pair is there
+        return Difference(shown.where, "call", before and before.what, now and now.what)
+    if before.what != now.what:
+        return Difference(now.where, "name", before.what, now.what)
+    if before.fingerprint != now.fingerprint:
+        return request_difference(now.where, _pieces(before, blobs_before), _pieces(now, blobs_now))
+    inner = first_difference(_said(before), _said(now), "outcome")
+    return None if inner is None else Difference(now.where, *inner)
+
+
+def _pieces(record: CallRecord, blobs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(blobs.get(digest, "") for digest in digests)
+        for name, digests in record.request.items()
+    }
+
+
+def _said(record: CallRecord) -> dict[str, Any]:
+    """Return a call's outcome without what differs by chance: ids, costs and times."""
+    outcome = record.outcome or {}
+    value = outcome.get("value")
+    if isinstance(value, Mapping) and "$message" in value:
+        message = value["$message"]
+        value = {name: message.get(name) for name in ("content", "tool_calls")}
+    return {"value": value, "error": outcome.get("error"), "made": record.made}
+
+
+def _end(journal: Journal) -> dict[str, Any]:
+    ends = journal.of_type(EntryType.RUN_FINISHED, EntryType.RUN_FAILED, EntryType.RUN_INTERRUPTED)
+    if not ends:
+        return {"end": None}
+    data = ends[-1].data
+    return {name: data.get(name) for name in ("reply", "error", "interrupts")}

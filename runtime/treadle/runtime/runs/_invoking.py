@@ -1,0 +1,64 @@
+"""What executing a run and replaying it have in common."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphRecursionError
+
+from treadle.core.errors import ConfigError, RunError, TreadleError
+from treadle.core.events import Reply
+from treadle.runtime.journal import to_data
+from treadle.runtime.runs._record import Run
+
+MAX_STEPS = 1_000
+"""LangGraph's recursion limit: a last wall behind the bounds of the graphs themselves."""
+
+
+def config_of(run: Run) -> RunnableConfig:
+    """Return the LangGraph config that a run's graph is invoked with."""
+    configurable = {"thread_id": run.thread_id}
+    if run.user:
+        configurable["user_id"] = run.user
+    return {
+        "configurable": configurable,
+        "metadata": {"run_id": run.id},
+        "recursion_limit": MAX_STEPS,
+    }
+
+
+def checked_state(state: Any) -> Mapping[str, Any]:
+    """Return a graph's final state as it is.
+
+    Raises:
+        ConfigError: it holds no messages.
+    """
+    if not isinstance(state, Mapping) or "messages" not in state:
+        raise ConfigError("the graph's state has no 'messages'; an agent's graph needs them.")
+    return state
+
+
+def reply_to_data(reply: Reply) -> dict[str, Any]:
+    """Return what a reply says, as JSON; what it cost stands in the run."""
+    return {
+        "text": reply.text,
+        "thought": reply.thought,
+        "stopped": reply.stopped,
+        "data": to_data(reply.data),
+        "citations": [
+            {"number": citation.number, **citation.source.to_dict()} for citation in reply.citations
+        ],
+    }
+
+
+def failure_of(agent: str, error: Exception) -> TreadleError:
+    """Return what a person is told of an error that ended a run of the agent."""
+    if isinstance(error, TreadleError):
+        return error
+    if isinstance(error, GraphRecursionError):
+        return RunError(
+            f"The graph of the agent {agent!r} took {MAX_STEPS:,} steps without an end.",
+            hint="Look for a loop without an exit: 'treadle graph' draws it.",
+        )
+    reason = " ".join(str(error).split()) or "no reason given"
+    return RunError(f"The agent {agent!r} failed: {type(error).__name__}: {reason}")

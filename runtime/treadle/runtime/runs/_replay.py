@@ -1,0 +1,162 @@
+"""Replaying a run: the same graph, with every outcome from the journal and nothing else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
+
+from treadle.agents import Agent
+from treadle.core.boundary import GateChain, boundary
+from treadle.core.calls import Call, Outcome, Purpose
+from treadle.core.usage import Usage
+from treadle.graphs import Graph
+from treadle.memory.saver import StrictSerializer
+from treadle.runtime._replies import make_reply
+from treadle.runtime.journal import (
+    CallJournal,
+    Difference,
+    DivergenceError,
+    EntryType,
+    Journal,
+    JournalError,
+    KnownOutcomes,
+    Recording,
+    first_difference,
+    from_data,
+    to_data,
+)
+from treadle.runtime.runs._before import put_state
+from treadle.runtime.runs._file import JournalFile
+from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
+from treadle.runtime.runs._record import Run
+
+GraphWith = Callable[[BaseCheckpointSaver[Any]], Graph]
+"""Makes an agent's graph with a checkpointer."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of replaying a run.
+
+    Attributes:
+        run_id: the run.
+        agent: its agent.
+        calls: how many calls were answered from the journal.
+        difference: the first thing that was not as recorded; ``None`` when all was.
+    """
+
+    run_id: str
+    agent: str
+    calls: int
+    difference: Difference | None = None
+
+
+def definition_of(journal: Journal) -> Agent:
+    """Return the agent as it was when the run was recorded.
+
+    Raises:
+        JournalError: the journal does not hold it.
+    """
+    started = journal.of_type(EntryType.RUN_STARTED)
+    if not started:
+        raise JournalError("The journal does not tell how the run began.")
+    return Agent.model_validate(started[0].data["definition"])
+
+
+async def replay(
+    file: JournalFile, agent: Agent, graph_with: GraphWith, redact: Callable[[Any], Any]
+) -> Replay:
+    """Execute a run again with outcomes from its journal only, and compare all that happens.
+
+    No model, tool or memory is asked. The graph is made with a memory of its own.
+
+    Args:
+        file: the journal.
+        agent: the agent to replay it with: as recorded, or as it is now.
+        graph_with: makes the agent's graph, given a checkpointer.
+        redact: takes secrets out, as it did when the run was recorded.
+
+    Raises:
+        JournalError: the journal cannot be replayed.
+    """
+    journal = file.journal
+    run = Run.from_dict(journal.run)
+    saver = InMemorySaver(serde=StrictSerializer())
+    await put_state(saver, run.thread_id, file.before)
+    source = Recording(journal.calls(), journal.blobs, is_strict=True)
+    gates = GateChain([KnownOutcomes(CallJournal(source, None, redact, _Nobody()))])
+    error: Exception | None = None
+    state: Mapping[str, Any] = {}
+    with boundary(gates, thread_id=run.thread_id, run_id=run.id):
+        try:
+            state = await _invoke(graph_with(saver), run, journal)
+        except Exception as problem:
+            error = problem
+    difference = source.divergence or _order(source, journal)
+    if difference is None and not isinstance(error, DivergenceError):
+        difference = _end(journal, redact(_found(agent, run, state, error)))
+    return Replay(run.id, agent.name, len(source.made), difference)
+
+
+async def _invoke(graph: Graph, run: Run, journal: Journal) -> Mapping[str, Any]:
+    """Invoke the graph with all that the run was given: its input, then answers to interrupts."""
+    started, *resumed = journal.of_type(EntryType.RUN_STARTED, EntryType.RUN_RESUMED)
+    given = from_data(started.data["input"])
+    state = await graph.ainvoke(given, config_of(run), durability="sync")
+    for entry in resumed:
+        waiting = state.get("__interrupt__", ()) if isinstance(state, Mapping) else ()
+        answers = list(from_data(entry.data.get("answers", {})).values())
+        if not waiting or not answers:
+            continue  # It went on after a crash, or an approval that the outcomes already hold.
+        # The ids of interrupts follow from the checkpoints', which are new in a replay.
+        named = {one.id: answer for one, answer in zip(waiting, answers, strict=False)}
+        state = await graph.ainvoke(Command(resume=named), config_of(run), durability="sync")
+    return checked_state(state)
+
+
+def _order(source: Recording, journal: Journal) -> Difference | None:
+    """Return the first call that was asked for otherwise than recorded."""
+    if source.divergence is None:
+        for made, recorded in source.made:
+            if recorded is None:
+                continue
+            for field in ("step", "purpose", "effect"):
+                before, now = getattr(recorded, field), getattr(made, field)
+                if before != now:
+                    return Difference(made.where, field, before, now)
+    return source.left()
+
+
+def _found(
+    agent: Agent, run: Run, state: Mapping[str, Any], error: Exception | None
+) -> dict[str, Any]:
+    """Return how the replay ended, as the last entry of a journal says it."""
+    if error is not None:
+        return {"error": str(failure_of(agent.name, error))}
+    if waiting := state.get("__interrupt__"):
+        return {"interrupts": [to_data(one.value) for one in waiting]}
+    return {"reply": reply_to_data(make_reply(state, Usage(), run.id, run.thread_id))}
+
+
+def _end(journal: Journal, found: Mapping[str, Any]) -> Difference | None:
+    """Return the first difference between how the run ended and how its replay did."""
+    ends = journal.of_type(EntryType.RUN_FINISHED, EntryType.RUN_FAILED, EntryType.RUN_INTERRUPTED)
+    if not ends:
+        return None  # It was recorded while it was under way.
+    data = ends[-1].data
+    recorded: dict[str, Any] = {name: data[name] for name in ("error", "reply") if name in data}
+    if "interrupts" in data:
+        recorded = {"interrupts": [one["value"] for one in data["interrupts"]]}
+    inner = first_difference(recorded, dict(found))
+    return None if inner is None else Difference("the end of the run", *inner)
+
+
+class _Nobody:
+    """Nobody watches a replay."""
+
+    def began(self, call: Call) -> None: ...
+    def piece(self, call: Call, text: str, purpose: Purpose) -> None: ...
+    def ended(self, call: Call, outcome: Outcome) -> None: ...

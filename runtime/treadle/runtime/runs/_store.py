@@ -1,0 +1,224 @@
+"""The runs of a tenant in Redis: their records, and where each is found."""
+
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+from treadle.core.errors import UnknownNameError
+from treadle.core.usage import Usage
+from treadle.memory import thread_root
+from treadle.runtime.journal import (
+    Entry,
+    EntryType,
+    Journal,
+    JournalError,
+    JournalWriter,
+    LostRunError,
+    RunKeys,
+    read_blobs,
+    read_entries,
+    split,
+    usage_to_data,
+)
+from treadle.runtime.runs._record import NEXT, Run, RunStateError, RunStatus
+
+_BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
+_PAGE = 100
+
+
+def _script(name: str) -> str:
+    return (files(__package__) / "lua" / f"{name}.lua").read_text()
+
+
+class RunStore:
+    """The runs of one tenant.
+
+    Args:
+        client: the connection to Redis.
+        prefix: the tenant's key prefix.
+        keep: how long a run and its journal are kept after they were last written to.
+    """
+
+    def __init__(self, client: Any, prefix: str, keep: timedelta) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._ttl_ms = max(1, int(keep / timedelta(milliseconds=1)))
+        self._create = client.register_script(_script("create"))
+        self._begin = client.register_script(_script("begin"))
+        self._finish = client.register_script(_script("finish"))
+        # One hash tag: the two keys change together, also on a cluster.
+        self._order = f"{prefix}{{runs}}:order"
+        self._threads = f"{prefix}{{runs}}:threads"
+
+    def keys(self, thread_id: str, run_id: str) -> RunKeys:
+        """Return the keys of a run."""
+        return RunKeys(thread_root(self._prefix, thread_id), run_id)
+
+    async def create(self, run: Run) -> bool:
+        """Accept a run; return whether it is new: a known id changes nothing."""
+        moment = int(run.created.timestamp() * 1000)
+        # The way to the run first: a record that nobody finds would be lost.
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.zadd(self._order, {run.id: moment}, nx=True)
+            pipe.hsetnx(self._threads, run.id, run.thread_id)
+            pipe.pexpire(self._order, self._ttl_ms)
+            pipe.pexpire(self._threads, self._ttl_ms)
+            await pipe.execute()
+        keys = self.keys(run.thread_id, run.id)
+        fields = [part for pair in run.to_hash().items() for part in pair]
+        arguments = [self._ttl_ms, run.id, moment, *fields]
+        return bool(await self._create([keys.record, keys.runs], arguments))
+
+    async def begin(self, run: Run) -> int:
+        """Begin an attempt of the run, and return its number; earlier ones can write no more.
+
+        Raises:
+            RunStateError: the run's status does not allow it.
+            UnknownNameError: the run is gone.
+        """
+        keys = self.keys(run.thread_id, run.id)
+        arguments = [self._ttl_ms, run.id, *_BEGIN_FROM]
+        reply = await self._begin([keys.fence, keys.record, keys.runs], arguments)
+        if reply[0] == b"missing":
+            raise UnknownNameError("run", run.id, ())
+        if reply[0] != b"ok":
+            raise RunStateError(f"The run {run.id} is at its end: {reply[1].decode()}.")
+        return int(reply[1])
+
+    def writer(self, run: Run, attempt: int) -> JournalWriter:
+        """Return what writes the journal of an attempt."""
+        return JournalWriter(self._client, self.keys(run.thread_id, run.id), attempt, self._ttl_ms)
+
+    async def finish(
+        self,
+        run: Run,
+        attempt: int,
+        status: RunStatus,
+        entry: tuple[EntryType, Mapping[str, Any]],
+        *,
+        usage: Usage,
+        error: str = "",
+    ) -> None:
+        """End an attempt: write its last entry and the run's new status, together.
+
+        Raises:
+            LostRunError: the attempt no longer holds the thread.
+        """
+        keys = self.keys(run.thread_id, run.id)
+        blobs: dict[str, str] = {}
+        data = json.dumps(split(entry[1], blobs), ensure_ascii=False, separators=(",", ":"))
+        ended = json.dumps(datetime.now(UTC).isoformat(timespec="milliseconds"))
+        cost = json.dumps(usage_to_data(usage))
+        fields = ("status", status.value, "ended", ended, "usage", cost, "error", error)
+        arguments: list[Any] = [f"{run.id}/{attempt}", self._ttl_ms, attempt, entry[0].value, data]
+        arguments += (len(blobs), *(part for pair in blobs.items() for part in pair), *fields)
+        reply = await self._finish(
+            [keys.fence, keys.record, keys.entries, keys.blobs, keys.runs], arguments
+        )
+        if reply[0] != b"ok":
+            holder = reply[1].decode() if len(reply) > 1 else "nobody"
+            raise LostRunError.of(run.id, attempt, holder)
+
+    async def get(self, run_id: str) -> Run:
+        """Return a run.
+
+        Raises:
+            UnknownNameError: there is no such run, or it is no longer kept.
+            JournalError: its record is damaged.
+        """
+        thread = await self._client.hget(self._threads, run_id)
+        found = await self._read(run_id, thread.decode()) if thread is not None else None
+        if found is None:
+            known = [run.id async for run in self.newest(10)]
+            raise UnknownNameError("run", run_id, known, hint="'treadle runs list' shows them.")
+        return found
+
+    async def newest(self, limit: int, *, status: RunStatus | None = None) -> AsyncIterator[Run]:
+        """Yield the runs accepted last, newest first."""
+        await self._drop_expired()
+        start, left = 0, limit
+        while left > 0:
+            ids = await self._client.zrevrange(self._order, start, start + _PAGE - 1)
+            if not ids:
+                return
+            start += len(ids)
+            threads = await self._client.hmget(self._threads, ids)
+            for run_id, thread in zip(ids, threads, strict=True):
+                run = await self._read(run_id.decode(), thread.decode()) if thread else None
+                if run is not None and status in (None, run.status):
+                    yield run
+                    left -= 1
+                    if left == 0:
+                        return
+
+    async def of_thread(self, thread_id: str) -> list[Run]:
+        """Return the runs of a thread, oldest first."""
+        ids = await self._client.zrange(self.keys(thread_id, "").runs, 0, -1)
+        found = [await self._read(run_id.decode(), thread_id) for run_id in ids]
+        return [run for run in found if run is not None]
+
+    async def interrupts(self, run: Run) -> list[Mapping[str, Any]]:
+        """Return what an interrupted run waits for, each with its ``id`` and ``value``."""
+        if run.status is not RunStatus.INTERRUPTED:
+            return []
+        newest = await self._client.xrevrange(self.keys(run.thread_id, run.id).entries, count=1)
+        before = f"{int(newest[0][0].split(b'-')[0]) - 1}" if newest else "0"
+        last = [entry async for entry in self.entries(run, before)]
+        return list(last[-1].data.get("interrupts", ())) if last else []
+
+    async def journal(self, run: Run) -> Journal:
+        """Return a run's journal, whole.
+
+        Raises:
+            JournalError: it is damaged or of a version that this program does not read.
+        """
+        keys = self.keys(run.thread_id, run.id)
+        entries = tuple([entry async for entry in read_entries(self._client, keys)])
+        return Journal(run.to_dict(), entries, await read_blobs(self._client, keys))
+
+    def entries(self, run: Run, after: str = "0") -> AsyncIterator[Entry]:
+        """Yield the entries of a run's journal after the id ``after``, oldest first."""
+        return read_entries(self._client, self.keys(run.thread_id, run.id), after)
+
+    async def forget_thread(self, thread_id: str) -> int:
+        """Remove the runs of a thread with their journals; return how many there were."""
+        runs = self.keys(thread_id, "").runs
+        ids = [run_id.decode() for run_id in await self._client.zrange(runs, 0, -1)]
+        for run_id in ids:
+            keys = self.keys(thread_id, run_id)
+            await self._client.unlink(keys.record, keys.entries, keys.blobs)
+        await self._client.unlink(runs, self.keys(thread_id, "").fence)
+        if ids:
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.zrem(self._order, *ids)
+                pipe.hdel(self._threads, *ids)
+                await pipe.execute()
+        return len(ids)
+
+    async def _read(self, run_id: str, thread_id: str) -> Run | None:
+        fields = await self._client.hgetall(self.keys(thread_id, run_id).record)
+        if not fields:
+            return None
+        try:
+            return Run.from_hash(fields)
+        except (KeyError, ValueError, TypeError) as problem:
+            raise JournalError(f"The record of the run {run_id} is damaged: {problem}.") from None
+
+    async def _drop_expired(self) -> None:
+        """Drop runs from the order whose records have expired; a hash field cannot by itself."""
+        oldest = int(time.time() * 1000) - self._ttl_ms
+        ids = await self._client.zrangebyscore(self._order, "-inf", oldest, start=0, num=_PAGE)
+        gone = [run_id for run_id in ids if not await self._is_kept(run_id)]
+        if gone:
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.zrem(self._order, *gone)
+                pipe.hdel(self._threads, *gone)
+                await pipe.execute()
+
+    async def _is_kept(self, run_id: bytes) -> bool:
+        thread = await self._client.hget(self._threads, run_id)
+        keys = self.keys(thread.decode(), run_id.decode()) if thread else None
+        return keys is not None and bool(await self._client.exists(keys.record))
