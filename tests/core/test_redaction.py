@@ -271,7 +271,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=12).map("".join)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TEXTS)
 def test_redacting_twice_is_redacting_once(text: str) -> None:
     once = REDACTOR.redact_text(text)
@@ -305,7 +305,7 @@ def streamed(text: str, sizes: list[int]) -> list[str]:
     return [*told, stream.close()]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
@@ -340,7 +340,7 @@ def test_a_stream_holds_back_only_what_could_become_a_secret() -> None:
     assert stream.feed("An answer in words, ") == "An answer in words, "
     assert stream.feed("for a task") == "for a task"
     assert stream.feed("-list, and sk") == "-list, and "
-    assert stream.feed("ill") == "skill"
+    assert stream.feed("in") == "skin"
     assert stream.feed(" sk-" + ALNUM[:10]) == " "
     assert stream.feed(ALNUM[10:30]) == ""
     assert stream.feed(" done") == "[redacted: OpenAI key] done"

@@ -45,7 +45,7 @@ _PEM_HEAD = r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _URL_USER = r"[^\s/@:\[\]{}<>\"'`$]{0,200}+"
 _PLACEHOLDER_PASSWORD = r"(?!(?:password|passwd|pass|pwd|pw|secret|changeme|[xX]+|\*+|\.+|…+)@)"  # noqa: S105
 _URL_KEYS = ("api_key", "apikey", "api-key", "access_token", "client_secret")
-_REDIS = r"(?<![A-Za-z0-9])redis(?:s)?(?:\+[a-z]{1,10})?://"
+_REDIS = r"(?<![A-Za-z0-9])rediss?(?:\+[a-z]{1,10})?://"
 
 PATTERNS: tuple[SecretPattern, ...] = (
     _token("Anthropic key", ("sk-ant-",), _WORD, "20,"),
@@ -128,7 +128,7 @@ PATTERNS: tuple[SecretPattern, ...] = (
             r"(?=[^\s@]{0,200}@)([^\s\[\]{}<>\"'`$,]{1,200})@"
         ),
         ("redis",),
-        rf"{_REDIS[:-3]}:?/?/?{_URL_USER}:?[^\s\[\]{{}}<>\"'`$,]{{0,200}}",
+        rf"(?<![A-Za-z0-9])rediss?(?:\+[a-z]{{0,10}})?:?/?/?{_URL_USER}:?[^\s\[\]{{}}<>\"'`$,]{{0,200}}",
     ),
     SecretPattern(
         "password in a URL",

@@ -233,8 +233,8 @@ class StreamRedactor:
             window = max(0, len(seen) - MAX_HELD_CHARS)
             cut = window + self._redactor.unfinished(seen[window:])
             cut = min((start for start, end, _ in spans if start < cut < end), default=cut)
-            if len(seen) - cut > MAX_HELD_CHARS:
-                cut = len(seen)
+            # What was told cannot be held back any more.
+            cut = len(seen) if len(seen) - cut > MAX_HELD_CHARS else max(cut, len(self._before))
         self._held = seen[cut:]
         told = _replaced(seen[:cut], [span for span in spans if span[1] <= cut])
         told = told[len(self._before) :]
