@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from treadle.core.calls import CallKind, Effect, Purpose
-from treadle.core.sources import Citation, Source
+from treadle.core.sources import Citation, Source, Unverified
 from treadle.core.usage import Usage
 
 
@@ -23,6 +23,7 @@ class Reply:
         stopped: why the run ended early with what it knew, such as ``"budget: 12 model calls"``;
             empty when it came to its own end.
         thought: the reasoning that was kept apart from the answer; may be empty.
+        unverified: links, quotations and numbers of the answer that its sources do not bear out.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Reply:
     data: Any = None
     stopped: str = ""
     thought: str = ""
+    unverified: tuple[Unverified, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -64,13 +64,58 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """What a sentence of an answer rests on.
+
+    Attributes:
+        claim: the sentence.
+        call_id: the tool call whose result bears it out.
+        start: where in the result's text the bearing part begins, in characters.
+        end: where it ends.
+        quote: that part.
+    """
+
+    claim: str
+    call_id: str
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A source that an answer points to.
 
     Attributes:
         number: its number in the answer's text, from 1.
         source: the place.
+        supports: for each sentence that cites it, the part of it that the sentence rests on.
     """
 
     number: int
     source: Source
+    supports: tuple[Support, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        supports = [asdict(support) for support in self.supports]
+        return {"number": self.number, **self.source.to_dict(), "supports": supports}
+
+
+@dataclass(frozen=True, slots=True)
+class Unverified:
+    """Something in an answer that no tool of the run bears out.
+
+    Attributes:
+        kind: ``link``, ``quote``, ``number`` or ``source``.
+        text: it, as the model wrote it.
+        reason: why it is not borne out.
+    """
+
+    kind: str
+    text: str
+    reason: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return it as plain data."""
+        return asdict(self)
