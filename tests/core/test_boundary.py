@@ -112,10 +112,10 @@ async def test_a_cancelled_call_is_told_of():
     gate = Notes()
     with opened(gate):
         task = asyncio.create_task(boundary.acall(SPEC, hang, usage))
-    await started.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert isinstance(gate.told[0].error, asyncio.CancelledError)
 
 

@@ -6,115 +6,70 @@ that anyone can compile and run without the runtime.
 """
 
 import asyncio
-import itertools
 import time
 import uuid
 from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Coroutine,
     Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
 
-from langchain_core.runnables.config import var_child_runnable_config
-
-from treadle.core.calls import (
-    Call,
-    CallKind,
-    CallSpec,
-    Effect,
-    Gate,
-    Outcome,
-    Permit,
-    Position,
-    Purpose,
-)
-from treadle.core.errors import BoundaryError
+from treadle.core._scope import Scope, current_purpose, current_scope, enclosing_call
+from treadle.core.calls import Call, CallKind, CallSpec, Effect, Gate, Outcome, Permit, Purpose
+from treadle.core.errors import BoundaryError, BudgetExceededError
 from treadle.core.usage import Usage
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Scope:
-    gate: Gate
-    loop: asyncio.AbstractEventLoop
-    thread_id: str
-    run_id: str
-    ordinals: dict[str, Iterator[int]] = field(default_factory=dict)
-
-    def call(self, spec: CallSpec) -> Call:
-        return Call(
-            position=self._next_position(),
-            kind=spec.kind,
-            name=spec.name,
-            effect=spec.effect,
-            request=spec.request,
-            purpose=_purpose.get(),
-            limits=spec.limits,
-        )
-
-    def _next_position(self) -> Position:
-        config = var_child_runnable_config.get() or {}
-        task = str(config.get("configurable", {}).get("checkpoint_ns", ""))
-        # setdefault is atomic, and so is next() on a count: parallel branches run in threads too.
-        ordinal = next(self.ordinals.setdefault(task, itertools.count()))
-        path = "|".join(part.partition(":")[0] for part in task.split("|"))
-        metadata = config.get("metadata", {})
-        step = int(metadata.get("langgraph_step", 0))
-        branch = _branch(metadata.get("langgraph_path", ()))
-        return Position(self.thread_id, self.run_id, task, path, branch, step, ordinal)
-
-
-_scope: ContextVar[_Scope | None] = ContextVar("treadle_boundary", default=None)
-_purpose: ContextVar[Purpose] = ContextVar("treadle_purpose", default=Purpose.ANSWER)
 
 
 @contextmanager
 def boundary(gate: Gate, *, thread_id: str, run_id: str) -> Iterator[None]:
     """Send every call made in this context, and in tasks and threads it starts, through ``gate``.
 
+    Tasks and threads that are still at work when it ends can make no further calls.
+
     Raises:
         RuntimeError: when no event loop is running.
     """
-    token = _scope.set(_Scope(gate, asyncio.get_running_loop(), thread_id, run_id))
+    scope = Scope(gate, asyncio.get_running_loop(), thread_id, run_id)
+    token = current_scope.set(scope)
     try:
         yield
     finally:
-        _scope.reset(token)
+        scope.is_closed = True
+        current_scope.reset(token)
 
 
 @contextmanager
 def thinking() -> Iterator[None]:
     """Mark the model calls made inside as reasoning, kept apart from the answer."""
-    token = _purpose.set(Purpose.THOUGHT)
+    token = current_purpose.set(Purpose.THOUGHT)
     try:
         yield
     finally:
-        _purpose.reset(token)
+        current_purpose.reset(token)
 
 
 @contextmanager
 def suspended() -> Iterator[None]:
     """Let calls made inside pass straight through: they are the insides of a call being made."""
-    token = _scope.set(None)
+    token = current_scope.set(None)
     try:
         yield
     finally:
-        _scope.reset(token)
+        current_scope.reset(token)
 
 
 def is_open() -> bool:
     """Tell whether calls made here go through a gate."""
-    return _scope.get() is not None
+    return current_scope.get() is not None
 
 
 class Execution:
@@ -129,7 +84,7 @@ class Execution:
     """
 
     def __init__(
-        self, scope: _Scope | None, call: Call | None, permit: Permit | None = None
+        self, scope: Scope | None, call: Call | None, permit: Permit | None = None
     ) -> None:
         self._scope = scope
         self._call = call
@@ -160,20 +115,20 @@ async def acall(
     Raises:
         BaseException: what ``execute`` or the gate raised, or the error of the gate's outcome.
     """
-    scope = _scope.get()
+    scope = current_scope.get()
     if scope is None:
         return await execute(Execution(None, None))
     call = scope.call(spec)
     known = await scope.gate.before(call)
     if isinstance(known, Outcome):
-        return _unwrap(await scope.gate.after(call, known))  # type: ignore[no-any-return]
+        return _unwrap(await _tell(scope, call, known))  # type: ignore[no-any-return]
     measured = _Measured(call)
     try:
-        with measured:
+        with measured, _inside(call):
             value = await execute(Execution(scope, call, known))
             measured.returned(value, usage(value))
     finally:
-        seen = await scope.gate.after(call, measured.outcome)
+        seen = await _tell(scope, call, measured.outcome)
     return _unwrap(seen)  # type: ignore[no-any-return]
 
 
@@ -182,28 +137,22 @@ def call(spec: CallSpec, execute: Callable[[Execution], T], usage: Callable[[T],
 
     Raises:
         BoundaryError: when it is made on the event loop itself, where waiting for the gate would
-            block for ever.
+            block for ever, or in a thread while something else blocks the event loop.
         BaseException: as `acall`.
     """
-    scope = _scope.get()
+    scope = current_scope.get()
     if scope is None:
         return execute(Execution(None, None))
-    if _running_loop() is scope.loop:
-        raise BoundaryError(
-            f"The {spec.kind} {spec.name!r} was called synchronously on the event loop.",
-            hint="In an async node use 'await model.ainvoke(...)', or make the node a plain def.",
-        )
-    call = scope.call(spec)
-    known = _wait(scope, scope.gate.before(call))
+    call, known = _ask(scope, spec)
     if isinstance(known, Outcome):
-        return _unwrap(_wait(scope, scope.gate.after(call, known)))  # type: ignore[no-any-return]
+        return _unwrap(scope.wait(_tell(scope, call, known)))  # type: ignore[no-any-return]
     measured = _Measured(call)
     try:
-        with measured:
+        with measured, _inside(call):
             value = execute(Execution(scope, call, known))
             measured.returned(value, usage(value))
     finally:
-        seen = _wait(scope, scope.gate.after(call, measured.outcome))
+        seen = scope.wait(_tell(scope, call, measured.outcome))
     return _unwrap(seen)  # type: ignore[no-any-return]
 
 
@@ -216,6 +165,8 @@ async def astream(
 ) -> AsyncIterator[T]:
     """Make a streamed call through the boundary, or directly where none is open.
 
+    Calls made while a piece is fetched pass straight through.
+
     Args:
         spec: what is called.
         stream: starts the call and yields its pieces.
@@ -226,7 +177,7 @@ async def astream(
     Raises:
         BaseException: what ``stream`` or the gate raised.
     """
-    scope = _scope.get()
+    scope = current_scope.get()
     if scope is None:
         async for piece in stream(Execution(None, None)):
             yield piece
@@ -234,19 +185,60 @@ async def astream(
     call = scope.call(spec)
     known = await scope.gate.before(call)
     if isinstance(known, Outcome):
-        yield split(_unwrap(await scope.gate.after(call, known)))
+        yield split(_unwrap(await _tell(scope, call, known)))
         return
     measured = _Measured(call)
     pieces: list[T] = []
     try:
         with measured:
-            async for piece in stream(Execution(scope, call, known)):
+            source = stream(Execution(scope, call, known))
+            while (piece := await _anext(source)) is not _END:
                 pieces.append(piece)
                 yield piece
             value = join(pieces)
             measured.returned(value, usage(value))
     finally:
-        await scope.gate.after(call, measured.outcome)
+        await _tell(scope, call, measured.outcome)
+
+
+def stream(
+    spec: CallSpec,
+    stream: Callable[[Execution], Iterator[T]],
+    join: Callable[[Sequence[T]], Any],
+    split: Callable[[Any], T],
+    usage: Callable[[Any], Usage],
+) -> Iterator[T]:
+    """Make a streamed call from a plain function, as `astream` does from a coroutine.
+
+    Raises:
+        BoundaryError: as `call`.
+        BaseException: what ``stream`` or the gate raised.
+    """
+    scope = current_scope.get()
+    if scope is None:
+        yield from stream(Execution(None, None))
+        return
+    call, known = _ask(scope, spec)
+    if isinstance(known, Outcome):
+        yield split(_unwrap(scope.wait(_tell(scope, call, known))))
+        return
+    measured = _Measured(call)
+    pieces: list[T] = []
+    try:
+        with measured:
+            source = stream(Execution(scope, call, known))
+            while (piece := _next(source)) is not _END:
+                pieces.append(piece)
+                yield piece
+            value = join(pieces)
+            measured.returned(value, usage(value))
+    finally:
+        telling = _tell(scope, call, measured.outcome)
+        if scope.is_here():  # A stream nobody reads on is closed wherever it is collected.
+            _last_words.add(task := scope.loop.create_task(telling))
+            task.add_done_callback(_last_words.discard)
+        else:
+            scope.wait(telling)
 
 
 async def decide(
@@ -310,7 +302,7 @@ class _Measured:
     """Makes the outcome of what runs inside it, whichever way that ends."""
 
     def __init__(self, call: Call) -> None:
-        self._kind = call.kind
+        self._call = call
         self._started = time.perf_counter()
         self._value: Any = None
         self._usage = Usage()
@@ -330,8 +322,46 @@ class _Measured:
         traceback: TracebackType | None,
     ) -> None:
         seconds = time.perf_counter() - self._started
-        usage = self._usage if error is None else _FAILED.get(self._kind, Usage())
-        self.outcome = Outcome(value=self._value, error=error, usage=usage, seconds=seconds)
+        if error is None:
+            self.outcome = Outcome(self._value, None, self._usage, seconds)
+            return
+        contained = _contained(self._call, error)
+        failed = Outcome(None, contained, _FAILED.get(self._call.kind, Usage()), seconds)
+        self.outcome = replace(failed, usage=Usage()) if failed.is_paused else failed
+        if contained is not error:
+            raise contained from error
+
+
+def _deadline(permit: Permit | None) -> float | None:
+    """Return until when the call may take, by the event loop's clock."""
+    if permit is None or permit.seconds is None:
+        return None
+    return asyncio.get_running_loop().time() + permit.seconds
+
+
+@asynccontextmanager
+async def _cut_off(
+    call: Call, permit: Permit | None, deadline: float | None = None
+) -> AsyncIterator[None]:
+    """End what runs inside when its time is up, by the permit or else by ``deadline``.
+
+    Raises:
+        BudgetExceededError: it was cut off.
+    """
+    if permit is None or permit.seconds is None:
+        yield
+        return
+    limit = asyncio.timeout_at(_deadline(permit) if deadline is None else deadline)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise BudgetExceededError(
+            f"the run's time was up while {call.name!r} was called, so the call was cut off.",
+            hint="Raise 'seconds' in the agent's budget.",
+        ) from error
 
 
 _FAILED = {
@@ -340,23 +370,61 @@ _FAILED = {
 }
 
 
+_PASSES = (Exception, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
+
+
+def _contained(call: Call, error: BaseException) -> BaseException:
+    """Return the error to raise: ``SystemExit`` and its like would end more than the call."""
+    if isinstance(error, _PASSES):
+        return error
+    return BoundaryError(f"The {call.kind} {call.name!r} raised {type(error).__name__}: {error}")
+
+
 def _unwrap(outcome: Outcome) -> Any:
     if outcome.error is not None:
         raise outcome.error
     return outcome.value
 
 
-def _branch(path: Sequence[Any]) -> int:
-    """Return the index among the tasks sent in one step that LangGraph's task path holds."""
-    return next((part for part in path[1:] if type(part) is int), 0)
+_END: Any = object()
+_last_words: set[asyncio.Task[Outcome]] = set()
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+async def _anext(source: AsyncIterator[T]) -> T:
+    with suspended():  # around each piece: what a generator sets would leak to who reads it
+        return await anext(source, _END)
+
+
+def _next(source: Iterator[T]) -> T:
+    with suspended():
+        return next(source, _END)
+
+
+@contextmanager
+def _inside(call: Call) -> Iterator[None]:
+    """Give the calls made inside this one places of their own, found again only with it."""
+    token = enclosing_call.set(f"{enclosing_call.get()}~{call.position.ordinal}")
     try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+        yield
+    finally:
+        enclosing_call.reset(token)
 
 
-def _wait(scope: _Scope, coroutine: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run_coroutine_threadsafe(coroutine, scope.loop).result()
+def _ask(scope: Scope, spec: CallSpec) -> tuple[Call, Outcome | Permit | None]:
+    if scope.is_here():
+        raise BoundaryError(
+            f"The {spec.kind} {spec.name!r} was called synchronously on the event loop.",
+            hint="In an async node use 'await model.ainvoke(...)', or make the node a plain def.",
+        )
+    call = scope.call(spec)
+    return call, scope.wait(scope.gate.before(call))
+
+
+async def _tell(scope: Scope, call: Call, outcome: Outcome) -> Outcome:
+    """Tell the gate how the call ended, to the end, even when the caller is cancelled meanwhile."""
+    telling = asyncio.ensure_future(scope.gate.after(call, outcome))
+    try:
+        return await asyncio.shield(telling)
+    except asyncio.CancelledError:
+        await asyncio.wait([telling])
+        raise

@@ -57,12 +57,15 @@ class Position:
         thread_id: the conversation.
         run_id: the execution on it.
         task: LangGraph's checkpoint namespace with task ids. A step that is run again from the
-            same checkpoint carries the same one.
+            same checkpoint carries the same one. Calls made inside the task's first call, such as
+            those of an agent that is a tool, end in ``~0``.
         path: ``task`` without the ids, such as ``"research|tools"``: the same in a replay that
             starts from the input.
         branch: which of the tasks that were sent to the same node in one step, from 0.
         step: LangGraph's superstep, counted from the thread's first input.
         ordinal: how many calls the task made before this one, from 0.
+        attempt: which execution of the task in this process it belongs to, from 1: a retry policy
+            may run a task again, whose calls then stand in the same places.
     """
 
     thread_id: str
@@ -72,6 +75,7 @@ class Position:
     branch: int
     step: int
     ordinal: int
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,18 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the call waits for a person: it has not failed, and is to be made again.
+
+        A tool pauses by LangGraph's ``interrupt()``.
+        """
+        if self.error is None:
+            return False
+        from langgraph.errors import GraphBubbleUp  # noqa: PLC0415 - only failures need it
+
+        return isinstance(self.error, GraphBubbleUp)
+
 
 @dataclass(frozen=True, slots=True)
 class Permit:
@@ -163,16 +179,19 @@ class Permit:
         arguments: a tool's arguments, where a person changed them; ``None`` leaves them as they
             are.
         max_output_tokens: how long a model's answer may be; ``None`` where nothing limits it.
+        seconds: how long the call may take before it is cut off; ``None`` where nothing limits it.
     """
 
     arguments: Mapping[str, Any] | None = None
     max_output_tokens: int | None = None
+    seconds: float | None = None
 
     def __and__(self, other: "Permit") -> "Permit":
         """Return leave on the terms of both; later arguments replace earlier ones."""
         tokens = [n for n in (self.max_output_tokens, other.max_output_tokens) if n is not None]
+        seconds = [n for n in (self.seconds, other.seconds) if n is not None]
         arguments = self.arguments if other.arguments is None else other.arguments
-        return Permit(arguments, min(tokens, default=None))
+        return Permit(arguments, min(tokens, default=None), min(seconds, default=None))
 
 
 class Gate(Protocol):

@@ -11,6 +11,7 @@ from typing import Any, overload
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import StructuredTool
+from langgraph.errors import GraphBubbleUp
 from pydantic import ValidationError
 
 from treadle.core import boundary
@@ -94,6 +95,8 @@ class Tool(StructuredTool):
                 result = await self.coroutine(**arguments)
         except TreadleError as error:
             raise ToolError(f"{self.name}: {error.message}", hint=error.hint) from error
+        except GraphBubbleUp:
+            raise  # It waits for a person, and has not failed.
         except Exception as error:
             if limit.expired():
                 raise ToolError(
