@@ -92,7 +92,7 @@ def search(context: Context, op: SearchOp, query: Vector | None) -> Operation[li
     groups = yield from groups_under(context, prefix)
     if query is not None:
         return (yield from _nearest(context, op, wanted, groups))
-    if len(prefix) >= GROUP_LABELS and not wanted.filter:
+    if len(prefix) >= GROUP_LABELS and not wanted.filter and op.limit <= _PAGE:
         reply = yield scripts.page(groups[0], wanted.path, skip=op.offset, count=op.limit)
         records = [record for record, _ in _read(context, groups[0], reply[2])]
     else:
