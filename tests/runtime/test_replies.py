@@ -6,7 +6,8 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from treadle.core.sources import Source
 from treadle.core.usage import Usage
-from treadle.runtime._replies import cite, make_reply
+from treadle.runtime._replies import make_reply
+from treadle.runtime.citations import cite
 
 ONE, TWO = Source("One", "one.md", "lines 1-2"), Source("Two", "two.md")
 KNOWN = {source.label: source for source in (ONE, TWO)}

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from treadle.core.limits import Limits
-
 from treadle.memory.window import SummaryMode
+
+CitationMode = Literal["mark", "report", "off"]
+"""What becomes of links, quotations and numbers in an answer that no tool bears out: ``mark`` marks
+them in the text, ``report`` only lists them with the reply, ``off`` does not look for them."""
 
 _NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 
@@ -57,6 +60,7 @@ class Agent(_Part):
         memory: what the model is shown of the conversation.
         budget: what one run may use.
         output: a JSON schema that the answer must fit; plain text without one.
+        citations: what becomes of what the answer says and no source bears out.
     """
 
     name: str = Field(pattern=_NAME)
@@ -69,6 +73,7 @@ class Agent(_Part):
     memory: MemorySettings = MemorySettings()
     budget: Budget = Budget()
     output: dict[str, Any] | None = None
+    citations: CitationMode = "mark"
 
     @field_validator("tools")
     @classmethod

@@ -1,71 +1,56 @@
 """Making a reply of a graph's final state: its text, and the sources it points to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
+from treadle.agents import CitationMode
 from treadle.core.events import Reply
-from treadle.core.sources import LABEL, Citation, Source
 from treadle.core.usage import Usage
 from treadle.graphs import STOPPED
 from treadle.memory.window import since_last_question
-from treadle.runtime._gates import sources_of
+from treadle.runtime.citations import Checked, Evidence, ToolText, check
 
 
-def make_reply(state: Mapping[str, Any], usage: Usage, run_id: str, thread_id: str) -> Reply:
-    """Return the reply that a graph's final state holds.
+def make_reply(
+    state: Mapping[str, Any],
+    usage: Usage,
+    run_id: str,
+    thread_id: str,
+    *,
+    citations: CitationMode = "mark",
+    earlier: Iterable[ToolText] = (),
+) -> Reply:
+    """Return the reply that a graph's final state holds, its answer checked against its sources.
 
-    Source labels in the answer become numbers in the order of their first use. A label that no
-    tool returned on this thread becomes ``[unknown source]``: it cannot be checked.
+    Args:
+        state: the graph's final state.
+        usage: what the run cost.
+        run_id: the run.
+        thread_id: the conversation.
+        citations: what becomes of what no source bears out.
+        earlier: what tools returned on the thread and the state no longer holds.
     """
     messages: Sequence[BaseMessage] = state.get("messages", ())
     answer = _answer(messages)
-    text, citations = cite(answer.text if answer else "", known_sources(messages))
+    checked = Checked("", ())
+    if answer:
+        checked = check(answer.text, Evidence.of(messages, answer, earlier), citations)
     stopped = str(answer.response_metadata.get(STOPPED, "")) if answer else ""
     if interrupts := state.get("__interrupt__"):
         stopped = f"interrupt: {interrupts[0].value}"
     return Reply(
-        text=text.strip(),
-        citations=citations,
+        text=checked.text.strip(),
+        citations=checked.citations,
         usage=usage,
         run_id=run_id,
         thread_id=thread_id,
         data=state.get("structured_response"),
         stopped=stopped,
         thought=str(state.get("reasoning", "")),
+        unverified=checked.unverified,
     )
-
-
-def known_sources(messages: Sequence[BaseMessage]) -> dict[str, Source]:
-    """Return the sources that tools returned on the thread, by label."""
-    return {
-        source.label: source
-        for message in messages
-        if isinstance(message, ToolMessage)
-        for source in sources_of(message.artifact)
-    }
-
-
-def cite(text: str, sources: Mapping[str, Source]) -> tuple[str, tuple[Citation, ...]]:
-    """Return the text with its labels numbered, and the citations they stand for."""
-    numbers: dict[str, int] = {}
-    pieces: list[str] = []
-    end = 0
-    for match in LABEL.finditer(text):
-        label = match.group(1)
-        pieces.append(text[end : match.start()])
-        end = match.end()
-        if label not in sources:
-            pieces.append("[unknown source]")
-            continue
-        mark = f"[{numbers.setdefault(label, len(numbers) + 1)}]"
-        # A model often labels the same source twice in a row.
-        if pieces[-1].strip() or not "".join(pieces[:-1]).endswith(mark):
-            pieces.append(mark)
-    pieces.append(text[end:])
-    citations = tuple(Citation(number, sources[label]) for label, number in numbers.items())
-    return "".join(pieces), citations
 
 
 def _answer(messages: Sequence[BaseMessage]) -> AIMessage | None:

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.core.errors import InputError, UnknownNameError
-from treadle.runtime._replies import cite, known_sources
+from treadle.runtime.citations import Evidence, check
 
 _TITLE_CHARS = 80
 _MAX_ID_CHARS = 200
@@ -184,23 +184,22 @@ def _iso(moment: datetime) -> str:
 
 
 def _turns(messages: Sequence[BaseMessage]) -> list[Turn]:
-    sources = known_sources(messages)
     turns = []
     for message in messages:
-        text, citations = cite(message.text, sources)
         if isinstance(message, HumanMessage):
             turns.append(Turn("user", message.text))
         elif isinstance(message, ToolMessage):
             turns.append(Turn("tool", message.text, tool=message.name or ""))
         elif isinstance(message, AIMessage):
+            checked = check(message.text, Evidence.of(messages, message))
             calls = tuple(
                 f"{call['name']}({_arguments(call['args'])})" for call in message.tool_calls
             )
             listed = tuple(
                 f"[{c.number}] {c.source.title}, {c.source.uri} {c.source.locator}".rstrip()
-                for c in citations
+                for c in checked.citations
             )
-            turns.append(Turn("assistant", text, calls=calls, sources=listed))
+            turns.append(Turn("assistant", checked.text, calls=calls, sources=listed))
     return turns
 
 

@@ -1,0 +1,199 @@
+"""Reading the numbers of a text: what they may mean, and what they count or measure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+
+from treadle.runtime.citations._findings import Span
+from treadle.runtime.citations._units import MAGNITUDES, NUMBER_WORDS, ORDINAL_WORDS, unit_of
+
+_SPACES = "\u00a0\u202f\u2009"
+_DIGITS = rf"\d{{1,3}}(?:[{_SPACES}'\u2019_]\d{{3}})+(?:[.,]\d+)?|\d+(?:[.,]\d+)*"
+_NUMBER = re.compile(
+    r"(?<![\w.,])(?<![A-Za-z]-)(?<![A-Za-z]\u2011)"
+    r"(?P<sign>(?<![\w)\]])[-\u2212\u2013](?=[$\u20ac\u00a3\u00a5]?\d))?"
+    rf"(?P<currency>[$\u20ac\u00a3\u00a5])?(?P<digits>{_DIGITS})"
+    r"(?P<attached>(?:st|nd|rd|th|[a-zA-Z\u00b5\u00b0%\u2103\u2109]{1,12}[\u00b2\u00b3]?)(?!\w))?(?!\w)"
+)
+_AFTER = re.compile(
+    rf"(?:[ \t{_SPACES}]|\n(?!\s*\n)|-(?=[A-Za-z])){{0,2}}"
+    r"(?P<word>%|[$\u20ac\u00a3\u00a5]|\u00b0[CF]?|\u2103|\u2109|[^\W\d_]+[\u00b2\u00b3]?)"
+)
+_CELSIUS = re.compile(r"\s?\u00b0\s?(?P<scale>[CF])\b")
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,]*\d)")
+_WORD_NUMBER = re.compile(
+    rf"(?<![\w-])(?:{'|'.join([*NUMBER_WORDS, *ORDINAL_WORDS])})(?![\w])", re.IGNORECASE
+)
+_HEDGE = re.compile(
+    r"(?:about|around|approximately|approx\.?|roughly|nearly|almost|over|under|more than|less than"
+    r"|some|circa|ca\.?|close to|just|at least|up to|rund|etwa|fast|environ|~|\u2248)\s?$",
+    re.IGNORECASE,
+)
+_EUROPEAN = re.compile(r"\d\.\d{3}(?:\.\d{3}|,\d)|\d,\d{1,2}(?!\d)")
+_ENGLISH = re.compile(r"\d,\d{3}(?:,\d{3}|\.\d)|(?<![\d.])\d+\.\d{1,2}(?![\d.])")
+_STOP = frozenset(
+    "a an the of in on at to by for from with and or but as is was are were be been it its this that "
+    "than then who which when where while since until per after before between about over under "
+    "out into onto more less other also not no he she they we you i his her their has had have "
+    "der die das und oder im am von bis le la les de du des et ou en".split()
+)
+_ORDINAL = frozenset({"st", "nd", "rd", "th"})
+
+
+class Style(Enum):
+    """How a text writes numbers, as far as it shows."""
+
+    ENGLISH = "1,234.5"
+    EUROPEAN = "1.234,5"
+    UNKNOWN = "1234"
+
+    @classmethod
+    def of(cls, text: str) -> "Style":
+        """Return the style that a text shows."""
+        european, english = bool(_EUROPEAN.search(text)), bool(_ENGLISH.search(text))
+        if european == english:
+            return cls.UNKNOWN
+        return cls.EUROPEAN if european else cls.ENGLISH
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number in a text.
+
+    Attributes:
+        span: where it stands, without its unit.
+        values: what it may mean; more than one only where its separators leave that open.
+        step: the value of its last digit that says something.
+        unit: what it measures, and how many base units its unit is.
+        noun: the word behind it, in lower case and without a plural "s"; empty before others.
+        is_hedged: whether the text says that it is not exact.
+        is_scaled: whether a word such as "million" follows.
+        is_word: whether it is written as a word.
+        is_ordinal: whether it says which one, not how many.
+    """
+
+    span: Span
+    values: tuple[Fraction, ...]
+    step: Fraction = Fraction(1)
+    unit: tuple[str, Fraction] | None = None
+    noun: str = ""
+    is_hedged: bool = False
+    is_scaled: bool = False
+    is_word: bool = False
+    is_ordinal: bool = False
+
+
+def numbers(text: str, style: Style) -> Iterator[Number]:
+    """Yield the numbers of a text, those in names such as ``IPv4`` or ``gpt-5`` left out."""
+    for match in _NUMBER.finditer(text):
+        yield from _read(text, match, style)
+    for match in _WORD_NUMBER.finditer(text):
+        word = match[0].lower()
+        is_ordinal = word in ORDINAL_WORDS
+        value = ORDINAL_WORDS[word] if is_ordinal else NUMBER_WORDS[word]
+        scale, unit, noun = _what(text, match.end(), None, "")
+        yield Number(
+            match.span(),
+            (Fraction(value * scale),),
+            unit=unit,
+            noun=noun,
+            is_word=True,
+            is_ordinal=is_ordinal,
+        )
+
+
+def joined_numbers(text: str) -> Iterator[Number]:
+    """Yield the numbers whose thousands may be set apart by plain spaces, as in ``12 345``."""
+    for match in _GROUPED.finditer(text):
+        _, unit, noun = _what(text, match.end(), None, "")
+        yield Number(match.span(), (Fraction(match[0].replace(" ", "")),), unit=unit, noun=noun)
+
+
+def _read(text: str, match: re.Match[str], style: Style) -> Iterator[Number]:
+    attached = match["attached"] or ""
+    if attached and not (
+        attached in _ORDINAL
+        or attached.lower() in MAGNITUDES
+        or attached in ("s", "x")
+        or unit_of(attached)
+    ):
+        return  # It is a name.
+    readings = _readings(match["digits"], style)
+    if not readings:
+        return
+    scale, unit, noun = _what(text, match.end(), match["currency"], attached)
+    sign = -1 if match["sign"] else 1
+    step = _step(match["digits"], readings[0]) * scale
+    is_hedged = bool(_HEDGE.search(text, max(0, match.start() - 16), match.start()))
+    start = match.start("sign") if match["sign"] else match.start()
+    yield Number(
+        (start, match.end("digits")),
+        tuple(sign * value * scale for value in readings),
+        step,
+        unit,
+        noun,
+        is_hedged=is_hedged,
+        is_scaled=scale > 1,
+        is_ordinal=attached in _ORDINAL,
+    )
+
+
+def _readings(digits: str, style: Style) -> tuple[Fraction, ...]:
+    """Return what digits and separators may mean, likeliest first; nothing for a version."""
+    plain = re.sub(rf"[{_SPACES}'\u2019_]", "", digits)
+    points, commas = plain.count("."), plain.count(",")
+    if points and commas:
+        decimal = max(".,", key=plain.rfind)
+        grouping = "," if decimal == "." else "."
+        if plain.count(decimal) > 1:
+            return ()
+        return (Fraction(plain.replace(grouping, "").replace(decimal, ".")),)
+    if points + commas == 0:
+        return (Fraction(plain),)
+    mark = "." if points else ","
+    is_grouped = bool(re.fullmatch(rf"[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+", plain))
+    if points + commas > 1:
+        return (Fraction(plain.replace(mark, "")),) if is_grouped else ()
+    whole, parted = Fraction(plain.replace(mark, "")), Fraction(plain.replace(mark, "."))
+    if not is_grouped:
+        return (parted,)
+    likely = whole if (mark == ",") != (style is Style.EUROPEAN) else parted
+    if style is Style.UNKNOWN:
+        return (likely, parted if likely == whole else whole)
+    return (likely,)
+
+
+def _step(digits: str, value: Fraction) -> Fraction:
+    if value.denominator == 1 and not re.search(r"[.,]\d{1,2}$", digits):
+        zeros = len(str(value)) - len(str(value).rstrip("0")) if value else 0
+        return Fraction(10**zeros)
+    decimals = re.search(r"[.,](\d+)$", digits)
+    return Fraction(1, 10 ** len(decimals[1])) if decimals else Fraction(1)
+
+
+def _what(
+    text: str, at: int, currency: str | None, attached: str
+) -> tuple[int, tuple[str, Fraction] | None, str]:
+    """Return by what a number is multiplied, what it measures, and what it counts."""
+    scale, unit = 1, unit_of(currency) if currency else None
+    if attached.lower() in MAGNITUDES and attached not in ("m", "K"):
+        scale = MAGNITUDES[attached.lower()]
+    elif attached and attached not in _ORDINAL and attached != "x":
+        if unit is None:
+            unit = unit_of(attached)
+        return scale, unit, ""
+    while match := _AFTER.match(text, at):
+        word = match["word"].lower()
+        if scale == 1 and len(word) > 1 and word in MAGNITUDES:
+            scale, at = MAGNITUDES[word], match.end()
+            continue
+        if celsius := _CELSIUS.match(text, at):
+            return scale, unit_of(f"\u00b0{celsius['scale']}"), ""
+        found = unit_of(match["word"])
+        # A single letter behind a space may be anything.
+        if found and unit is None and (len(word) > 1 or not word.isalpha() or word in "mgshl"):
+            return scale, found, ""
+        return scale, unit, "" if word in _STOP else word.removesuffix("s")
+    return scale, unit, ""
