@@ -13,6 +13,7 @@ and ``hint`` says what to do next::
     │   ├── ModelError           the model's provider refused or failed
     │   │   └── BrokenAnswerError    its answer arrived damaged: another attempt may do
     │   ├── BudgetExceededError  a limit of the run was reached
+    │   ├── FencedError          another attempt at the run has taken over
     │   └── BoundaryError        a call reached the boundary in a way it cannot serve
     └── ToolError            the model acts: it reads the message and tries otherwise
 """
@@ -116,6 +117,10 @@ class BudgetExceededError(RunError):
     def __init__(self, message: str, *, unit: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.unit = unit
+
+
+class FencedError(RunError):
+    """This attempt at a run is over: another one has taken its thread, so nothing was written."""
 
 
 class BoundaryError(RunError):

@@ -19,6 +19,8 @@ from treadle.memory._keys import (
 __all__ = ["MAX_ID_LENGTH", "KeySpace", "Place", "ThreadKeys", "checked_id", "decoded", "encoded"]
 
 MAX_NAMESPACE_LENGTH = 8192
+# LangGraph keeps what begins with two underscores out of metadata and traces.
+FENCE = "__treadle_fence"
 PARTS = ("idx", "cp", "val", "log", "writes")
 
 
@@ -40,6 +42,15 @@ class ThreadKeys:
         """The keys themselves."""
         return tuple(f"{self.root}:{part}" for part in PARTS)
 
+    @property
+    def fence(self) -> str:
+        """The key that says whose writes are accepted. The saver reads it and never writes it."""
+        return f"{self.root}:fence"
+
+    def guarded(self, token: str) -> tuple[str, ...]:
+        """The keys, and the fence's where there is a token to compare with it."""
+        return (*self.keys, self.fence) if token else self.keys
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -49,11 +60,13 @@ class Place:
         namespace: the graph within the thread, ``""`` for the root graph; ``None`` where the
             config names none.
         checkpoint_id: the checkpoint, or ``None`` for the latest.
+        fence: the token that writes are made with, ``""`` for none.
     """
 
     thread_id: str
     namespace: str | None
     checkpoint_id: str | None
+    fence: str = ""
 
     @property
     def root_namespace(self) -> str:
@@ -85,6 +98,7 @@ def place_of(config: RunnableConfig) -> Place:
         if namespace is None
         else checked_text("checkpoint_ns", namespace, MAX_NAMESPACE_LENGTH),
         checkpoint_id=None if checkpoint_id is None else checked_id("checkpoint_id", checkpoint_id),
+        fence=checked_text("fence token", configurable.get(FENCE, ""), MAX_ID_LENGTH),
     )
 
 

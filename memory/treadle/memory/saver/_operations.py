@@ -4,7 +4,7 @@ Each operation is a generator: it yields a `Request`, is sent the reply, and ret
 The synchronous and the asynchronous face drive the same generators.
 """
 
-import random
+import secrets
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +27,7 @@ from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver import _scripts as scripts
 from treadle.memory.saver._cache import LogCache, SaverCache
 from treadle.memory.saver._drafts import Draft, entries_of
+from treadle.memory.saver._fence import refusal
 from treadle.memory.saver._keys import KeySpace, Place, ThreadKeys, checked_id, encoded, place_of
 from treadle.memory.saver._reading import Reading, config_of
 from treadle.memory.saver._records import Header, checkpoint_record, value_field, writes_batch
@@ -86,6 +87,7 @@ def put(
         epoch, draft, values = _draft(context, thread, place, new_values, new_versions)
         reply = yield scripts.put(
             thread,
+            fence=place.fence,
             known_epoch=epoch,
             fresh_id=fresh_id(),
             ttl_ms=context.ttl_ms,
@@ -97,6 +99,8 @@ def put(
         if reply[0] == b"ok":
             _remember(context, thread, draft, reply)
             return config_of(thread, place.root_namespace, checkpoint_id)
+        if reply[0] == b"fenced":
+            raise refusal(place, reply[1])
         context.cache.forget(thread.root)
 
 
@@ -113,9 +117,15 @@ def put_writes(
         raise InputError("The config of the writes names no checkpoint_id.")
     with naming(f"In the thread {place.thread_id!r}"):
         batch = writes_batch(writes, task_id, task_path, context.codec)
-    yield scripts.put_writes(
-        thread, ttl_ms=context.ttl_ms, field=place.field(place.checkpoint_id), batch=batch
+    reply = yield scripts.put_writes(
+        thread,
+        fence=place.fence,
+        ttl_ms=context.ttl_ms,
+        field=place.field(place.checkpoint_id),
+        batch=batch,
     )
+    if reply[0] == b"fenced":
+        raise refusal(place, reply[1])
 
 
 def get_tuple(context: Context, config: RunnableConfig) -> Operation[CheckpointTuple | None]:
@@ -168,13 +178,14 @@ def next_version(current: object) -> str:
         number = int(current)
     elif isinstance(current, str):
         number = int(current.partition(".")[0])
-    # Two forks of a checkpoint reach the same number with different values.
-    return f"{number + 1:08d}.{random.getrandbits(48):012x}"
+    # Two forks of a checkpoint reach the same number with different values. Not from the random
+    # module: programs seed it, and two of them would then agree.
+    return f"{number + 1:08d}.{secrets.randbits(48):012x}"
 
 
 def fresh_id() -> str:
     """Return an id for a log or an epoch of it."""
-    return f"{random.getrandbits(64):016x}"
+    return f"{secrets.randbits(64):016x}"
 
 
 def _record(

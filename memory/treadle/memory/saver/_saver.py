@@ -66,6 +66,8 @@ class RedisSaver(BaseCheckpointSaver[str]):
     All methods raise:
         InputError: an id or a value cannot be stored; the message names it.
         RecordError: a stored record is damaged, forged, or of a type that is not allowed.
+        FencedError: another attempt has taken the thread over from the one with this config's
+            token (see `fenced`).
         RedisError: Redis could not be reached, is too old, or refused the command.
     """
 

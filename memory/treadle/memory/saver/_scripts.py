@@ -26,6 +26,7 @@ _IMPORT = _load("import")
 def put(
     thread: ThreadKeys,
     *,
+    fence: str,
     known_epoch: str,
     fresh_id: str,
     ttl_ms: int,
@@ -36,16 +37,21 @@ def put(
 ) -> ScriptCall:
     """Store a checkpoint, its new values and the bodies they are the first to refer to.
 
-    Replies ``[b"ok", log id, epoch, first position]`` or ``[b"stale"]``.
+    Replies ``[b"ok", log id, epoch, first position]``, ``[b"stale"]`` or ``[b"fenced", token]``.
     """
     flat = [part for pair in values for part in pair]
-    args = (known_epoch, fresh_id, ttl_ms, field, record, len(values), *flat, *bodies)
-    return ScriptCall(_PUT, thread.keys, args)
+    args = (fence, known_epoch, fresh_id, ttl_ms, field, record, len(values), *flat, *bodies)
+    return ScriptCall(_PUT, thread.guarded(fence), args)
 
 
-def put_writes(thread: ThreadKeys, *, ttl_ms: int, field: str, batch: bytes) -> ScriptCall:
-    """Store one batch of pending writes of a checkpoint. Replies ``1``."""
-    return ScriptCall(_PUT_WRITES, thread.keys, (ttl_ms, field, batch))
+def put_writes(
+    thread: ThreadKeys, *, fence: str, ttl_ms: int, field: str, batch: bytes
+) -> ScriptCall:
+    """Store one batch of pending writes of a checkpoint.
+
+    Replies ``[b"ok"]`` or ``[b"fenced", token]``.
+    """
+    return ScriptCall(_PUT_WRITES, thread.guarded(fence), (fence, ttl_ms, field, batch))
 
 
 def load(

@@ -6,13 +6,21 @@ local CHUNK = 1000
 
 -- The last writer's time to live holds for every key of the thread at once.
 local function refresh(ttl_ms)
-  for _, key in ipairs(KEYS) do
+  for _, key in ipairs({ IDX, CP, VAL, LOG, WRITES }) do
     if ttl_ms > 0 then
       redis.call('PEXPIRE', key, ttl_ms)
     elseif redis.call('PTTL', key) >= 0 then
       redis.call('PERSIST', key)
     end
   end
+end
+
+-- The token of the attempt that has taken the thread over from the one with 'token', or nil.
+-- Only the scripts that a token is given to have the key of the fence.
+local function fenced_by(token)
+  if token == '' then return nil end
+  local current = redis.call('GET', KEYS[6])
+  if current and current ~= token then return current end
 end
 
 -- The first entry of the log names it: "<log id> <epoch> <number of bodies trimmed off>".

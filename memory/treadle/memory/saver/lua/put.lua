@@ -1,13 +1,18 @@
 -- Store a checkpoint: append the new bodies to the log, place the references to them, and write
 -- the values and the record, all or nothing.
--- ARGV: known epoch ('' when nothing stored is referenced), fresh id, ttl in ms, field, record,
---       number of values, (field, value)..., bodies...
+-- ARGV: fence token ('' for none), known epoch ('' when nothing stored is referenced), fresh id,
+--       ttl in ms, field, record, number of values, (field, value)..., bodies...
 -- A reference to the n-th new body is written "+n:m" and is shifted to where the bodies land.
 -- Replies {'ok', log id, epoch, first position of the new bodies},
---      or {'stale'} when the positions the caller knows are no longer valid.
-local known, fresh, ttl_ms, field, record = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local n_values = tonumber(ARGV[6])
-local first_body = 7 + 2 * n_values
+--      {'stale'} when the positions the caller knows are no longer valid,
+--      or {'fenced', token} when another attempt has taken the thread over.
+local known, fresh, ttl_ms, field, record = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+local n_values = tonumber(ARGV[7])
+local first_value = 8
+local first_body = first_value + 2 * n_values
+
+local holder = fenced_by(ARGV[1])
+if holder then return { 'fenced', holder } end
 
 local log = read_log()
 if not log and redis.call('EXISTS', LOG) == 1 then
@@ -44,7 +49,7 @@ local function placed(value)
   return kind .. '\n' .. log.id .. ' ' .. table.concat(text, ' ')
 end
 
-for i = 7, first_body - 1, 2 do
+for i = first_value, first_body - 1, 2 do
   redis.call('HSET', VAL, ARGV[i], placed(ARGV[i + 1]))
 end
 redis.call('HSET', CP, field, record)
