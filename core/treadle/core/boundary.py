@@ -125,7 +125,8 @@ async def acall(
     measured = _Measured(call)
     try:
         with measured, _inside(call):
-            value = await execute(Execution(scope, call, known))
+            async with _cut_off(call, _deadline(known)):
+                value = await execute(Execution(scope, call, known))
             measured.returned(value, usage(value))
     finally:
         seen = await _tell(scope, call, measured.outcome)
@@ -191,8 +192,13 @@ async def astream(
     pieces: list[T] = []
     try:
         with measured:
-            source = stream(Execution(scope, call, known))
-            while (piece := await _anext(source)) is not _END:
+            source, deadline = stream(Execution(scope, call, known)), _deadline(known)
+            while True:
+                # Piece by piece: what the receiver does in between must not be cut off.
+                async with _cut_off(call, deadline):
+                    piece = await _anext(source)
+                if piece is _END:
+                    break
                 pieces.append(piece)
                 yield piece
             value = join(pieces)
@@ -340,18 +346,16 @@ def _deadline(permit: Permit | None) -> float | None:
 
 
 @asynccontextmanager
-async def _cut_off(
-    call: Call, permit: Permit | None, deadline: float | None = None
-) -> AsyncIterator[None]:
-    """End what runs inside when its time is up, by the permit or else by ``deadline``.
+async def _cut_off(call: Call, deadline: float | None) -> AsyncIterator[None]:
+    """End what runs inside when its time is up.
 
     Raises:
         BudgetExceededError: it was cut off.
     """
-    if permit is None or permit.seconds is None:
+    if deadline is None:
         yield
         return
-    limit = asyncio.timeout_at(_deadline(permit) if deadline is None else deadline)
+    limit = asyncio.timeout_at(deadline)
     try:
         async with limit:
             yield

@@ -11,8 +11,10 @@ and ``hint`` says what to do next::
     │   └── RedisError           Redis cannot be reached, is too old, or refused us
     ├── RunError             the run failed; exit code 1
     │   ├── ModelError           the model's provider refused or failed
-    │   │   └── BrokenAnswerError    its answer arrived damaged: another attempt may do
+    │   │   ├── BrokenAnswerError    its answer arrived damaged: another attempt may do
+    │   │   └── ModelUnavailableError  it is busy, failing or out of reach: so it is asked again
     │   ├── BudgetExceededError  a limit of the run was reached
+    │   ├── UnboundedCallError   a limit is set, and what the call can cost has no bound
     │   ├── FencedError          another attempt at the run has taken over
     │   └── BoundaryError        a call reached the boundary in a way it cannot serve
     └── ToolError            the model acts: it reads the message and tries otherwise
@@ -100,7 +102,15 @@ class RunError(TreadleError):
 
 
 class ModelError(RunError):
-    """The model's provider refused the request or failed to answer it."""
+    """The model's provider refused the request or failed to answer it.
+
+    Attributes:
+        is_free: whether it is certain that nothing was generated, so that nothing is owed.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", is_free: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.is_free = is_free
 
 
 class BrokenAnswerError(ModelError):

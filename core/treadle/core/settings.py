@@ -15,6 +15,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from treadle.core.errors import ConfigError
+from treadle.core.limits import Limits
 from treadle.core.usage import Price
 
 SETTINGS_FILE = "treadle.toml"
@@ -132,6 +133,18 @@ class RunSettings(_Section):
     keep_days: float = Field(default=30, gt=0, le=36_500)
 
 
+class BudgetSettings(_Section):
+    """What all runs of a tenant may use together.
+
+    Attributes:
+        per_day: on one day, UTC; a run belongs to the day on which it begins.
+        total: over all days.
+    """
+
+    per_day: Limits = Limits()
+    total: Limits = Limits()
+
+
 class Settings(_Section):
     """All settings of a project.
 
@@ -141,6 +154,8 @@ class Settings(_Section):
         redis: where Redis is.
         models: model profiles by name.
         tools: settings of the tools.
+        runs: what is kept of runs.
+        budget: what all runs may use together.
     """
 
     tenant: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,100}$")
@@ -149,6 +164,7 @@ class Settings(_Section):
     models: Mapping[str, ModelProfile] = Field(default_factory=dict)
     tools: ToolSettings = ToolSettings()
     runs: RunSettings = RunSettings()
+    budget: BudgetSettings = BudgetSettings()
 
     @property
     def prefix(self) -> str:
