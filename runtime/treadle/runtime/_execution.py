@@ -14,7 +14,7 @@ from treadle.core.errors import BudgetExceededError
 from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
 from treadle.core.usage import Usage
 from treadle.graphs import Graph
-from treadle.memory.saver import RedisSaver
+from treadle.memory.bundle import Memory
 from treadle.runtime._gates import BudgetGate, Emit, Reporter
 from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
@@ -29,12 +29,12 @@ from treadle.runtime.journal import (
     LostRunError,
     Recorder,
     Source,
-    from_data,
     to_data,
     usage_from_data,
 )
-from treadle.runtime.runs import Run, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs import Run, RunMode, RunStateError, RunStatus, RunStore
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
+from treadle.runtime.runs._replay import recorded_input
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Work:
         input: what the graph is given where the run has not begun yet.
         answers: answers to the interrupts the run waits at, by the interrupts' ids.
         source: another journal that outcomes are taken from; ``None`` for a run of its own.
+        gates: what is asked beside the usual gates, before a call is paid for.
     """
 
     run: Run
@@ -56,6 +57,7 @@ class Work:
     input: Any = None
     answers: Mapping[str, Any] = field(default_factory=dict)
     source: Source | None = None
+    gates: Sequence[Gate] = ()
 
 
 class Executor:
@@ -65,7 +67,7 @@ class Executor:
         redis: the connection to Redis.
         prefix: the tenant's key prefix.
         runs: where runs and their journals are kept.
-        saver: where the threads are kept.
+        memory: where the threads are kept, and what was said on them.
         redact: takes secrets out of what is recorded.
     """
 
@@ -74,13 +76,13 @@ class Executor:
         redis: Any,
         prefix: str,
         runs: RunStore,
-        saver: RedisSaver,
+        memory: Memory,
         redact: Callable[[Any], Any],
     ) -> None:
         self._redis = redis
         self._prefix = prefix
         self._runs = runs
-        self._saver = saver
+        self._memory = memory
         self._redact = redact
 
     async def execute(self, work: Work, emit: Emit) -> Reply:
@@ -134,6 +136,8 @@ class Executor:
                 durability="sync",
             )
         reply = make_reply(checked_state(state), reporter.usage, run.id, run.thread_id)
+        if run.mode is not RunMode.DRY:
+            await self._memory.note(run.thread_id, state["messages"])
         interrupts = state.get("__interrupt__", ())
         await attempt.writer.flush()
         if interrupts:
@@ -150,7 +154,12 @@ class Executor:
         if attempt.records:
             source = EarlierAttempts(attempt.records)
         journal = CallJournal(source, attempt.writer, self._redact, attempt.reporter)
-        return [KnownOutcomes(journal), BudgetGate(work.agent.budget), Recorder(journal)]
+        return [
+            KnownOutcomes(journal),
+            *work.gates,
+            BudgetGate(work.agent.budget),
+            Recorder(journal),
+        ]
 
     async def _announce(self, attempt: "_Attempt") -> None:
         work = attempt.work
@@ -171,7 +180,7 @@ class Executor:
         run = work.run
         if earlier is None:
             return work.input
-        latest = await self._saver.aget_tuple(config_of(run))
+        latest = await self._memory.saver.aget_tuple(config_of(run))
         is_ours = latest is not None and (latest.metadata or {}).get("run_id") == run.id
         if not is_ours:
             if any(record.made for record in earlier.calls()):
@@ -179,7 +188,7 @@ class Executor:
                     f"The thread {run.thread_id!r} has moved on since the run {run.id}.",
                     hint="Fork the run instead, or ask again.",
                 )
-            return work.input if work.input is not None else _recorded_input(earlier)
+            return work.input if work.input is not None else recorded_input(earlier)
         if run.status is RunStatus.INTERRUPTED:
             if not work.answers:
                 raise RunStateError(
@@ -223,11 +232,6 @@ class _Attempt:
     writer: JournalWriter
     reporter: Reporter
     records: Sequence[CallRecord]
-
-
-def _recorded_input(journal: Journal) -> Any:
-    started = journal.of_type(EntryType.RUN_STARTED)
-    return from_data(started[0].data["input"]) if started else None
 
 
 def _interrupted(interrupts: Sequence[Interrupt]) -> tuple[EntryType, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The runtime: agents, their tools and memory, opened together and closed together."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -9,20 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
 
 from treadle.agents import Agent, Budget, agent_files, build_agent, find_agent
 from treadle.agents.models import Models, info_of
 from treadle.core.errors import ConfigError, InputError, RunError, TreadleError
 from treadle.core.events import Event, Reply, RunFinished
+from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings, project_folder
 from treadle.graphs import Graph
 from treadle.memory import connect, stamped
-from treadle.memory.saver import RedisSaver
+from treadle.memory.bundle import Memory
+from treadle.memory.saver import StrictSerializer
 from treadle.runtime._documents import Documents
 from treadle.runtime._execution import Executor, Work
 from treadle.runtime._gates import Emit
+from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
+from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads, check_thread_id
-from treadle.runtime.runs import Run, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs import JournalFile, Run, RunMode, Runs, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs._before import latest_state, put_state
+from treadle.runtime.runs._replay import definition_of, recorded_input
 from treadle.tools import ToolContext
 
 MAX_QUESTION_CHARS = 400_000
@@ -40,21 +49,26 @@ class Runtime:
         settings: its settings.
         threads: the conversations.
         documents: the project's document index.
+        runs: the runs and their journals.
     """
 
-    def __init__(self, context: ToolContext, models: Models, saver: RedisSaver) -> None:
+    def __init__(self, context: ToolContext, models: Models, memory: Memory) -> None:
         self.project = context.project
         self.settings = context.settings
-        self.threads = Threads(context.redis, context.settings.prefix, saver)
+        prefix = context.settings.prefix
+        self.threads = Threads(context.redis, prefix, memory.saver)
         self.documents = Documents(context)
         self._context = context
         self._models = models
-        self._saver = saver
-        prefix = context.settings.prefix
-        keep = timedelta(days=context.settings.runs.keep_days)
-        self._runs = RunStore(context.redis, prefix, keep)
-        self._executor = Executor(context.redis, prefix, self._runs, saver, _as_it_is)
+        self._memory = memory
         self._loaded: dict[str, tuple[Agent, Graph]] = {}
+        redact = Redactor.from_settings(context.settings, os.environ).redact
+        keep = timedelta(days=context.settings.runs.keep_days)
+        store = RunStore(context.redis, prefix, keep)
+        self.runs = Runs(store, memory.saver, self._offline_graph, self._find, redact)
+        self._store = store
+        self._executor = Executor(context.redis, prefix, store, memory, redact)
+        self._redact = redact
 
     @classmethod
     @asynccontextmanager
@@ -80,8 +94,8 @@ class Runtime:
         folder = project_folder(project)
         chosen = settings or Settings.load(folder)
         async with connect(url or chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
-            saver = RedisSaver(redis, prefix=chosen.prefix)
-            yield cls(ToolContext(folder, chosen, redis), models, saver)
+            memory = Memory(redis, prefix=chosen.prefix)
+            yield cls(ToolContext(folder, chosen, redis), models, memory)
 
     async def redis_version(self) -> str:
         """Return the name and version of the Redis behind this runtime, such as ``redis 7.2``."""
@@ -139,6 +153,66 @@ class Runtime:
         """
         return await _reply(self._events(lambda: self._take_up(run_id, answers, agent)))
 
+    async def fork(
+        self,
+        source: str | JournalFile,
+        *,
+        agent: Agent | None = None,
+        question: str | None = None,
+        at: int | None = None,
+        outcomes: Mapping[int, str] | None = None,
+    ) -> Reply:
+        """Repeat a run with something changed, on a thread of its own, and go on from there.
+
+        As long as the run asks for what its source asked for, it is given the recorded outcomes,
+        which cost nothing and repeat no effect; whatever else it asks for is called.
+
+        Args:
+            source: the run's id, or a journal that was exported.
+            agent: the agent to go on with, such as the recorded one with another prompt, model or
+                tool; as it was recorded when not given.
+            question: what is asked instead.
+            at: from this call on, by its number from 1, every call is made anew.
+            outcomes: texts in place of what calls returned, by the call's number from 1.
+
+        Raises:
+            UserError: there is no such run or call.
+            RunError: the run failed.
+        """
+        return await _reply(
+            self._events(lambda: self._forked(source, agent, question, at, outcomes))
+        )
+
+    async def dry_run(
+        self, agent: str | Agent, text: str, *, thread: str | None = None, user: str | None = None
+    ) -> Plan:
+        """Find out what an agent would do, without doing it.
+
+        What only reads is done; an effect is described instead. Models are called and cost money.
+        The thread and its memory stay as they are.
+
+        Args: as for `ask`.
+
+        Raises:
+            UserError: an unknown name, a wrong setting, an unusable question.
+            RunError: the run failed.
+        """
+        simulator = Simulator()
+
+        async def begin() -> Work:
+            loaded = self._load(agent)[0]
+            before = await latest_state(self._memory.saver, thread) if thread else None
+            saver = InMemorySaver(serde=StrictSerializer())
+            run = self._new_run(loaded, text, f"dry-{_new_id()}", user, mode=RunMode.DRY)
+            await put_state(saver, run.thread_id, before)
+            graph = build_agent(loaded, self._context, self._models, OfflineMemory(saver))
+            await self._store.create(run)
+            await self._store.keep_before(run, self._redact(before))
+            return Work(run, loaded, graph, _asking(text), gates=(simulator,))
+
+        reply = await _reply(self._events(begin))
+        return Plan(reply, tuple(simulator.effects))
+
     async def stream(
         self,
         agent: str | Agent,
@@ -179,7 +253,7 @@ class Runtime:
     def _load(self, agent: str | Agent) -> tuple[Agent, Graph]:
         if isinstance(agent, Agent):
             self._check_budget(agent)
-            return agent, build_agent(agent, self._context, self._models, self._saver)
+            return agent, build_agent(agent, self._context, self._models, self._memory)
         if agent not in self._loaded:
             self._loaded[agent] = self._load(find_agent(agent, self.project))
         return self._loaded[agent]
@@ -188,16 +262,57 @@ class Runtime:
         self, agent: str | Agent, text: str, thread: str | None, user: str | None
     ) -> Work:
         loaded, graph = self._load(agent)
-        question = check_question(text)
         thread_id = check_thread_id(thread if thread is not None else _new_id())
-        run = Run(_new_id(), thread_id, loaded.name, question=question, user=user or "")
-        await self._runs.create(run)
-        await self.threads.note_question(thread_id, loaded.name, question)
-        message = stamped(HumanMessage(question, id=_new_id()), datetime.now(UTC))
-        return Work(run, loaded, graph, {"messages": [message]})
+        run = self._new_run(loaded, text, thread_id, user)
+        await self._store.create(run)
+        await self.threads.note_question(thread_id, loaded.name, text)
+        return Work(run, loaded, graph, _asking(text))
+
+    def _new_run(
+        self,
+        agent: Agent,
+        text: str,
+        thread_id: str,
+        user: str | None,
+        *,
+        mode: RunMode = RunMode.LIVE,
+        parent: str = "",
+    ) -> Run:
+        return Run(
+            _new_id(),
+            thread_id,
+            agent.name,
+            question=self._redact(check_question(text)),
+            user=user or "",
+            mode=mode,
+            parent=parent,
+        )
+
+    async def _forked(
+        self,
+        source: str | JournalFile,
+        agent: Agent | None,
+        question: str | None,
+        at: int | None,
+        outcomes: Mapping[int, str] | None,
+    ) -> Work:
+        file = source if isinstance(source, JournalFile) else await self.runs.export(source)
+        recording = self.runs.recording(file, at=at, outcomes=outcomes)
+        parent = Run.from_dict(file.journal.run)
+        loaded, graph = self._load(agent or definition_of(file.journal))
+        text = parent.question if question is None else question
+        thread_id = f"{parent.thread_id[:150]}~{_new_id()[:12]}"
+        run = self._new_run(
+            loaded, text, thread_id, parent.user, mode=RunMode.FORK, parent=parent.id
+        )
+        await put_state(self._memory.saver, thread_id, file.before)
+        await self._store.create(run)
+        await self.threads.note_question(thread_id, loaded.name, text)
+        given = recorded_input(file.journal) if question is None else _asking(question)
+        return Work(run, loaded, graph, given, source=recording)
 
     async def _take_up(self, run_id: str, answers: object, agent: Agent | None) -> Work:
-        run = await self._runs.get(run_id)
+        run = await self._store.get(run_id)
         if run.status is RunStatus.SUCCESS:
             raise RunStateError(f"The run {run_id} came to its end already.")
         loaded, graph = self._load(agent or run.agent)
@@ -206,7 +321,7 @@ class Runtime:
     async def _by_interrupt(self, run: Run, answers: object) -> Mapping[str, Any]:
         if answers is None or run.status is not RunStatus.INTERRUPTED:
             return {}
-        waiting = await self._runs.interrupts(run)
+        waiting = await self._store.interrupts(run)
         ids = [str(one["id"]) for one in waiting]
         if isinstance(answers, Mapping) and answers and set(answers) <= set(ids):
             return {str(name): answer for name, answer in answers.items()}
@@ -233,6 +348,14 @@ class Runtime:
 
     async def _execute(self, prepare: Callable[[], Coroutine[Any, Any, Work]], emit: Emit) -> Reply:
         return await self._executor.execute(await prepare(), emit)
+
+    def _find(self, name: str) -> Agent:
+        return find_agent(name, self.project)
+
+    def _offline_graph(self, agent: Agent, saver: BaseCheckpointSaver[Any]) -> Graph:
+        context = ToolContext(self.project, self.settings, NoRedis())
+        models = Models(self.settings, AnyKey())
+        return build_agent(agent, context, models, OfflineMemory(saver))
 
     def _check_budget(self, agent: Agent) -> None:
         budget: Budget = agent.budget
@@ -271,8 +394,9 @@ async def _reply(events: AsyncGenerator[Event, None]) -> Reply:
     raise RunError("The run ended without a reply.")
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def _asking(question: str) -> dict[str, Any]:
+    message = stamped(HumanMessage(question, id=_new_id()), datetime.now(UTC))
+    return {"messages": [message]}
 
 
 def _new_id() -> str:

@@ -52,7 +52,7 @@ def to_data(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of val
         return {key: to_data(item) for key, item in value.items()}
     if isinstance(value, BaseMessage) and value.type in _MESSAGES:
         fields = {name: to_data(field) for name, field in vars(value).items() if field}
-        return {"$message": {**fields, "type": value.type}}
+        return {"$message": {"content": "", **fields, "type": value.type}}
     if type(value) is tuple:
         return {"$tuple": [to_data(item) for item in value]}
     if isinstance(value, bytes):

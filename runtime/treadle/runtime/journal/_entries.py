@@ -10,7 +10,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from langchain_core.messages import AIMessage
+
 from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
+from treadle.core.errors import InputError
 from treadle.runtime.journal._data import (
     error_from_data,
     error_to_data,
@@ -111,6 +114,20 @@ class CallRecord:
         """Its place and what is called there, in words."""
         task = f"{self.path or 'the run'}[{self.branch}]" if self.branch else self.path or "the run"
         return f"call {self.ordinal + 1} of {task} ({self.what})"
+
+    def with_text(self, text: str) -> "CallRecord":
+        """Return the record with another outcome: the text that a tool returned or a model said.
+
+        Raises:
+            InputError: the call was neither a tool's nor a model's.
+        """
+        if self.kind is CallKind.TOOL:
+            value: Any = (text, {"sources": []})
+        elif self.kind is CallKind.MODEL:
+            value = AIMessage(text)
+        else:
+            raise InputError(f"{self.where} returned no text that could be replaced.")
+        return replace(self, outcome=outcome_to_data(Outcome(value=value)), made=True)
 
     @classmethod
     def of(

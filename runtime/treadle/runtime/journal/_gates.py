@@ -22,7 +22,7 @@ from treadle.runtime.journal._entries import (
     outcome_from_data,
     outcome_to_data,
 )
-from treadle.runtime.journal._errors import JournalError
+from treadle.runtime.journal._errors import DivergenceError, JournalError
 from treadle.runtime.journal._sources import Finding, Knowledge, Source
 from treadle.runtime.journal._stream import FLUSH_SECONDS
 
@@ -147,34 +147,35 @@ class KnownOutcomes:
         return replace(outcome_from_data(finding.record.outcome), seconds=0.0)
 
     async def after(self, call: Call, outcome: Outcome) -> Outcome:
-        """Tell of what was known, and record what was refused by a gate behind this one."""
+        """Record what another gate answered or refused, and tell of what was not made."""
         journal = self._journal
         finding = journal.findings.pop(call.id, None)
-        if finding is not None and finding.knowledge is Knowledge.OUTCOME:
-            free = replace(outcome, usage=Usage())
+        if call.id in journal.recorded:
+            journal.recorded.discard(call.id)
+            return outcome
+        if isinstance(outcome.error, GraphBubbleUp | JournalError | DivergenceError):
+            return outcome
+        is_known = finding is not None and finding.knowledge is Knowledge.OUTCOME
+        if not is_known:
+            await self._record(call, outcome, made=False)
+        elif journal.source is not None and not journal.source.is_own:
+            outcome = replace(outcome, usage=Usage())
+            await self._record(call, outcome, made=True)
+        if outcome.error is None or is_known:
             journal.listener.began(call)
-            if journal.writer is not None and not (journal.source and journal.source.is_own):
-                await self._adopt(call, free)
-            journal.listener.ended(call, free)
-        elif call.id not in journal.recorded and _is_refusal(outcome) and journal.writer:
-            record, pieces = journal.record(call)
-            data = journal.started(record, pieces) | {
-                "call_id": call.id,
-                "made": False,
-                "outcome": journal.redact(outcome_to_data(outcome)),
-            }
-            await journal.writer.write(EntryType.CALL_FINISHED, data)
-        journal.recorded.discard(call.id)
+            journal.listener.ended(call, replace(outcome, usage=Usage()))
         return outcome
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
         """Pieces are recorded, not known."""
 
-    async def _adopt(self, call: Call, outcome: Outcome) -> None:
-        """Record in this run's journal what is known from another's: it cost this run nothing."""
-        assert self._journal.writer is not None  # noqa: S101 - the caller asks first
+    async def _record(self, call: Call, outcome: Outcome, *, made: bool) -> None:
+        """Record a call that this run did not make itself."""
+        if self._journal.writer is None or not isinstance(outcome.error, Exception | None):
+            return
         data = self._journal.started(*self._journal.record(call))
-        data |= {"call_id": call.id, "outcome": outcome_to_data(outcome)}
+        told = self._journal.redact(outcome_to_data(outcome))
+        data |= {"call_id": call.id, "made": made, "outcome": told}
         await self._journal.writer.write(EntryType.CALL_FINISHED, data)
 
     def _ask(self, call: Call) -> Outcome | None:
@@ -278,11 +279,6 @@ class Recorder:
         if clean == data or outcome.error is not None:
             return clean, outcome
         return clean, replace(outcome, value=from_data(clean["value"]))
-
-
-def _is_refusal(outcome: Outcome) -> bool:
-    error = outcome.error
-    return isinstance(error, Exception) and not isinstance(error, GraphBubbleUp | JournalError)
 
 
 def _unrecordable(call: Call, outcome: Outcome, problem: str) -> Outcome:

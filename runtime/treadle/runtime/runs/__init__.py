@@ -1,6 +1,20 @@
 """The runs of a tenant: what was asked, where each stands, and what can be done with it."""
 
+from treadle.runtime.runs._file import SUFFIX, JournalFile
 from treadle.runtime.runs._record import NEXT, Run, RunMode, RunStateError, RunStatus
+from treadle.runtime.runs._replay import Replay
+from treadle.runtime.runs._runs import Runs
 from treadle.runtime.runs._store import RunStore
 
-__all__ = ["NEXT", "Run", "RunMode", "RunStateError", "RunStatus", "RunStore"]
+__all__ = [
+    "NEXT",
+    "SUFFIX",
+    "JournalFile",
+    "Replay",
+    "Run",
+    "RunMode",
+    "RunStateError",
+    "RunStatus",
+    "RunStore",
+    "Runs",
+]

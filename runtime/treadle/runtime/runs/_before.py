@@ -1,7 +1,7 @@
 """The state a thread was in before a run, carried from one saver to another."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -54,7 +54,26 @@ async def put_state(
     if not isinstance(checkpoint, dict) or "channel_versions" not in checkpoint:
         raise JournalError("The state before a run is no checkpoint.")
     config: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
-    await saver.aput(config, checkpoint, metadata, checkpoint["channel_versions"])  # type: ignore[arg-type]
+    _renumber(saver, checkpoint)
+    await saver.aput(config, cast("Any", checkpoint), metadata, checkpoint["channel_versions"])
+
+
+def _renumber(saver: BaseCheckpointSaver[Any], checkpoint: dict[str, Any]) -> None:
+    """Write the versions of channels as the saver does: each compares its own as text."""
+    written: dict[Any, Any] = {}
+
+    def as_written(version: Any) -> Any:
+        if version not in written:
+            number = int(str(version).partition(".")[0])
+            written[version] = saver.get_next_version(f"{number - 1}.0", None)
+        return written[version]
+
+    versions = checkpoint["channel_versions"]
+    checkpoint["channel_versions"] = {name: as_written(one) for name, one in versions.items()}
+    checkpoint["versions_seen"] = {
+        node: {name: as_written(one) for name, one in seen.items()}
+        for node, seen in checkpoint["versions_seen"].items()
+    }
 
 
 def _to_data(checkpoint: Any, metadata: Any) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from treadle.runtime._replies import make_reply
 from treadle.runtime.journal import (
     CallJournal,
     Difference,
-    DivergenceError,
     EntryType,
     Journal,
     JournalError,
@@ -66,6 +65,18 @@ def definition_of(journal: Journal) -> Agent:
     return Agent.model_validate(started[0].data["definition"])
 
 
+def recorded_input(journal: Journal) -> Any:
+    """Return what the run's graph was given.
+
+    Raises:
+        JournalError: the journal does not hold it.
+    """
+    started = journal.of_type(EntryType.RUN_STARTED)
+    if not started:
+        raise JournalError("The journal does not tell how the run began.")
+    return from_data(started[0].data["input"])
+
+
 async def replay(
     file: JournalFile, agent: Agent, graph_with: GraphWith, redact: Callable[[Any], Any]
 ) -> Replay:
@@ -95,16 +106,18 @@ async def replay(
             state = await _invoke(graph_with(saver), run, journal)
         except Exception as problem:
             error = problem
-    difference = source.divergence or _order(source, journal)
-    if difference is None and not isinstance(error, DivergenceError):
-        difference = _end(journal, redact(_found(agent, run, state, error)))
+    difference = source.divergence
+    if difference is None:
+        end = _end(journal, redact(_found(agent, run, state, error)))
+        # What stopped a replay explains why calls are missing from it.
+        difference = (end or _order(source)) if error is not None else (_order(source) or end)
     return Replay(run.id, agent.name, len(source.made), difference)
 
 
 async def _invoke(graph: Graph, run: Run, journal: Journal) -> Mapping[str, Any]:
     """Invoke the graph with all that the run was given: its input, then answers to interrupts."""
-    started, *resumed = journal.of_type(EntryType.RUN_STARTED, EntryType.RUN_RESUMED)
-    given = from_data(started.data["input"])
+    resumed = journal.of_type(EntryType.RUN_RESUMED)
+    given = recorded_input(journal)
     state = await graph.ainvoke(given, config_of(run), durability="sync")
     for entry in resumed:
         waiting = state.get("__interrupt__", ()) if isinstance(state, Mapping) else ()
@@ -117,16 +130,15 @@ async def _invoke(graph: Graph, run: Run, journal: Journal) -> Mapping[str, Any]
     return checked_state(state)
 
 
-def _order(source: Recording, journal: Journal) -> Difference | None:
+def _order(source: Recording) -> Difference | None:
     """Return the first call that was asked for otherwise than recorded."""
-    if source.divergence is None:
-        for made, recorded in source.made:
-            if recorded is None:
-                continue
-            for field in ("step", "purpose", "effect"):
-                before, now = getattr(recorded, field), getattr(made, field)
-                if before != now:
-                    return Difference(made.where, field, before, now)
+    for made, recorded in source.made:
+        if recorded is None:
+            continue
+        for field in ("step", "purpose", "effect"):
+            before, now = getattr(recorded, field), getattr(made, field)
+            if before != now:
+                return Difference(made.where, field, before, now)
     return source.left()
 
 
@@ -150,6 +162,8 @@ def _end(journal: Journal, found: Mapping[str, Any]) -> Difference | None:
     recorded: dict[str, Any] = {name: data[name] for name in ("error", "reply") if name in data}
     if "interrupts" in data:
         recorded = {"interrupts": [one["value"] for one in data["interrupts"]]}
+    if recorded.keys() != found.keys():
+        return Difference("the run", "end", recorded, dict(found))
     inner = first_difference(recorded, dict(found))
     return None if inner is None else Difference("the end of the run", *inner)
 

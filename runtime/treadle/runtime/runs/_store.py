@@ -5,12 +5,13 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 from treadle.core.errors import UnknownNameError
 from treadle.core.usage import Usage
 from treadle.memory import thread_root
 from treadle.runtime.journal import (
+    VERSION,
     Entry,
     EntryType,
     Journal,
@@ -27,6 +28,7 @@ from treadle.runtime.runs._record import NEXT, Run, RunStateError, RunStatus
 
 _BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
 _PAGE = 100
+_BEFORE = "before"
 
 
 def _script(name: str) -> str:
@@ -177,7 +179,45 @@ class RunStore:
         """
         keys = self.keys(run.thread_id, run.id)
         entries = tuple([entry async for entry in read_entries(self._client, keys)])
-        return Journal(run.to_dict(), entries, await read_blobs(self._client, keys))
+        blobs = await read_blobs(self._client, keys)
+        blobs.pop(_BEFORE, None)
+        return Journal(run.to_dict(), entries, blobs)
+
+    async def before(self, run: Run) -> Mapping[str, Any] | None:
+        """Return the state a run began in, where `keep_before` kept it."""
+        text = await self._client.hget(self.keys(run.thread_id, run.id).blobs, _BEFORE)
+        return None if text is None else cast("Mapping[str, Any]", json.loads(text))
+
+    async def keep_before(self, run: Run, before: Mapping[str, Any] | None) -> None:
+        """Keep the state a run begins in with its journal: its thread will not hold it."""
+        keys = self.keys(run.thread_id, run.id)
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.hset(keys.blobs, _BEFORE, json.dumps(before))
+            pipe.pexpire(keys.blobs, self._ttl_ms)
+            await pipe.execute()
+
+    async def put(self, run: Run, journal: Journal, before: Mapping[str, Any] | None) -> bool:
+        """Keep a run with its journal as they are; return whether it is new."""
+        keys = self.keys(run.thread_id, run.id)
+        if not await self.create(run):
+            return False
+        blobs = dict(journal.blobs)
+        async with self._client.pipeline(transaction=True) as pipe:
+            for entry in journal.entries:
+                fields: dict[Any, Any] = {
+                    "version": VERSION,
+                    "type": entry.type,
+                    "attempt": entry.attempt,
+                    "data": json.dumps(split(entry.data, blobs), ensure_ascii=False),
+                }
+                pipe.xadd(keys.entries, fields, id=entry.id)
+            if blobs:
+                pipe.hset(keys.blobs, mapping=blobs)
+            for key in (keys.entries, keys.blobs):
+                pipe.pexpire(key, self._ttl_ms)
+            await pipe.execute()
+        await self.keep_before(run, before)
+        return True
 
     def entries(self, run: Run, after: str = "0") -> AsyncIterator[Entry]:
         """Yield the entries of a run's journal after the id ``after``, oldest first."""

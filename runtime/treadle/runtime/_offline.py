@@ -1,0 +1,82 @@
+"""A memory that keeps nothing and finds nothing: for replays and dry runs."""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from treadle.memory.bundle import Memory
+from treadle.memory.window import ContextWindow, SummaryMode
+
+
+class OfflineMemory(Memory):
+    """A memory whose windows look like those of a live run, and whose threads live in ``saver``.
+
+    What a live run reads from memory is recorded as decisions; a replay is answered from there.
+
+    Args:
+        saver: the checkpoints.
+    """
+
+    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
+        self.saver = saver  # type: ignore[assignment]
+        self.transcript: Any = _NoTranscript()
+
+    def window(
+        self,
+        tokens: int,
+        *,
+        summary: SummaryMode = "extract",
+        model: BaseChatModel | None = None,
+        facts: bool = True,
+        recall: bool = True,
+    ) -> ContextWindow:
+        """Return a window that asks for the same decisions; see `Memory.window`."""
+        return ContextWindow(
+            tokens,
+            transcript=self.transcript,
+            recall=None,
+            facts=None,
+            summary=summary,
+            model=model,
+        )
+
+    async def note(self, thread_id: str, messages: Sequence[BaseMessage]) -> None:
+        """Keep nothing."""
+
+
+class _NoTranscript:
+    async def add(self, thread_id: str, messages: Sequence[BaseMessage]) -> Sequence[BaseMessage]:
+        return messages
+
+    async def read(self, thread_id: str, message_id: str) -> None:
+        return None
+
+
+class _NoRecall:
+    async def add(self, thread_id: str, messages: Sequence[BaseMessage]) -> None:
+        return None
+
+    async def within(self, thread_id: str, query: str, tokens: int) -> Sequence[Any]:
+        return ()
+
+
+async def _no_facts(query: str, limit: int) -> Sequence[str]:
+    return ()
+
+
+class NoRedis:
+    """Stands where a replay must not reach Redis, and says so."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"A replay has no Redis to {name}.")
+
+
+class AnyKey(dict[str, str]):
+    """An environment in which every key is set: a replay asks no provider."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a stand-in for the key."""
+        return super().get(name, "replay")

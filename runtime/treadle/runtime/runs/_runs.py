@@ -1,0 +1,176 @@
+"""What can be done with the runs of a tenant."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from treadle.agents import Agent
+from treadle.core.errors import InputError
+from treadle.graphs import Graph
+from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
+from treadle.runtime.runs._before import state_before
+from treadle.runtime.runs._diff import differences
+from treadle.runtime.runs._file import JournalFile
+from treadle.runtime.runs._record import Run, RunStatus
+from treadle.runtime.runs._replay import Replay, definition_of, replay
+from treadle.runtime.runs._store import RunStore
+
+GraphOf = Callable[[Agent, BaseCheckpointSaver[Any]], Graph]
+"""Makes an agent's graph that works offline, with a checkpointer."""
+
+
+class Runs:
+    """The runs of a tenant: listing, reading, replaying, comparing and carrying them.
+
+    Args:
+        store: where they are kept.
+        saver: where their threads are kept.
+        offline_graph: makes an agent's graph for a replay.
+        find_agent: returns the agent of a name, as it is now.
+        redact: takes secrets out of what is recorded.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        saver: BaseCheckpointSaver[Any],
+        offline_graph: GraphOf,
+        find_agent: Callable[[str], Agent],
+        redact: Callable[[Any], Any],
+    ) -> None:
+        self._store = store
+        self._saver = saver
+        self._offline_graph = offline_graph
+        self._find_agent = find_agent
+        self._redact = redact
+
+    async def recent(
+        self, limit: int = 50, *, thread: str | None = None, status: RunStatus | None = None
+    ) -> list[Run]:
+        """Return the newest runs, newest first.
+
+        Args:
+            limit: at most so many.
+            thread: of this thread only.
+            status: of this status only.
+        """
+        if thread is None:
+            return [run async for run in self._store.newest(limit, status=status)]
+        found = reversed(await self._store.of_thread(thread))
+        return [run for run in found if status in (None, run.status)][:limit]
+
+    async def get(self, run_id: str) -> Run:
+        """Return a run.
+
+        Raises:
+            UnknownNameError: there is no such run, or it is no longer kept.
+        """
+        return await self._store.get(run_id)
+
+    async def interrupts(self, run_id: str) -> list[Mapping[str, Any]]:
+        """Return what a run waits for, each with its ``id`` and ``value``; nothing if it does not.
+
+        Raises:
+            UnknownNameError: there is no such run.
+        """
+        return await self._store.interrupts(await self._store.get(run_id))
+
+    async def journal(self, run_id: str) -> Journal:
+        """Return a run's journal, whole.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            JournalError: it is damaged or of a newer version.
+        """
+        return await self._store.journal(await self._store.get(run_id))
+
+    async def entries(self, run_id: str, after: str = "0") -> AsyncIterator[Entry]:
+        """Yield the entries of a run's journal after an entry's id, oldest first.
+
+        Raises: as `journal`.
+        """
+        async for entry in self._store.entries(await self._store.get(run_id), after):
+            yield entry
+
+    async def export(self, run_id: str) -> JournalFile:
+        """Return a run's journal with the state it began in, to be replayed anywhere.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            JournalError: it is damaged, or the state it began in is no longer kept.
+        """
+        run = await self._store.get(run_id)
+        journal = await self._store.journal(run)
+        before = await self._store.before(run)
+        if before is None:
+            before = self._redact(await state_before(self._saver, run.thread_id, run.id))
+        return JournalFile(journal, before)
+
+    async def import_file(self, file: JournalFile) -> Run:
+        """Keep a journal that was exported elsewhere, under the same ids.
+
+        Raises:
+            InputError: there is a run of that id already.
+            JournalError: it is damaged.
+        """
+        run = Run.from_dict(file.journal.run)
+        if not await self._store.put(run, file.journal, file.before):
+            raise InputError(f"There is a run {run.id} already.")
+        return run
+
+    async def replay(self, source: str | JournalFile, *, agent: Agent | None = None) -> Replay:
+        """Execute a run again with outcomes from its journal only, and compare all that happens.
+
+        Args:
+            source: the run's id, or a journal that was exported.
+            agent: the agent to replay it with; as it was recorded when not given.
+
+        Raises:
+            JournalError: the journal cannot be replayed.
+        """
+        file = source if isinstance(source, JournalFile) else await self.export(source)
+        chosen = agent or definition_of(file.journal)
+        return await replay(
+            file, chosen, lambda saver: self._offline_graph(chosen, saver), self._redact
+        )
+
+    async def diff(self, left: str, right: str) -> list[Difference]:
+        """Return where one run differs from another.
+
+        Raises:
+            UnknownNameError: there is no such run.
+        """
+        before, now = await asyncio.gather(self.journal(left), self.journal(right))
+        return differences(before, now)
+
+    def recording(
+        self, file: JournalFile, *, at: int | None = None, outcomes: Mapping[int, str] | None = None
+    ) -> Recording:
+        """Return a run's outcomes for a fork of it.
+
+        Args:
+            file: the run's journal.
+            at: from this call on, by its number from 1, all calls are made anew.
+            outcomes: texts that take the place of what tools returned, by the number of the call.
+
+        Raises:
+            InputError: there is no call of that number, or it is not a tool's.
+        """
+        records = file.journal.calls()
+        for number, text in (outcomes or {}).items():
+            index = _index(records, number)
+            records[index] = records[index].with_text(text)
+        if at is not None:
+            records = records[: _index(records, at)]
+        return Recording(records, file.journal.blobs, is_strict=False)
+
+
+def _index(records: list[CallRecord], number: int) -> int:
+    if not 1 <= number <= len(records):
+        raise InputError(
+            f"The run has no call {number}; it made {len(records)}.",
+            hint="'treadle runs show' numbers them.",
+        )
+    return number - 1
