@@ -5,6 +5,7 @@ other graph calls ``compose`` in the node that asks its model and adds the updat
 """
 
 from treadle.memory.window._history import (
+    ASIDE,
     aside,
     aside_kind,
     repair,
@@ -25,6 +26,7 @@ from treadle.memory.window._window import (
 )
 
 __all__ = [
+    "ASIDE",
     "READ_MORE",
     "Composed",
     "ContextWindow",

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -16,35 +15,43 @@ _HEAD_SHARE = 0.75
 _SHRINK = 0.8
 
 
-@dataclass(frozen=True, slots=True)
 class Cutter:
-    """Cuts messages.
+    """Cuts messages, for one prompt.
 
-    Attributes:
+    Args:
         count: counts tokens.
         reads_on: whether the model has a tool to read what is left out.
     """
 
-    count: Counter
-    reads_on: bool
+    def __init__(self, count: Counter, *, reads_on: bool) -> None:
+        self._count = count
+        self._reads_on = reads_on
+        # Messages are counted many times over; holding them keeps their identities theirs.
+        self._counted: dict[int, tuple[BaseMessage, int]] = {}
 
     def size(self, messages: Sequence[BaseMessage]) -> int:
         """Return the tokens of the messages, each counted by itself."""
-        return sum(self.count([message]) for message in messages)
+        return sum(map(self._tokens, messages))
+
+    def _tokens(self, message: BaseMessage) -> int:
+        known = self._counted.get(id(message))
+        if known is None:
+            known = self._counted[id(message)] = (message, self._count([message]))
+        return known[1]
 
     def message(self, message: BaseMessage, limit: int) -> BaseMessage:
         """Return the message, or its beginning and end in at most ``limit`` tokens.
 
         A limit that not even the bare message fits into is passed.
         """
-        if self.count([message]) <= limit:
+        if self._tokens(message) <= limit:
             return message
         if isinstance(message, AIMessage) and message.tool_calls:
             message = _with_short_arguments(message, limit // 2 // len(message.tool_calls))
-            if self.count([message]) <= limit:
+            if self._tokens(message) <= limit:
                 return message
         pictures = _pictures(message)
-        if pictures and self.count([_with(message, pictures)]) > limit // 2:
+        if pictures and self._tokens(_with(message, pictures)) > limit // 2:
             pictures = []
         return self._shortened(message, pictures, limit)
 
@@ -54,7 +61,7 @@ class Cutter:
         while True:
             shown = self._part(text, room, message.id)
             cut = _with(message, [*pictures, _text_block(shown)] if pictures else shown)
-            if room == 0 or self.count([cut]) <= limit:
+            if room == 0 or self._tokens(cut) <= limit:
                 return cut
             room = int(room * _SHRINK)
 
@@ -63,7 +70,7 @@ class Cutter:
             return "[…]" if text else ""
         head = math.ceil(room * _HEAD_SHARE)
         tail = len(text) - (room - head)
-        more = f"; read_more(ref={ref!r}, offset={head}) reads on" if self.reads_on and ref else ""
+        more = f"; read_more(ref={ref!r}, offset={head}) reads on" if self._reads_on and ref else ""
         note = f"[… characters {head:,} to {tail:,} of {len(text):,} are left out{more} …]"
         return f"{text[:head]}\n{note}\n{text[tail:]}"
 
@@ -81,7 +88,7 @@ class Cutter:
         room = limit - self.size(question)
         if sum(sizes) <= room:
             return [message for step in (question, *steps) for message in step]
-        gone = min(to_drop(sizes, room - self.count([_LEFT_OUT])), len(steps) - 1)
+        gone = min(to_drop(sizes, room - self._tokens(_LEFT_OUT)), len(steps) - 1)
         if gone:
             question = [*question, _left_out(gone)]
             room = limit - self.size(question)
@@ -94,13 +101,13 @@ class Cutter:
         """Return a step with as many of its calls as fit, the results cut to the same length."""
         said, results = step[0], list(step[1:])
         if not isinstance(said, AIMessage) or not results:
-            return [self.message(said, limit)] if self.count([_LEFT_OUT]) < limit else []
+            return [self.message(said, limit)] if self._tokens(_LEFT_OUT) < limit else []
         for kept in _halvings(len(results)):
             first = self.message(_with_calls(said, kept), limit // 2)
-            room = limit - self.count([first])
+            room = limit - self._tokens(first)
             if room < kept * LEAST_RESULT_TOKENS:
                 continue
-            level = _level([self.count([result]) for result in results[:kept]], room)
+            level = _level([self._tokens(result) for result in results[:kept]], room)
             shown = [first, *(self.message(result, level) for result in results[:kept])]
             if self.size(shown) <= limit:
                 return shown

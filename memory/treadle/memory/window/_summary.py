@@ -48,7 +48,7 @@ async def extract(text: str, evicted: Sequence[BaseMessage], max_tokens: int) ->
     kept: list[str] = []
     room = max_tokens * CHARS_PER_TOKEN
     for line in reversed([*text.splitlines(), *lines]):
-        room -= len(line.encode("utf-8", "replace")) + 1
+        room -= len(line.encode("utf-8", "replace")) + len("> \n")
         if room < 0:
             break
         kept.append(line)
@@ -138,11 +138,22 @@ def summary_message(summary: Summary | None, max_tokens: int, count: Counter) ->
         return []
     lines = summary["text"].splitlines()
     while lines:
-        shown = aside(f"{_HEAD.format(turns=summary['turns'])}\n{quoted(lines)}", "memory")
+        shown = _shown(summary["turns"], lines)
         if count([shown]) <= max_tokens:
             return [shown]
-        lines = lines[: len(lines) * 4 // 5]
+        lines = lines[1:] or [
+            line[: len(line) * 4 // 5] for line in lines if len(line) > _LINE_CHARS
+        ]
     return []
+
+
+def summary_room(max_tokens: int, count: Counter) -> int:
+    """Return how many tokens a summary may have to be shown in ``max_tokens``."""
+    return max_tokens - count([_shown(1_000_000, [])])
+
+
+def _shown(turns: int, lines: Sequence[str]) -> BaseMessage:
+    return aside(f"{_HEAD.format(turns=turns)}\n{quoted(lines)}", "memory")
 
 
 _HEAD = (

@@ -30,6 +30,7 @@ from treadle.memory.window._summary import (
     extract,
     no_summary,
     summary_message,
+    summary_room,
 )
 from treadle.memory.window._tokens import Counter, ToolCount, count_schema, count_tokens
 
@@ -261,7 +262,8 @@ class ContextWindow:
         self, summary: Summary | None, evicted: Sequence[BaseMessage], turns: int, room: int
     ) -> Summary:
         known = summary or Summary(text="", turns=0)
-        text = await self._summarize(known["text"], evicted, room)
+        text_room = summary_room(room, self._count)
+        text = await self._summarize(known["text"], evicted, text_room) if text_room > 0 else ""
         return Summary(text=text, turns=known["turns"] + turns)
 
     async def _noted(
