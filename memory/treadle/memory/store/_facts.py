@@ -73,8 +73,11 @@ class Facts:
             InputError: the text or ``about`` is empty or too long.
             RunError: others kept writing about the same thing.
         """
-        new = Fact.made(text, about, said_at, source, id)
-        key = thing(about)
+        return await self.keep(Fact.of(text, about, said_at=said_at, source=source, id=id))
+
+    async def keep(self, new: Fact) -> Fact:
+        """Keep a fact as `remember` does; ``until`` follows from the others."""
+        key = thing(new.about)
         for _ in range(_ATTEMPTS):
             held, same = await self._known(key, new.id)
             if same is not None:
@@ -86,7 +89,7 @@ class Facts:
             writes.append(self._put(self._current, key, current))
             if await self._write(writes, key, held):
                 return result
-        raise RunError(f"The fact about {about!r} could not be kept: others kept writing about it.")
+        raise RunError(f"The fact about {new.about!r} was not kept: others kept writing.")
 
     async def current(self, query: str | None = None, limit: int = 10) -> list[Fact]:
         """Return the facts that hold.

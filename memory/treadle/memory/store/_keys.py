@@ -10,12 +10,34 @@ from dataclasses import dataclass
 from langgraph.store.base import InvalidNamespaceError
 
 from treadle.core.errors import InputError
-from treadle.memory._keys import checked_id, checked_prefix, decoded, encoded
+from treadle.memory._keys import checked_id, checked_prefix, checked_text, decoded, encoded
 
 GROUP_LABELS = 2
 MAX_LABELS = 32
+MAX_LABEL_LENGTH = 2_000
 
 Namespace = tuple[str, ...]
+
+
+def user_namespace(user_id: str, *parts: str) -> Namespace:
+    """Return the namespace of what is known of a user, such as ``("users", "alice", "facts")``.
+
+    Everything under ``user_namespace(user_id)`` goes when the user is forgotten.
+
+    Raises:
+        InputError: the id is empty, longer than 512 characters or not text.
+    """
+    return "users", _label(checked_id("user_id", user_id)), *parts
+
+
+def thread_namespace(thread_id: str, *parts: str) -> Namespace:
+    """Return the namespace of what is known on a thread, as `user_namespace` does for a user."""
+    return "threads", _label(checked_id("thread_id", thread_id)), *parts
+
+
+def _label(text: str) -> str:
+    # LangGraph's labels hold neither; an e-mail address does.
+    return text.replace("%", "%25").replace(".", "%2E").replace("\x00", "%00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +125,8 @@ def checked_prefix_of_namespaces(labels: Namespace) -> Namespace:
             hint=f"Use at most {MAX_LABELS}.",
         )
     for label in labels:
-        checked_id(f"label of the namespace {'.'.join(labels)[:60]!r}", label)
+        # Longer than an id, because one that became a label may have grown threefold.
+        checked_text(f"label of the namespace {'.'.join(labels)[:60]!r}", label, MAX_LABEL_LENGTH)
     return labels
 
 

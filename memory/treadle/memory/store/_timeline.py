@@ -41,10 +41,16 @@ class Fact:
     source: str = ""
 
     @classmethod
-    def made(
-        cls, text: str, about: str, said_at: datetime | None, source: str, fact_id: str | None
+    def of(
+        cls,
+        text: str,
+        about: str,
+        *,
+        said_at: datetime | None = None,
+        source: str = "",
+        id: str | None = None,  # noqa: A002 - what it is
     ) -> "Fact":
-        """Return a fact of what a caller gave.
+        """Return a new fact; arguments as for `Facts.remember`.
 
         Raises:
             InputError: the text or what it is about is empty or too long.
@@ -57,7 +63,7 @@ class Fact:
                 hint="Give a sentence, and a few words for what it is about.",
             )
         moment = utc(said_at or datetime.now(UTC))
-        name = fact_id or _digest(thing(about), moment.isoformat(), text)
+        name = id or _digest(thing(about), moment.isoformat(), text)
         return cls(name, text, about, moment, source=source)
 
     @classmethod

@@ -23,7 +23,9 @@ local NOW_MS = math.floor(NOW_US / 1000)
 -- milliseconds, 0 for ever.
 local function header_of(record)
   if type(record) ~= 'string' then return nil end
-  return string.match(record, '^(%d+) (%d+) (%d+) ')
+  local created, updated, ttl_ms = string.match(record, '^(%d+) (%d+) (%d+) ')
+  if not created or #created > 16 then return nil end
+  return created, updated, ttl_ms
 end
 
 -- Drops what has expired from the lists of a namespace.
@@ -68,15 +70,17 @@ local function settle_group()
   end
 end
 
--- Gives an item of a namespace its time to live anew.
+-- Gives an item of a namespace its time to live anew, unless Redis takes no writes now: reading
+-- works on a replica and when memory is full.
 local function give_time(path, key, ttl_ms)
   local at = NOW_MS + ttl_ms
+  if type(redis.pcall('ZADD', exp_of(path), integer(at), key)) == 'table' then return end
   redis.call('PEXPIREAT', item_of(path, key), integer(at))
   redis.call('PEXPIREAT', vec_of(path, key), integer(at))
-  redis.call('ZADD', exp_of(path), integer(at), key)
   if at > tonumber(redis.call('HGET', META, 'until') or 0) then
     redis.call('HSET', META, 'until', integer(at))
   end
+  return true
 end
 
 -- Removes an item and what is derived from it. Returns whether it was there.

@@ -9,8 +9,7 @@ for i = 1, #ARGV, 3 do
   records[#records + 1] = record
   if record and ARGV[i + 2] == '1' then
     local _, _, ttl_ms = header_of(record)
-    if tonumber(ttl_ms or 0) > 0 then
-      give_time(path, key, tonumber(ttl_ms))
+    if tonumber(ttl_ms or 0) > 0 and give_time(path, key, tonumber(ttl_ms)) then
       touched[path] = true
     end
   end
