@@ -3,6 +3,7 @@
 from treadle.agents._build import build_agent
 from treadle.agents._catalogue import AGENT_FOLDER, agent_files, find_agent
 from treadle.agents._definition import Agent, Budget, CitationMode, MemorySettings
+from treadle.agents._instrument import instrument
 
 __all__ = [
     "AGENT_FOLDER",

@@ -5,11 +5,12 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.agents._definition import Agent
+from treadle.agents._instrument import instrument
 from treadle.agents.models import Models, ResolvedModel
 from treadle.graphs import Graph, GraphParts, build_graph
 from treadle.memory.bundle import Memory
 from treadle.memory.window import ContextWindow
-from treadle.tools import ToolContext, build_tool
+from treadle.tools import Tool, ToolContext, build_tool
 
 
 def build_agent(
@@ -33,10 +34,13 @@ def build_agent(
         ConfigError: one of them cannot be used as it is configured.
     """
     model = models.resolve(agent.model or context.settings.model)
+    tools = [build_tool(name, context) for name in agent.tools]
+    if ":" in agent.graph or not all(isinstance(tool, Tool) for tool in tools):
+        instrument()
     parts = GraphParts(
         model=model.chat,
         fallbacks=model.fallbacks,
-        tools=[build_tool(name, context) for name in agent.tools],
+        tools=tools,
         prompt=agent.prompt,
         window=_window(agent, model, memory),
         output=agent.output,

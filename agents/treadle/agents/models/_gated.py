@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -12,7 +13,7 @@ from langchain_core.language_models.chat_models import agenerate_from_stream, ge
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from treadle.agents.models._failures import explained
+from treadle.agents.models._failures import Attempt, explained
 from treadle.core import boundary
 from treadle.core.boundary import Execution
 from treadle.core.calls import CallKind, CallSpec, Effect, Purpose
@@ -30,12 +31,15 @@ class ModelInfo:
         price: what its tokens cost, or ``None`` when that is not known.
         key_variable: the environment variable its key was read from; empty without one.
         base_url: the address it is asked at, where that was configured.
+        is_foreign: whether it was made by a graph not written for Treadle, which knows its
+            provider's errors and must get them as they are.
     """
 
     name: str
     price: Price | None = None
     key_variable: str = ""
     base_url: str = ""
+    is_foreign: bool = False
 
 
 def through_boundary(model: M, info: ModelInfo) -> M:
@@ -48,6 +52,23 @@ def through_boundary(model: M, info: ModelInfo) -> M:
     copy.__class__ = cast("type[M]", _gated(type(model)))
     copy.__dict__["treadle_info"] = info
     return copy
+
+
+def send_through_boundary(model: BaseChatModel) -> None:
+    """Let every generation of this very model go through the call boundary from now on.
+
+    It stays the same object, because a model may hold state, and its class stays a subclass of
+    what it was. Errors stay those of its provider. A model that goes through already is left.
+    """
+    if isinstance(model, _Generates):
+        return
+    known = model._get_ls_params()
+    name = known.get("ls_model_name") or ""
+    kind = type(model).__name__
+    model.__dict__["treadle_info"] = ModelInfo(
+        f"{known.get('ls_provider') or kind}:{name}" if name else kind, is_foreign=True
+    )
+    model.__class__ = _gated(type(model))
 
 
 def info_of(model: BaseChatModel) -> ModelInfo:
@@ -68,10 +89,11 @@ def _gated(base: type[BaseChatModel]) -> type[BaseChatModel]:
         doors.append(_Streams)
     if base._astream is not BaseChatModel._astream:
         doors.append(_StreamsAsync)
-    return cast(
-        "type[BaseChatModel]",
-        type(base.__name__, (*doors, base), {"__module__": base.__module__}),
-    )
+    members: dict[str, Any] = {"__module__": base.__module__}
+    if len(doors) > 1:
+        # A provider's own events would go past the doors; LangChain makes them of the stream.
+        members |= {"_stream_chat_model_events": None, "_astream_chat_model_events": None}
+    return cast("type[BaseChatModel]", type(base.__name__, (*doors, base), members))
 
 
 if TYPE_CHECKING:
@@ -89,7 +111,7 @@ class _Generates(_Door):
         **options: Any,
     ) -> ChatResult:
         def execute(_: Execution) -> AIMessage:
-            with explained(info_of(self)), boundary.suspended():
+            with _explained(self), boundary.suspended():
                 whole = super(_Generates, self)._generate(  # type: ignore[safe-super]
                     messages, stop, **options
                 )
@@ -105,8 +127,8 @@ class _Generates(_Door):
         **options: Any,
     ) -> ChatResult:
         async def execute(execution: Execution) -> AIMessage:
-            with explained(info_of(self)), boundary.suspended():
-                if execution.is_watched and isinstance(self, _StreamsAsync):
+            with _explained(self), boundary.suspended():
+                if _is_streamed(self, execution):
                     pieces = self._astream(messages, stop, **options)
                     return _message(await agenerate_from_stream(_watched(pieces, execution)))
                 whole = super(_Generates, self)._agenerate(messages, stop, **options)
@@ -124,11 +146,15 @@ class _Streams(_Door):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        if boundary.is_open():
-            yield _piece(_message(self._generate(messages, stop, run_manager, **options)))
-            return
-        with explained(info_of(self)):
-            yield from super()._stream(messages, stop, **options)
+        def stream(execution: Execution) -> Iterator[ChatGenerationChunk]:
+            pieces = super(_Streams, self)._stream(messages, stop, **options)
+            return (_heard(piece, execution) for piece in pieces)
+
+        spec = _spec(self, messages, stop, options)
+        with _explained(self) as attempt:
+            for piece in boundary.stream(spec, stream, _joined, _piece, _usage(self)):
+                attempt.has_begun = True
+                yield piece
 
 
 class _StreamsAsync(_Door):
@@ -144,7 +170,7 @@ class _StreamsAsync(_Door):
             return _watched(pieces, execution)
 
         spec = _spec(self, messages, stop, options)
-        with explained(info_of(self)) as attempt:
+        with _explained(self) as attempt:
             async for piece in boundary.astream(spec, stream, _joined, _piece, _usage(self)):
                 attempt.has_begun = True
                 yield piece
@@ -169,17 +195,35 @@ def _usage(model: BaseChatModel) -> Any:
     return usage
 
 
+def _is_streamed(model: BaseChatModel, execution: Execution) -> bool:
+    """Tell whether an answer is received in pieces although it is asked for as a whole.
+
+    A foreign model may not be told to report what a stream costs, and is called as it was meant.
+    """
+    can = isinstance(model, _StreamsAsync) and not info_of(model).is_foreign
+    return execution.is_watched and can
+
+
+def _explained(model: BaseChatModel) -> AbstractContextManager[Attempt]:
+    info = info_of(model)
+    return nullcontext(Attempt()) if info.is_foreign else explained(info)
+
+
 async def _watched(
     pieces: AsyncIterator[ChatGenerationChunk], execution: Execution
 ) -> AsyncIterator[ChatGenerationChunk]:
     async for piece in pieces:
-        message = piece.message
-        if text := message.text:
-            execution.delta(text, execution.purpose)
-        for block in message.content_blocks if not text else ():
-            if block["type"] == "reasoning":
-                execution.delta(str(block.get("reasoning", "")), Purpose.THOUGHT)
-        yield piece
+        yield _heard(piece, execution)
+
+
+def _heard(piece: ChatGenerationChunk, execution: Execution) -> ChatGenerationChunk:
+    message = piece.message
+    if text := message.text:
+        execution.delta(text, execution.purpose)
+    for block in message.content_blocks if not text else ():
+        if block["type"] == "reasoning":
+            execution.delta(str(block.get("reasoning", "")), Purpose.THOUGHT)
+    return piece
 
 
 def _message(result: ChatResult) -> AIMessage:
