@@ -1,0 +1,118 @@
+"""What a call may use at most, and what is left for the next ones."""
+
+from collections.abc import Iterable
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from treadle.core.calls import Call, ModelLimits
+from treadle.core.headroom import Headroom
+from treadle.core.usage import Price
+from treadle.runtime.budget._account import AccountUsage
+from treadle.runtime.budget._amounts import UNITS, Amounts
+from treadle.runtime.budget._bound import Bound
+from treadle.runtime.budget._ledger import EXACT, Wanted
+
+ANSWER_TOKENS = 16_384
+"""How long an answer may be where neither the model's profile nor the budget says less."""
+
+LEAST_ANSWER_TOKENS = 64
+"""An answer that could not be longer than this is not asked for."""
+
+_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+
+def tool_wanted() -> Wanted:
+    """Return what a call of a tool uses."""
+    return Wanted(Amounts(tool_calls=1))
+
+
+def wanted_for(call: Call, bound: Bound) -> tuple[Wanted, str]:
+    """Return what a model call may use at most, and why that has no bound where it has none."""
+    limits = call.limits or ModelLimits()
+    options = call.request.get("options", {})
+    output, why = _answer(limits, options)
+    price = limits.price
+    why = bound.why or why or ("" if price else f"The price of {call.name!r} is not known.")
+    sent = bound.tokens
+    if limits.caps_output and output is not None:
+        pico = _pico_usd(price)
+        most = min(output, EXACT // pico if pico else output)
+        usd = None if price is None or sent is None else _nano_usd(price, sent, 0)
+        fixed = Amounts(1, 0, sent, 0, sent, usd)
+        return Wanted(fixed, most, min(LEAST_ANSWER_TOKENS, most), pico), why
+    total = None if sent is None or output is None else sent + output
+    usd = None
+    if price is not None and sent is not None and (output is not None or not _output(price)):
+        usd = _nano_usd(price, sent, output or 0)
+    return Wanted(Amounts(1, 0, sent, output, total, usd)), why
+
+
+def _answer(limits: ModelLimits, options: Any) -> tuple[int | None, str]:
+    """Return how long the answer may be as things are, or ``None`` and why nobody can tell."""
+    if options.get("n") not in {None, 1}:
+        return None, "Several answers are asked for at once."
+    asked = [options[name] for name in _CAPS if isinstance(options.get(name), int)]
+    known = [*asked, *([limits.max_output_tokens] if limits.max_output_tokens else [])]
+    if known:
+        return min(known), ""
+    if limits.caps_output:
+        return ANSWER_TOKENS, ""
+    return None, "Nothing limits its answer: set 'max_output_tokens' in the model's profile."
+
+
+def headroom_of(
+    accounts: Iterable[tuple[str, AccountUsage]], last: tuple[Amounts, Amounts] | None
+) -> Headroom | None:
+    """Return what is left of the scarcest unit.
+
+    Args:
+        accounts: titles, and how they stand.
+        last: what the last model call used, and what it needed reserved at least.
+    """
+    found = [
+        _left(title, unit, amounts)
+        for title, state in accounts
+        for unit, *amounts in zip(
+            UNITS,
+            state.limits,
+            state.spent.plus(state.reserved),
+            *(last or (Amounts(), Amounts(model_calls=1))),
+            strict=True,
+        )
+        if amounts[0] is not None and unit != "tool_calls"
+    ]
+    few = [one for one in found if one.model_calls is not None]
+    return min(few, key=lambda one: (one.model_calls, -one.used), default=None) or max(
+        found, key=lambda one: one.used, default=None
+    )
+
+
+def _left(title: str, unit: str, amounts: list[Any]) -> Headroom:
+    limit, taken, used, needed = amounts
+    left = limit - taken
+    calls = 0 if left < needed else 1 if left < used + needed else None
+    whole = Amounts(*(limit if name == unit else 0 for name in UNITS))
+    share = taken / limit if limit else 1.0
+    return Headroom(
+        unit, min(share, 1.0), calls, f"{share:.0%} of the {title}'s {whole.shown(unit)} are used"
+    )
+
+
+def _output(price: Price) -> Decimal:
+    return price.output_per_million_usd
+
+
+def _pico_usd(price: Price | None) -> int:
+    """Return the price of one token of an answer in 10**-12 US dollars, rounded up."""
+    return 0 if price is None else _up(_output(price) * 1_000_000)
+
+
+def _nano_usd(price: Price, sent: int, received: int) -> int:
+    """Return what tokens cost at most; nobody knows yet which of them the provider has cached."""
+    cached = price.cached_input_per_million_usd
+    dearest = max(price.input_per_million_usd, Decimal(0) if cached is None else cached)
+    return _up((sent * dearest + received * _output(price)) * 1_000)
+
+
+def _up(number: Decimal) -> int:
+    return int(number.to_integral_value(ROUND_CEILING))
