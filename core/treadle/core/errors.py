@@ -117,6 +117,25 @@ class BrokenAnswerError(ModelError):
     """The model's answer broke off or could not be read; another attempt may succeed."""
 
 
+class ModelUnavailableError(ModelError):
+    """The provider is busy, failing or out of reach; the model asks it again by itself.
+
+    Attributes:
+        retry_after_seconds: how long the provider asked to wait; ``None`` when it did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        is_free: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, is_free=is_free)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class BudgetExceededError(RunError):
     """A limit of the run's budget was reached before the call that would pass it.
 
@@ -127,6 +146,10 @@ class BudgetExceededError(RunError):
     def __init__(self, message: str, *, unit: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.unit = unit
+
+
+class UnboundedCallError(RunError):
+    """A limit on tokens or money is set, and what the call can cost cannot be bounded."""
 
 
 class FencedError(RunError):
