@@ -184,7 +184,7 @@ class ContextWindow:
         whole = repair(state["messages"])
         lead = _leading_instructions(whole)
         fixed = self._fixed([system, *lead] if system else lead, tools, output)
-        shares = _Shares.of(self.tokens - fixed)
+        shares = self._shares(self.tokens - fixed)
         names = {getattr(tool, "name", None) for tool in tools}
         cutter = Cutter(self._count, reads_on=READ_MORE in names and self.transcript is not None)
         asides = _trailing_asides(whole)
@@ -230,6 +230,11 @@ class ContextWindow:
                 hint=f"Set memory.window_tokens to {fixed + 4 * LEAST_ROOM_TOKENS} or more.",
             )
         return fixed
+
+    def _shares(self, room: int) -> "_Shares":
+        summary = 0 if self._summarize is no_summary else room // 8
+        noted = room // 4 if self._recall or self._facts else 0
+        return _Shares(summary, noted, room - summary - noted)
 
     async def _offload(
         self, thread_id: str | None, turn: Sequence[BaseMessage], shown: Sequence[BaseMessage]
@@ -322,11 +327,6 @@ class _Shares:
     summary: int
     notes: int
     turn: int
-
-    @classmethod
-    def of(cls, room: int) -> "_Shares":
-        summary, recalled = room // 8, room // 4
-        return cls(summary, recalled, room - summary - recalled)
 
 
 def _leaving(
