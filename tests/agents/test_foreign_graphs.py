@@ -20,10 +20,11 @@ from langgraph.types import Command, RetryPolicy, interrupt
 from openai import AsyncOpenAI, RateLimitError
 
 from tests.support.recording import Recording
-from treadle.agents import instrument
+from treadle.agents import Agent, instrument
 from treadle.core import _scope, boundary
 from treadle.core.calls import CallKind, Effect, Outcome, Permit
 from treadle.core.errors import BoundaryError, ConfigError, ToolError
+from treadle.runtime import Runtime
 from treadle.runtime.testing import ScriptedOpenAI, call, calls, rate_limited, say
 
 SUM = [calls(call("add", a=2, b=2), call("add", a=3, b=3)), say("It is 4 and 6.")]
@@ -462,10 +463,34 @@ def test_a_process_without_foreign_graphs_is_left_alone():
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 doors = BaseTool.run, BaseTool.arun, BaseChatModel.astream, BaseChatModel._agenerate_with_cache
-from treadle.agents import instrument
+from treadle.agents import Agent, instrument
 now = BaseTool.run, BaseTool.arun, BaseChatModel.astream, BaseChatModel._agenerate_with_cache
 assert doors == now
 instrument(); instrument()
 assert BaseTool.run.__wrapped__ is doors[0]
 """
     subprocess.run([sys.executable, "-c", source], check=True, timeout=60)
+
+
+GRAPH = """
+from langchain.agents import create_agent
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+
+@tool
+def add(a: int, b: int) -> int:
+    "Add two numbers."
+    return a + b
+
+graph = create_agent(ChatOpenAI(model="gpt-5-mini", base_url="{url}", api_key="k"), [add])
+"""
+
+
+async def test_the_runtime_counts_what_a_projects_own_graph_calls(redis_url, tmp_path):
+    with ScriptedOpenAI(SUM, api_key="k") as server:
+        (tmp_path / "mine.py").write_text(GRAPH.format(url=server.base_url), "utf-8")
+        async with Runtime.open(redis_url, tmp_path) as rt:
+            reply = await rt.ask(Agent(name="mine", graph="mine.py:graph"), "2 and 2? 3 and 3?")
+    assert reply.text == "It is 4 and 6."
+    assert (reply.usage.model_calls, reply.usage.tool_calls) == (2, 2)
+    assert reply.usage.input_tokens == server.billed.input_tokens
