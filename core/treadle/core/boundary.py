@@ -364,6 +364,7 @@ async def _cut_off(call: Call, deadline: float | None) -> AsyncIterator[None]:
             raise
         raise BudgetExceededError(
             f"the run's time was up while {call.name!r} was called, so the call was cut off.",
+            unit="seconds",
             hint="Raise 'seconds' in the agent's budget.",
         ) from error
 

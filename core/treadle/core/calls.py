@@ -40,6 +40,10 @@ class CallKind(StrEnum):
     number, how much of the budget was left. It costs nothing and is told to nobody."""
 
 
+CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+"""The options of a model call that say how long its answer may be."""
+
+
 class Purpose(StrEnum):
     """What the text of a model call is for."""
 
@@ -86,11 +90,13 @@ class ModelLimits:
         price: what its tokens cost; ``None`` when that is not known.
         max_output_tokens: how long its answer may be as configured; ``None`` when nothing says so.
         caps_output: whether it can be told, call by call, how long its answer may be.
+        attempts: how often its client may send a request, where it repeats it by itself.
     """
 
     price: Price | None = None
     max_output_tokens: int | None = None
     caps_output: bool = False
+    attempts: int = 1
 
 
 @dataclass(frozen=True)

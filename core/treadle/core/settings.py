@@ -124,13 +124,16 @@ class ToolSettings(_Section):
 
 
 class RunSettings(_Section):
-    """What is kept of runs.
+    """How runs are kept and executed.
 
     Attributes:
         keep_days: how long a run and its journal are kept after they were last written to.
+        lease_seconds: how soon the thread of a process that died is free again. A process that
+            stands still for longer loses its run.
     """
 
     keep_days: float = Field(default=30, gt=0, le=36_500)
+    lease_seconds: float = Field(default=10, ge=1, le=3_600)
 
 
 class BudgetSettings(_Section):
@@ -154,7 +157,7 @@ class Settings(_Section):
         redis: where Redis is.
         models: model profiles by name.
         tools: settings of the tools.
-        runs: what is kept of runs.
+        runs: how runs are kept and executed.
         budget: what all runs may use together.
     """
 

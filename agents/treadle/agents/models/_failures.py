@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from langchain_core import exceptions as langchain_errors
 
-from treadle.core.errors import BrokenAnswerError, ModelError, TreadleError
+from treadle.core.errors import (
+    BrokenAnswerError,
+    ModelError,
+    ModelUnavailableError,
+    TreadleError,
+)
 
 if TYPE_CHECKING:
     from treadle.agents.models._gated import ModelInfo
@@ -35,7 +43,8 @@ def explained(info: ModelInfo) -> Iterator[Attempt]:
 
     Raises:
         BrokenAnswerError: the answer broke off or could not be read; another attempt may do.
-        ModelError: anything else, after the client's own retries.
+        ModelUnavailableError: the provider is busy, failing or out of reach.
+        ModelError: anything else.
     """
     attempt = Attempt()
     try:
@@ -47,6 +56,10 @@ def explained(info: ModelInfo) -> Iterator[Attempt]:
             raise _broken(error, info) from error
         raise _explain(error, info) from error
 
+
+_REFUSED, _SERVER_FAILED = 400, 500
+_REPEATED = {408, 409, 429}
+_UNCERTAIN = {408, 409, 499}
 
 _CONNECTION_LOST = (langchain_errors.ModelConnectionError, langchain_errors.ModelTimeoutError)
 
@@ -112,11 +125,66 @@ def _explain(error: Exception, info: ModelInfo) -> ModelError:
         "variable": info.key_variable or "that holds it",
         "detail": _detail(error),
     }
+    is_free = _is_free(error)
     is_too_long = getattr(error, "code", None) == "context_length_exceeded"
     for kind, message, hint in _EXPLANATIONS:
         if isinstance(error, kind) or (is_too_long and kind is _TOO_LONG):
-            return ModelError(f"{info.name}: {message.format(**words)}", hint=hint.format(**words))
+            said = f"{info.name}: {message.format(**words)}"
+            advice = hint.format(**words)
+            if not _may_be_repeated(error):
+                return ModelError(said, hint=advice, is_free=is_free)
+            return ModelUnavailableError(
+                said, hint=advice, is_free=is_free, retry_after_seconds=_retry_after(error)
+            )
     return _broken(error, info)
+
+
+def _headers(error: Exception) -> Mapping[str, str]:
+    headers: Mapping[str, str] = getattr(getattr(error, "response", None), "headers", None) or {}
+    return headers
+
+
+def _may_be_repeated(error: Exception) -> bool:
+    """Tell whether another attempt may succeed: as the provider says, or else by its status."""
+    if (advice := _headers(error).get("x-should-retry")) in {"true", "false"}:
+        return advice == "true"
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return status in _REPEATED or status >= _SERVER_FAILED
+    return isinstance(error, _CONNECTION_LOST)
+
+
+def _is_free(error: Exception) -> bool:
+    """Tell whether it is certain that nothing was generated.
+
+    A refusal by status is one before generation; a timeout or a failure of the server is not. A
+    connection that was never made carried nothing.
+    """
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return _REFUSED <= status < _SERVER_FAILED and status not in _UNCERTAIN
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in {"ConnectError", "ConnectTimeout"}:
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Return how many seconds the provider asked to wait.
+
+    Source: RFC 9110, section 10.2.3; ``retry-after-ms`` is OpenAI's own.
+    """
+    headers = _headers(error)
+    for name, divisor in (("retry-after-ms", 1000), ("retry-after", 1)):
+        with suppress(ValueError, OverflowError):
+            seconds = float(headers[name]) / divisor if name in headers else math.nan
+            if math.isfinite(seconds):
+                return seconds
+    with suppress(TypeError, ValueError, OverflowError):
+        return parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time()
+    return None
 
 
 def _broken(error: Exception, info: ModelInfo) -> BrokenAnswerError:

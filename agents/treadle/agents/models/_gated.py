@@ -1,9 +1,11 @@
 """Sending a LangChain chat model's calls through the boundary."""
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -14,9 +16,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from treadle.agents.models._failures import Attempt, explained
+from treadle.agents.models._limits import foreign_limits
+from treadle.agents.models._retries import Retries
 from treadle.core import boundary
 from treadle.core.boundary import Execution
-from treadle.core.calls import CallKind, CallSpec, Effect, Purpose
+from treadle.core.calls import CAPS, CallKind, CallSpec, Effect, ModelLimits, Purpose
+from treadle.core.errors import ModelUnavailableError
 from treadle.core.usage import Price, Usage, model_call_usage
 
 M = TypeVar("M", bound=BaseChatModel)
@@ -33,6 +38,8 @@ class ModelInfo:
         base_url: the address it is asked at, where that was configured.
         is_foreign: whether it was made by a graph not written for Treadle, which knows its
             provider's errors and must get them as they are.
+        limits: what bounds the cost of a call, beside the price.
+        max_retries: how often an attempt that failed is repeated.
     """
 
     name: str
@@ -40,6 +47,8 @@ class ModelInfo:
     key_variable: str = ""
     base_url: str = ""
     is_foreign: bool = False
+    limits: ModelLimits = field(default_factory=ModelLimits)
+    max_retries: int = 0
 
 
 def through_boundary(model: M, info: ModelInfo) -> M:
@@ -66,7 +75,9 @@ def send_through_boundary(model: BaseChatModel) -> None:
     name = known.get("ls_model_name") or ""
     kind = type(model).__name__
     model.__dict__["treadle_info"] = ModelInfo(
-        f"{known.get('ls_provider') or kind}:{name}" if name else kind, is_foreign=True
+        f"{known.get('ls_provider') or kind}:{name}" if name else kind,
+        is_foreign=True,
+        limits=foreign_limits(model),
     )
     model.__class__ = _gated(type(model))
 
@@ -110,14 +121,21 @@ class _Generates(_Door):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
-        def execute(_: Execution) -> AIMessage:
+        def execute(execution: Execution) -> AIMessage:
+            sent = _capped(options, execution)
             with _explained(self), boundary.suspended():
                 whole = super(_Generates, self)._generate(  # type: ignore[safe-super]
-                    messages, stop, **options
+                    messages, stop, **sent
                 )
                 return _message(whole)
 
-        return _result(boundary.call(_spec(self, messages, stop, options), execute, _usage(self)))
+        spec = _spec(self, messages, stop, options)
+        retries = Retries(info_of(self).max_retries)
+        while True:
+            try:
+                return _result(boundary.call(spec, execute, _usage(self)))
+            except ModelUnavailableError as error:
+                time.sleep(retries.next_wait(error))
 
     async def _agenerate(
         self,
@@ -128,14 +146,20 @@ class _Generates(_Door):
     ) -> ChatResult:
         async def execute(execution: Execution) -> AIMessage:
             with _explained(self), boundary.suspended():
-                if _is_streamed(self, execution):
-                    pieces = self._astream(messages, stop, **options)
-                    return _message(await agenerate_from_stream(_watched(pieces, execution)))
-                whole = super(_Generates, self)._agenerate(messages, stop, **options)
+                if execution.is_watched and isinstance(self, _StreamsAsync):
+                    pieces = self._pieces(messages, stop, options, execution)
+                    return _message(await agenerate_from_stream(pieces))
+                sent = _capped(options, execution)
+                whole = super(_Generates, self)._agenerate(messages, stop, **sent)
                 return _message(await whole)
 
         spec = _spec(self, messages, stop, options)
-        return _result(await boundary.acall(spec, execute, _usage(self)))
+        retries = Retries(info_of(self).max_retries)
+        while True:
+            try:
+                return _result(await boundary.acall(spec, execute, _usage(self)))
+            except ModelUnavailableError as error:
+                await asyncio.sleep(retries.next_wait(error))
 
 
 class _Streams(_Door):
@@ -147,14 +171,26 @@ class _Streams(_Door):
         **options: Any,
     ) -> Iterator[ChatGenerationChunk]:
         def stream(execution: Execution) -> Iterator[ChatGenerationChunk]:
-            pieces = super(_Streams, self)._stream(messages, stop, **options)
-            return (_heard(piece, execution) for piece in pieces)
+            sent = _capped(options, execution)
+            with _explained(self) as attempt:
+                for piece in super(_Streams, self)._stream(messages, stop, **sent):
+                    attempt.has_begun = True
+                    yield _heard(piece, execution)
 
         spec = _spec(self, messages, stop, options)
-        with _explained(self) as attempt:
-            for piece in boundary.stream(spec, stream, _joined, _piece, _usage(self)):
-                attempt.has_begun = True
-                yield piece
+        retries, has_begun = Retries(info_of(self).max_retries), False
+        while True:
+            try:
+                with _explained(self):
+                    for piece in boundary.stream(spec, stream, _joined, _piece, _usage(self)):
+                        has_begun = True
+                        yield piece
+            except ModelUnavailableError as error:
+                if has_begun:
+                    raise
+                time.sleep(retries.next_wait(error))
+            else:
+                return
 
 
 class _StreamsAsync(_Door):
@@ -166,14 +202,36 @@ class _StreamsAsync(_Door):
         **options: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         def stream(execution: Execution) -> AsyncIterator[ChatGenerationChunk]:
-            pieces = super(_StreamsAsync, self)._astream(messages, stop, **options)
-            return _watched(pieces, execution)
+            return self._pieces(messages, stop, options, execution)
 
         spec = _spec(self, messages, stop, options)
+        retries, has_begun = Retries(info_of(self).max_retries), False
+        while True:
+            try:
+                with _explained(self):
+                    pieces = boundary.astream(spec, stream, _joined, _piece, _usage(self))
+                    async for piece in pieces:
+                        has_begun = True
+                        yield piece
+            except ModelUnavailableError as error:
+                if has_begun:
+                    raise
+                await asyncio.sleep(retries.next_wait(error))
+            else:
+                return
+
+    async def _pieces(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: dict[str, Any],
+        execution: Execution,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        sent = _capped(options, execution)
         with _explained(self) as attempt:
-            async for piece in boundary.astream(spec, stream, _joined, _piece, _usage(self)):
+            async for piece in super()._astream(messages, stop, **sent):
                 attempt.has_begun = True
-                yield piece
+                yield _heard(piece, execution)
 
 
 def _spec(
@@ -183,7 +241,19 @@ def _spec(
     options: dict[str, Any],
 ) -> CallSpec:
     sent = {"messages": messages, "options": {**options, **({"stop": stop} if stop else {})}}
-    return CallSpec(CallKind.MODEL, info_of(model).name, Effect.READ, sent)
+    info = info_of(model)
+    limits = replace(info.limits, price=info.price)
+    return CallSpec(CallKind.MODEL, info.name, Effect.READ, sent, limits)
+
+
+def _capped(options: dict[str, Any], execution: Execution) -> dict[str, Any]:
+    """Return the options with the answer's length as permitted; LangChain's name of it for OpenAI
+    is the same for both of its APIs."""
+    most = execution.permit.max_output_tokens
+    if most is None:
+        return options
+    kept = {name: value for name, value in options.items() if name not in CAPS}
+    return {**kept, "max_tokens": most}
 
 
 def _usage(model: BaseChatModel) -> Any:
@@ -207,13 +277,6 @@ def _is_streamed(model: BaseChatModel, execution: Execution) -> bool:
 def _explained(model: BaseChatModel) -> AbstractContextManager[Attempt]:
     info = info_of(model)
     return nullcontext(Attempt()) if info.is_foreign else explained(info)
-
-
-async def _watched(
-    pieces: AsyncIterator[ChatGenerationChunk], execution: Execution
-) -> AsyncIterator[ChatGenerationChunk]:
-    async for piece in pieces:
-        yield _heard(piece, execution)
 
 
 def _heard(piece: ChatGenerationChunk, execution: Execution) -> ChatGenerationChunk:

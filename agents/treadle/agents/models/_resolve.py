@@ -9,6 +9,8 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 
 from treadle.agents.models._gated import ModelInfo, through_boundary
+from treadle.agents.models._limits import caps_output
+from treadle.core.calls import ModelLimits
 from treadle.core.errors import ConfigError, UnknownNameError
 from treadle.core.settings import EMBEDDED_MODEL, ModelProfile, Settings
 from treadle.core.usage import Price
@@ -103,7 +105,16 @@ class Models:
             key = _key(profile.model, variable, self._environment) if variable else None
             made = _other_provider(profile, provider, model, key)
             variable = variable or f"{provider.upper()}_API_KEY"
-        info = ModelInfo(profile.model, price, variable, profile.base_url or "")
+        info = ModelInfo(
+            profile.model,
+            price,
+            variable,
+            profile.base_url or "",
+            limits=ModelLimits(
+                max_output_tokens=profile.max_output_tokens, caps_output=caps_output(made)
+            ),
+            max_retries=profile.max_retries,
+        )
         return through_boundary(made, info)
 
     def _openai(self, profile: ModelProfile, model: str, key: Any) -> BaseChatModel:
@@ -118,7 +129,7 @@ class Models:
             api_key=key,
             base_url=profile.base_url,
             timeout=profile.timeout_seconds,
-            max_retries=profile.max_retries,
+            max_retries=0,  # A repeated attempt is a call of its own, so it is made by `Retries`.
             max_completion_tokens=profile.max_output_tokens,
             temperature=profile.temperature,
             stream_usage=True,
@@ -138,7 +149,7 @@ def _other_provider(profile: ModelProfile, provider: str, model: str, key: Any) 
 
     options: dict[str, Any] = {
         "timeout": profile.timeout_seconds,
-        "max_retries": profile.max_retries,
+        "max_retries": 0,
         "max_tokens": profile.max_output_tokens,
         "temperature": profile.temperature,
         "base_url": profile.base_url,

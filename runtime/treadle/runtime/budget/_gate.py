@@ -158,7 +158,9 @@ class BudgetGate:
         left = self._deadline - self._clock()
         if left <= 0:
             raise BudgetExceededError(
-                "the run's time is up.", hint="Raise 'seconds' in the agent's budget."
+                "the run's time is up.",
+                unit="seconds",
+                hint="Raise 'seconds' in the agent's budget.",
             )
         return left
 
@@ -201,7 +203,7 @@ class BudgetGate:
 
     async def _flush(self) -> None:
         pending, self._pending = self._pending, []
-        with suppress(RedisError):  # What is not settled stays reserved: too much, never too little.
+        with suppress(RedisError):  # What is not settled stays reserved.
             await self._ledger.exchange(pending, [])
 
 

@@ -182,6 +182,7 @@ def check(account: Account, wanted: Wanted, reply: Reply) -> None:
         f"the {account.title}'s budget of {state.limits.shown(unit)} does not allow this call: "
         f"{state.spent.shown(unit)} are spent, {state.reserved.shown(unit)} reserved, and it may "
         f"need {wanted.holding(wanted.least).shown(unit)}.",
+        unit=unit,
         hint=f"Raise {unit!r} in the budget.",
     )
 

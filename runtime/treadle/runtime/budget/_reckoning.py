@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from treadle.core.calls import Call, ModelLimits
+from treadle.core.calls import CAPS, Call, ModelLimits
 from treadle.core.headroom import Headroom
 from treadle.core.usage import Price
 from treadle.runtime.budget._account import AccountUsage
@@ -17,8 +17,6 @@ ANSWER_TOKENS = 16_384
 
 LEAST_ANSWER_TOKENS = 64
 """An answer that could not be longer than this is not asked for."""
-
-_CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 
 def tool_wanted() -> Wanted:
@@ -44,14 +42,16 @@ def wanted_for(call: Call, bound: Bound) -> tuple[Wanted, str]:
     usd = None
     if price is not None and sent is not None and (output is not None or not _output(price)):
         usd = _nano_usd(price, sent, output or 0)
-    return Wanted(Amounts(1, 0, sent, output, total, usd)), why
+    times = limits.attempts
+    many = (None if n is None else n * times for n in (sent, output, total, usd))
+    return Wanted(Amounts(1, 0, *many)), why
 
 
 def _answer(limits: ModelLimits, options: Any) -> tuple[int | None, str]:
     """Return how long the answer may be as things are, or ``None`` and why nobody can tell."""
     if options.get("n") not in {None, 1}:
         return None, "Several answers are asked for at once."
-    asked = [options[name] for name in _CAPS if isinstance(options.get(name), int)]
+    asked = [options[name] for name in CAPS if isinstance(options.get(name), int)]
     known = [*asked, *([limits.max_output_tokens] if limits.max_output_tokens else [])]
     if known:
         return min(known), ""
