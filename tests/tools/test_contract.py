@@ -147,12 +147,12 @@ async def test_anything_json_can_hold_may_be_returned():
     assert (await called(data)).text == '{"é": [1, null]}'
 
 
-def test_every_shipped_tool_is_made_and_declares_that_it_only_reads(tmp_path):
+def test_every_shipped_tool_is_made_and_declares_what_it_does(tmp_path):
     context = ToolContext(tmp_path, Settings(), redis=None)
     for name in shipped_tools():
         made = build_tool(name, context)
         assert made.name == name
-        assert made.effect is Effect.READ
+        assert made.effect is (Effect.KEYED if name == "remember" else Effect.READ)
         assert made.description
 
 

@@ -1,10 +1,12 @@
 """Reasoning graphs: patterns of nodes that use a model as their engine.
 
 Each pattern is a function from `GraphParts` (model, tools, prompt) and its own options to a
-compiled LangGraph graph that runs with or without the runtime.
+compiled LangGraph graph that runs with or without the runtime. `extract_facts` finds, after a run,
+what a person said that is worth remembering.
 """
 
 from treadle.graphs._drawing import to_mermaid, to_svg
+from treadle.graphs._extraction import extract_facts
 from treadle.graphs._guards import STOPPED, partial_answer
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs._registry import build_graph, pattern_names
@@ -20,6 +22,7 @@ __all__ = [
     "ThoughtState",
     "build_graph",
     "chain_of_thought",
+    "extract_facts",
     "partial_answer",
     "pattern_names",
     "react",

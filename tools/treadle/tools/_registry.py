@@ -32,11 +32,13 @@ class ToolContext:
 _SHIPPED = {
     "calculate": "treadle.tools.calculate",
     "current_time": "treadle.tools.current_time",
+    "recall_memory": "treadle.tools.memory:build_recall_memory",
+    "remember": "treadle.tools.memory:build_remember",
     "search_documents": "treadle.tools.documents",
     "web_search": "treadle.tools.web_search",
     "wikipedia": "treadle.tools.wikipedia",
 }
-"""The module of each shipped tool; its ``build(context)`` makes the tool."""
+"""The module of each shipped tool, and where it is not ``build(context)``, what makes it there."""
 
 
 def shipped_tools() -> list[str]:
@@ -60,7 +62,8 @@ def build_tool(name: str, context: ToolContext) -> BaseTool:
     if name not in _SHIPPED:
         hint = "A tool of your own is named as 'path.py:function'."
         raise UnknownNameError("tool", name, _SHIPPED, hint=hint)
-    build: Callable[[ToolContext], BaseTool] = import_module(_SHIPPED[name]).build
+    module, _, function = _SHIPPED[name].partition(":")
+    build: Callable[[ToolContext], BaseTool] = getattr(import_module(module), function or "build")
     return build(context)
 
 

@@ -76,7 +76,11 @@ class Facts:
         return await self.keep(Fact.of(text, about, said_at=said_at, source=source, id=id))
 
     async def keep(self, new: Fact) -> Fact:
-        """Keep a fact as `remember` does; ``until`` follows from the others."""
+        """Keep a fact as `remember` does; ``until`` follows from the others.
+
+        Raises:
+            RunError: others kept writing about the same thing.
+        """
         key = thing(new.about)
         for _ in range(_ATTEMPTS):
             held, same = await self._known(key, new.id)
@@ -121,7 +125,11 @@ class Facts:
         return in_order(facts)
 
     async def forget(self, about: str) -> int:
-        """Remove every fact about a thing, and return how many there were."""
+        """Remove every fact about a thing, and return how many there were.
+
+        Raises:
+            RunError: others kept writing about the same thing.
+        """
         key = thing(about)
         for _ in range(_ATTEMPTS):
             held, _ = await self._known(key, "")
