@@ -1,13 +1,20 @@
 """What a turn of a long thread costs, for our saver and its peers, in one table.
 
-``python -m benchmarks.memory.saver_turns [turns]``: a plain ``add_messages`` graph with one node,
-messages of 500 characters. Each saver runs in a process of its own, on a store of its own. A peer
-that is not installed is named and left out; they are no dependency, so run this with an
-interpreter that has them beside treadle.
+A plain ``add_messages`` graph with one node, messages of 500 characters. Each saver runs in a
+process of its own, on a store of its own. The peers are no dependency; with an environment that
+has them beside treadle::
 
-Columns: what the store holds in the end; bytes a turn adds around turn 10 and at the end; CPU of
-the client, and wall time, of a turn likewise (medians, in ms); round trips of a turn; CPU and wall
-of the first ``get_state`` of a saver that has not seen the thread, in ms.
+    python -m venv /tmp/peers
+    /tmp/peers/bin/pip install -e . langgraph-checkpoint-sqlite langgraph-checkpoint-postgres \\
+        "psycopg[binary]" langgraph-checkpoint-plainredis "langgraph-checkpoint-aws[valkey]"
+    /tmp/peers/bin/python -m benchmarks.memory.saver_turns [turns]
+
+One that is not installed is named and left out; PostgreSQL needs its server (Debian: postgresql).
+
+Columns: what the store holds after so many turns; bytes a turn adds around turn 10 and at the end;
+CPU of the client, and wall time, of a turn around turn 10 and of a turn after the last (medians,
+in ms, of alternating turns); their ratio for the CPU; round trips of a turn; CPU and wall of the
+first ``get_state`` of a saver that has not seen the thread, in ms.
 """
 
 import json
@@ -17,8 +24,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 from benchmarks.memory.saver_peers import SAVERS, AbsentError, Opened
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -27,7 +35,8 @@ from langgraph.graph import START, StateGraph, add_messages
 TURNS = 400
 LENGTH = 500
 EARLY = range(5, 16)
-THREAD: Any = {"configurable": {"thread_id": "t"}}
+YOUNG: Any = {"configurable": {"thread_id": "young"}}
+OLD: Any = {"configurable": {"thread_id": "old"}}
 
 
 class Chat(TypedDict):
@@ -51,23 +60,19 @@ def measured(opened: Opened, turns: int) -> dict[str, Any]:
     """Return the figures of one saver."""
     late = range(turns - 19, turns + 1)
     sizes: dict[int, int] = {}
-    cpu: list[float] = [0]
-    wall: list[float] = [0]
-    trips: list[int] = [0]
     talking = graph(opened.fresh())
     for turn in range(1, turns + 1):
-        before = opened.round_trips() if opened.round_trips else 0
-        cpu_start, wall_start = time.process_time(), time.perf_counter()
-        talking.invoke({"messages": [HumanMessage(text())]}, THREAD)
-        cpu.append(time.process_time() - cpu_start)
-        wall.append(time.perf_counter() - wall_start)
-        trips.append(opened.round_trips() - before if opened.round_trips else 0)
+        talk(talking, OLD)
         if turn in (EARLY[0] - 1, EARLY[-1], late[0] - 1, late[-1]):
             sizes[turn] = opened.size()
     cold = graph(opened.fresh())
-    cpu_start, wall_start = time.process_time(), time.perf_counter()
-    assert len(cold.get_state(THREAD).values["messages"]) == 2 * turns
-    cold_cpu, cold_wall = time.process_time() - cpu_start, time.perf_counter() - wall_start
+    started = time.process_time(), time.perf_counter()
+    assert len(cold.get_state(OLD).values["messages"]) == 2 * turns
+    cold_cpu, cold_wall = time.process_time() - started[0], time.perf_counter() - started[1]
+
+    # Turns of a young and of the old thread alternate, so that a busy machine slows both alike.
+    costs = [(cost(opened, talking, YOUNG), cost(opened, talking, OLD)) for _ in range(EARLY[-1])]
+    young, old = zip(*costs[EARLY[0] - 1 :], strict=True)
 
     def bytes_per_turn(span: range) -> float:
         return (sizes[span[-1]] - sizes[span[0] - 1]) / len(span)
@@ -76,18 +81,39 @@ def measured(opened: Opened, turns: int) -> dict[str, Any]:
         "bytes": sizes[turns],
         "bytes_early": bytes_per_turn(EARLY),
         "bytes_late": bytes_per_turn(late),
-        "cpu_early": median_ms(cpu, EARLY),
-        "cpu_late": median_ms(cpu, late),
-        "wall_early": median_ms(wall, EARLY),
-        "wall_late": median_ms(wall, late),
-        "trips": statistics.median(trips[late[0] :]) if opened.round_trips else None,
+        "cpu_early": median_ms(turn.cpu for turn in young),
+        "cpu_late": median_ms(turn.cpu for turn in old),
+        "wall_early": median_ms(turn.wall for turn in young),
+        "wall_late": median_ms(turn.wall for turn in old),
+        "trips": statistics.median(turn.trips for turn in old) if opened.round_trips else None,
         "cold_cpu": cold_cpu * 1000,
         "cold_wall": cold_wall * 1000,
     }
 
 
-def median_ms(seconds: list[float], span: range) -> float:
-    return statistics.median(seconds[turn] for turn in span) * 1000
+def talk(talking: Any, thread: Any) -> None:
+    talking.invoke({"messages": [HumanMessage(text())]}, thread)
+
+
+class Cost(NamedTuple):
+    """What one turn took, in seconds and round trips."""
+
+    cpu: float
+    wall: float
+    trips: int
+
+
+def cost(opened: Opened, talking: Any, thread: Any) -> Cost:
+    """Return what a turn of ``thread`` takes."""
+    trips = opened.round_trips or (lambda: 0)
+    before = time.process_time(), time.perf_counter(), trips()
+    talk(talking, thread)
+    after = time.process_time(), time.perf_counter(), trips()
+    return Cost(after[0] - before[0], after[1] - before[1], after[2] - before[2])
+
+
+def median_ms(seconds: Iterable[float]) -> float:
+    return statistics.median(seconds) * 1000
 
 
 def one(name: str, turns: int) -> dict[str, Any]:
@@ -109,6 +135,7 @@ def row(name: str, figures: dict[str, Any]) -> str:
         f"{name:<20} {figures['bytes'] / 1e6:>8.2f} MB"
         f" {figures['bytes_early']:>9,.0f} {figures['bytes_late']:>10,.0f}"
         f" {figures['cpu_early']:>7.2f} {figures['cpu_late']:>8.2f}"
+        f" {figures['cpu_late'] / figures['cpu_early']:>5.2f}"
         f" {figures['wall_early']:>7.2f} {figures['wall_late']:>8.2f}"
         f" {trips:>6} {figures['cold_cpu']:>9.1f} {figures['cold_wall']:>9.1f}"
     )
@@ -120,8 +147,8 @@ def main() -> None:
     print(f"{turns} turns, 500-character messages")
     print(
         f"{'saver':<20} {'stored':>11} {'B/turn@10':>9} {f'@{turns}':>10} {'CPU@10':>7}"
-        f" {f'@{turns}':>8} {'wall@10':>7} {f'@{turns}':>8} {'trips':>6} {'cold CPU':>9}"
-        f" {'cold wall':>9}"
+        f" {f'@{turns}':>8} {'ratio':>5} {'wall@10':>7} {f'@{turns}':>8} {'trips':>6}"
+        f" {'cold CPU':>9} {'cold wall':>9}"
     )
     for name in SAVERS:
         command = [sys.executable, "-m", __spec__.name, "--one", name, str(turns)]

@@ -2,8 +2,6 @@
 
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -13,6 +11,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, StateGraph
 
 from tests.memory.saver.graphs import Chat, chat_graph, said, thread
+from tests.support.fake_redis import bulk, fake_redis
 from tests.support.redis_servers import RedisServer, packaged_binary, running_server
 from tests.support.waiting import wait_until
 from treadle.core.errors import ConfigError, InputError, RedisError
@@ -240,53 +239,11 @@ def test_a_copy_onto_a_thread_that_exists(saver: RedisSaver) -> None:
     assert graph.get_state(thread("one")).values == live
 
 
-class OldServer:
-    """A server that says it is Redis 5."""
-
-    def __init__(self, path: Path) -> None:
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(str(path))
-        self.listener.listen()
-        self.worker = threading.Thread(target=self._serve)
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self.listener.accept()
-                with connection, connection.makefile("rb") as lines:
-                    self._answer(connection, lines)
-
-    def _answer(self, connection: socket.socket, lines: Any) -> None:
-        while header := lines.readline():
-            parts = []
-            for _ in range(int(header[1:])):
-                size = int(lines.readline()[1:])
-                parts.append(lines.read(size + 2)[:-2].upper())
-            if parts[0] == b"INFO":
-                body = b"# Server\r\nredis_version:5.0.7\r\n"
-                connection.sendall(b"$%d\r\n%s\r\n" % (len(body), body))
-            elif parts[0] in (b"HELLO", b"EVALSHA"):
-                connection.sendall(b"-ERR unknown command\r\n")
-            else:
-                connection.sendall(b"+OK\r\n")
-
-
-@contextmanager
-def old_server(path: Path) -> Iterator[Path]:
-    old = OldServer(path)
-    old.worker.start()
-    try:
-        yield path
-    finally:
-        old.listener.shutdown(socket.SHUT_RDWR)
-        old.listener.close()
-        old.worker.join()
-
-
-def test_a_server_that_is_too_old(short_tmp_path: Path) -> None:
+def test_a_server_that_is_too_old() -> None:
+    answers = {"INFO": bulk("# Server\r\nredis_version:5.0.7\r\n"), "CLIENT": "+OK\r\n"}
     with (
-        old_server(short_tmp_path / "s") as path,
-        redis.Redis(unix_socket_path=str(path), protocol=2, retry=None) as client,
+        fake_redis(answers) as url,
+        redis.Redis.from_url(url, protocol=2, retry=None) as client,
         pytest.raises(RedisError, match=r"version 5\.0\.7.*6\.2 or later.*Upgrade"),
     ):
         RedisSaver(client).get_tuple(thread())

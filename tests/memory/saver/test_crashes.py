@@ -145,7 +145,9 @@ def test_what_a_client_knew_is_forgotten_while_it_waits(
 
 @pytest.fixture
 def durable_redis(short_tmp_path: Path) -> Iterator[RedisServer]:
-    with running_server(packaged_binary(), short_tmp_path, appendonly="yes") as server:
+    # With everysec, Redis may acknowledge a write before it gave it to the operating system.
+    settings = {"appendonly": "yes", "appendfsync": "always"}
+    with running_server(packaged_binary(), short_tmp_path, **settings) as server:
         yield server
 
 

@@ -1,5 +1,6 @@
 """What leaves Redis, when, and that nothing else does."""
 
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +14,9 @@ from tests.memory.saver.graphs import chat_graph, said, texts, thread
 from tests.support.key_leaks import KeyLeaks
 from tests.support.redis_servers import RedisServer
 from tests.support.waiting import wait_until
-from treadle.core.errors import ConfigError
+from treadle.core.errors import ConfigError, InputError
 from treadle.memory.saver import RecordError, RedisSaver
+from treadle.memory.saver import _upkeep as upkeep
 
 HOUR = timedelta(hours=1)
 
@@ -159,3 +161,48 @@ def test_an_evicted_key_is_told(client: redis.Redis, saver: RedisSaver) -> None:
         client.delete(f"treadle:main:{{t}}:{part}")
         with pytest.raises(RecordError, match=r"evicted.*noeviction"):
             RedisSaver(client).get_tuple(thread())
+
+
+def test_a_copy_that_was_cut_short_leaves_nothing_for_long(
+    client: redis.Redis, saver: RedisSaver
+) -> None:
+    graph = chat_graph(saver)
+    graph.invoke(said("hello"), thread())
+    operation = upkeep.copy(saver._context, "t", "copy")
+    driver = saver._connection.driver
+    request = next(operation)
+    for _ in range(3):
+        reply = driver._perform(request)  # type: ignore[attr-defined]
+        request = operation.send(reply)
+    operation.close()
+    assert graph.get_state(thread("copy")).values == {}
+    left = list(client.scan_iter(match="*{copy}*"))
+    assert left
+    assert all(0 < client.ttl(key) <= 3600 for key in left)
+    saver.copy_thread("t", "copy")
+    assert graph.get_state(thread("copy")).values == graph.get_state(thread()).values
+
+
+def resumed(operation: Any, request: Any) -> Any:
+    """Go on with an operation that already made its first request."""
+    while True:
+        request = operation.send((yield request))
+
+
+def test_a_thread_that_begins_while_it_is_copied_to_stays_whole(saver: RedisSaver) -> None:
+    graph = chat_graph(saver)
+    graph.invoke(said("hello"), thread())
+    operation = upkeep.copy(saver._context, "t", "copy")
+    first = next(operation)
+    live = graph.invoke(said("mine"), thread("copy"))
+    with pytest.raises(InputError, match="'copy' exists already"):
+        saver._run(resumed(operation, first))
+    assert graph.get_state(thread("copy")).values == live
+
+
+def test_savers_that_share_a_seed_do_not_share_versions(saver: RedisSaver) -> None:
+    versions = set()
+    for _ in range(2):
+        random.seed(1)
+        versions.add(saver.get_next_version(None, None))
+    assert len(versions) == 2

@@ -16,7 +16,17 @@ from treadle.memory._keys import (
     thread_root,
 )
 
-__all__ = ["MAX_ID_LENGTH", "KeySpace", "Place", "ThreadKeys", "checked_id", "decoded", "encoded"]
+__all__ = [
+    "FENCE",
+    "MAX_ID_LENGTH",
+    "PARTS",
+    "KeySpace",
+    "Place",
+    "ThreadKeys",
+    "checked_id",
+    "decoded",
+    "encoded",
+]
 
 MAX_NAMESPACE_LENGTH = 8192
 # LangGraph keeps what begins with two underscores out of metadata and traces.
@@ -42,13 +52,17 @@ class ThreadKeys:
         """The keys themselves."""
         return tuple(f"{self.root}:{part}" for part in PARTS)
 
+    def collected(self, name: str) -> "ThreadKeys":
+        """Return the keys a copy is collected under until it is complete and becomes this one."""
+        return ThreadKeys(self.thread_id, f"{self.root}:copy:{name}")
+
     @property
     def fence(self) -> str:
         """The key that says whose writes are accepted. The saver reads it and never writes it."""
         return f"{self.root}:fence"
 
     def guarded(self, token: str) -> tuple[str, ...]:
-        """The keys, and the fence's where there is a token to compare with it."""
+        """Return the keys, and the fence's where there is a token to compare with it."""
         return (*self.keys, self.fence) if token else self.keys
 
 

@@ -21,6 +21,7 @@ _REMOVE = _load("remove")
 _DELETE = _load("delete")
 _EXPORT = _load("export")
 _IMPORT = _load("import")
+_ADOPT = _load("adopt")
 
 
 def put(
@@ -120,8 +121,12 @@ def export(thread: ThreadKeys) -> ScriptCall:
 
 
 def import_part(
-    thread: ThreadKeys, *, ttl_ms: int, part: str, is_first: bool, entries: Sequence[bytes]
+    collected: ThreadKeys, *, ttl_ms: int, part: str, entries: Sequence[bytes]
 ) -> ScriptCall:
-    """Write a part of an exported thread. Replies ``b"ok"`` or ``b"occupied"``."""
-    order = "first" if is_first else "more"
-    return ScriptCall(_IMPORT, thread.keys, (ttl_ms, part, order, *entries))
+    """Collect a part of an exported thread. Replies ``b"ok"``."""
+    return ScriptCall(_IMPORT, collected.keys, (ttl_ms, part, *entries))
+
+
+def adopt(thread: ThreadKeys, collected: ThreadKeys, *, ttl_ms: int) -> ScriptCall:
+    """Make what was collected the thread, all at once. Replies ``b"ok"`` or ``b"occupied"``."""
+    return ScriptCall(_ADOPT, thread.keys + collected.keys, (ttl_ms,))

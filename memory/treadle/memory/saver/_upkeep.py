@@ -9,13 +9,14 @@ from treadle.core.errors import InputError
 from treadle.memory._codec import naming
 from treadle.memory._lua import FindKeys
 from treadle.memory.saver import _scripts as scripts
-from treadle.memory.saver._keys import Place, ThreadKeys, checked_id, decoded, encoded
+from treadle.memory.saver._keys import PARTS, Place, ThreadKeys, checked_id, decoded, encoded
 from treadle.memory.saver._operations import Context, Operation, fresh_id, load
 from treadle.memory.saver._reading import where
 from treadle.memory.saver._records import Header, read_checkpoint
 
 _CHUNK_BYTES = 8 << 20
 _CHUNK_ENTRIES = 10_000
+_COPY_TTL_MS = 3_600_000  # how long a copy that was cut short takes up room
 
 
 def find_threads(context: Context) -> Operation[list[str]]:
@@ -165,26 +166,20 @@ def copy(context: Context, source_id: str, target_id: str) -> Operation[None]:
     """Copy a thread under another id."""
     source = context.space.thread(checked_id("source_thread_id", source_id))
     target = context.space.thread(checked_id("target_thread_id", target_id))
-    idx, *parts = yield scripts.export(source)
-    if not idx:
+    parts = yield scripts.export(source)
+    if not parts[0]:
         return
-    is_first = True
-    for part, entries in zip(("cp", "val", "log", "writes"), parts, strict=True):
+    collected = target.collected(fresh_id())
+    for part, entries in zip(PARTS, parts, strict=True):
         for chunk in _chunks(entries):
-            reply = yield scripts.import_part(
-                target, ttl_ms=context.ttl_ms, part=part, is_first=is_first, entries=chunk
-            )
-            if reply == b"occupied":
-                raise InputError(
-                    f"The thread {target_id!r} exists already.",
-                    hint="Delete it first, or copy to another id.",
-                )
-            is_first = False
+            yield scripts.import_part(collected, ttl_ms=_COPY_TTL_MS, part=part, entries=chunk)
     context.cache.forget(target.root)
-    # Seen only now: a copy that was cut short leaves no thread behind.
-    yield scripts.import_part(
-        target, ttl_ms=context.ttl_ms, part="idx", is_first=False, entries=idx
-    )
+    reply = yield scripts.adopt(target, collected, ttl_ms=context.ttl_ms)
+    if reply == b"occupied":
+        raise InputError(
+            f"The thread {target_id!r} exists already.",
+            hint="Delete it first, or copy to another id.",
+        )
 
 
 def _chunks(entries: Sequence[bytes]) -> Iterator[list[bytes]]:
