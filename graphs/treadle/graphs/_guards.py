@@ -11,11 +11,14 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import Command
 
 from treadle.core.errors import BudgetExceededError, TreadleError
+from treadle.core.headroom import Headroom, headroom
 from treadle.graphs._prompts import prompt
 from treadle.memory.window import aside, since_last_question
 
 STOPPED = "treadle_stopped"
 """The key in an answer's ``response_metadata`` that says why the agent stopped early."""
+
+_NEAR_THE_END = 0.8
 
 _Handler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 _ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
@@ -24,8 +27,9 @@ _ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]
 class LoopGuard(AgentMiddleware[Any, Any]):
     """Ends an agent that repeats itself, takes too many steps or meets its budget.
 
-    It is asked once more for an answer, without tools; if it still gives none, or the budget
-    allows no further call, the answer is what its tools found.
+    Near the end of its budget it is told so. It is asked once more for an answer, without tools;
+    if it still gives none, or the budget allows no further call, the answer is what its tools
+    found.
     """
 
     def __init__(self, repeat_limit: int, max_steps: int) -> None:
@@ -38,11 +42,12 @@ class LoopGuard(AgentMiddleware[Any, Any]):
     ) -> ModelResponse[Any]:
         """Pass the call on, or make it the last one."""
         turn = since_last_question(request.messages)
-        reason = self._reason_to_stop(turn)
+        room = await headroom()
+        reason = self._reason_to_stop(turn) or out_of_room(room)
         try:
-            response = await handler(_without_tools(request) if reason else request)
+            response = await handler(_without_tools(request) if reason else _warned(request, room))
         except BudgetExceededError as error:
-            return _partial(turn, f"budget: {error.message}")
+            return await _last_words(request, turn, handler, error)
         if not reason:
             return response
         answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
@@ -100,6 +105,48 @@ class ToolFailures(AgentMiddleware[Any, Any]):
                 name=request.tool_call["name"],
                 status="error",
             )
+
+
+def out_of_room(room: Headroom | None) -> str:
+    """Return why the next model call must be the last; nothing when it need not."""
+    if room is None or room.model_calls is None or room.model_calls > 1:
+        return ""
+    return f"budget: no call fits after this one; {room.about}"
+
+
+def _warned(request: ModelRequest[Any], room: Headroom | None) -> ModelRequest[Any]:
+    if room is None or room.used < _NEAR_THE_END:
+        return request
+    warning = aside(f"{room.about}. {prompt('hurry')}")
+    return request.override(messages=[*request.messages, warning])
+
+
+async def _last_words(
+    request: ModelRequest[Any],
+    turn: Sequence[BaseMessage],
+    handler: _Handler,
+    error: BudgetExceededError,
+) -> ModelResponse[Any]:
+    """Ask once more with as little as can be sent, where the whole request was too much."""
+    reason = f"budget: {error.message}"
+    if error.unit in {"model_calls", "seconds"} or not turn:
+        return _partial(turn, reason)
+    question, known = turn[0], aside(f"{partial_answer(turn)}\n\n{prompt('finish')}")
+    shortest = request.override(
+        messages=[question, known],  # type: ignore[list-item]
+        system_message=None,
+        tools=[],
+        tool_choice=None,
+    )
+    try:
+        response = await handler(shortest)
+    except BudgetExceededError:
+        return _partial(turn, reason)
+    answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
+    if answer is None or not answer.text.strip():
+        return _partial(turn, reason)
+    answer.response_metadata[STOPPED] = reason
+    return response
 
 
 def _without_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:

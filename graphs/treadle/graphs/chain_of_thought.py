@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict
 
 from treadle.core.boundary import thinking
 from treadle.core.errors import BrokenAnswerError, BudgetExceededError, ConfigError, ModelError
-from treadle.graphs._guards import STOPPED
+from treadle.core.headroom import headroom
+from treadle.graphs._guards import STOPPED, out_of_room, partial_answer
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs._prompts import join, prompt
 from treadle.memory.window import Composed, WindowState, running_thread
@@ -65,6 +66,8 @@ def chain_of_thought(parts: GraphParts, options: ChainOfThoughtOptions | None = 
         )
 
     async def think(state: ThoughtState) -> dict[str, Any]:
+        if out_of_room(await headroom()):
+            return {"reasoning": ""}  # The one call that is left is for the answer.
         system = SystemMessage(join(parts.prompt, prompt("think")))
         composed = await shown(state, system)
         with thinking():
@@ -110,7 +113,7 @@ async def _answer(parts: GraphParts, messages: list[BaseMessage], reasoning: str
         return {"messages": [await _robust(parts.model, parts.fallbacks).ainvoke(messages)]}
     except BudgetExceededError as error:
         stopped = {STOPPED: f"budget: {error.message}"}
-        return {"messages": [AIMessage(reasoning, response_metadata=stopped)]}
+        return {"messages": [AIMessage(reasoning or partial_answer(()), response_metadata=stopped)]}
 
 
 async def _structured(parts: GraphParts, messages: list[BaseMessage]) -> _Answer:
