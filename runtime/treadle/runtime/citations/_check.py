@@ -9,14 +9,15 @@ from treadle.core.sources import LABEL, Citation, Source, Unverified
 from treadle.runtime.citations._evidence import Evidence
 from treadle.runtime.citations._figures import false_figures
 from treadle.runtime.citations._findings import Finding, Span, edited
-from treadle.runtime.citations._quotes import false_quotations
+from treadle.runtime.citations._quotes import judge_quotations
 from treadle.runtime.citations._support import supports
 from treadle.runtime.citations._urls import spans as address_spans
 from treadle.runtime.citations._urls import unknown_addresses
 
 UNKNOWN_SOURCE = "[unknown source]"
 _CODE = re.compile(
-    r"^[ \t]{0,3}(?P<fence>`{3,}|~{3,})[\s\S]*?(?:^[ \t]{0,3}(?P=fence)|\Z)|`[^`\n]+`", re.M
+    r"^[ \t]{0,3}(?P<fence>`{3,}|~{3,})[\s\S]*?(?:^[ \t]{0,3}(?P=fence)|\Z)|`[^`\n]+`",
+    re.MULTILINE,
 )
 
 
@@ -97,9 +98,11 @@ def cite(text: str, sources: Mapping[str, Source]) -> tuple[str, tuple[Citation,
 def _findings(answer: str, evidence: Evidence) -> list[Finding]:
     """Return what fails in an answer, in the order of the text."""
     code: list[Span] = [match.span() for match in _CODE.finditer(answer)]
+    quotes = judge_quotations(answer, code, evidence)
+    checked = [*code, *address_spans(answer), *quotes.proven]
     found = [
         *unknown_addresses(answer, evidence),
-        *false_quotations(answer, code, evidence),
-        *false_figures(answer, [*code, *address_spans(answer)], evidence),
+        *quotes.findings,
+        *false_figures(answer, checked, evidence),
     ]
     return sorted(found, key=lambda finding: finding.edits[0].start)

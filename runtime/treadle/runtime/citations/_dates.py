@@ -11,10 +11,11 @@ _MONTH = rf"(?P<month>{'|'.join(sorted(map(re.escape, MONTHS), key=len, reverse=
 _YEAR = r"(?P<year>[12]\d{3})(?![\d.,]*\d)"
 _DAY = r"(?P<day>[0-3]?\d)(?:st|nd|rd|th|\.|er|º)?"
 _RANGE = r"(?:(?P<first>[0-3]?\d)(?:st|nd|rd|th|\.)?\s?(?:-|\u2013|\u2014|to|and|bis|und)\s?)?"
+_DAY_MONTH = rf"(?<![\w.,]){_RANGE}{_DAY}[ \u00a0-]?(?:\s?(?:of|de)\s)?{_MONTH},?"
 _WRITTEN = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?<![\w.,]){_RANGE}{_DAY}[ \u00a0-]?(?:\s?(?:of|de)\s)?{_MONTH},?(?:[\s-](?:de\s)?{_YEAR})?",
+        rf"{_DAY_MONTH}(?:[\s-](?:de\s)?{_YEAR})?",
         rf"\b{_MONTH}\s{_RANGE}{_DAY}(?![\d:]|[.,]\d|\s?(?:%|am\b|pm\b))(?:,?\s{_YEAR})?",
         rf"\b{_MONTH},?\s(?:of\s|de\s)?{_YEAR}",
     )

@@ -9,7 +9,8 @@ from treadle.core.sources import LABEL, Unverified
 from treadle.runtime.citations._dates import Day, dates, same_day, times
 from treadle.runtime.citations._evidence import CALCULATORS, Evidence
 from treadle.runtime.citations._findings import Cover, Edit, Finding, Span
-from treadle.runtime.citations._numbers import Number, Style, joined_numbers, numbers
+from treadle.runtime.citations._numbers import Hedge, Number, Style, joined_numbers, numbers
+from treadle.runtime.citations._urls import spans as address_spans
 
 # Numbers that order an answer rather than say something: lists, headings, steps, citation marks.
 _STRUCTURE = re.compile(
@@ -21,8 +22,12 @@ _STRUCTURE = re.compile(
 )
 # What an answer counts of itself.
 _OF_ITSELF = frozenset(
-    "fact point reason step way thing example result source passage document article item option "
-    "sentence paragraph section part question bullet key main answer place different".split()
+    re.findall(
+        r"\w+",
+        "fact point reason step way thing example result source passage document article item "
+        "option sentence paragraph section part question bullet key main answer place "
+        "different ",
+    )
 )
 _DOWNWARD = re.compile(
     r"\b(?:below|minus|negative|loss|deficit|fell|fall|drop\w*|declin\w*|decreas\w*|down|lost"
@@ -31,6 +36,18 @@ _DOWNWARD = re.compile(
 )
 _SMALL = 20
 _CLOSE = Fraction(1, 20)
+_VERSION = re.compile(r"(?<![\w.,])[vV]?(\d{1,6}(?:\.\d{1,6}){2,5})(?![\w]|\.\d)")
+_PART_OF_VERSION = re.compile(
+    r"(?:\b[A-Z]\w{1,30}|\b[vV]ersion|\b[rR]elease) [vV]?(\d{1,4}(?:\.\d{1,4})?)(?![\w]|[.,]\d)"
+)
+_HALF = Fraction(1, 2)
+# How far the exact number may lie from a rounded one, in steps of its last digit.
+_REACH = {
+    Hedge.NONE: (-_HALF, _HALF),
+    Hedge.NEAR: (-_HALF, _HALF),
+    Hedge.ABOVE: (Fraction(0), Fraction(1)),
+    Hedge.BELOW: (Fraction(-1), Fraction(0)),
+}
 
 
 class KnownFigures:
@@ -41,6 +58,8 @@ class KnownFigures:
         self._measured: defaultdict[str, set[Fraction]] = defaultdict(set)
         self._counted: defaultdict[str, set[Fraction]] = defaultdict(set)
         self._calculated: set[Fraction] = set()
+        self._ordinals: set[Fraction] = set()
+        self._versions: set[str] = set()
         self._days: set[Day] = set()
         self._minutes: set[int] = set()
         for text in evidence.texts():
@@ -51,23 +70,32 @@ class KnownFigures:
                 self._calculated |= {v for n in numbers(tool.text, style) for v in n.values}
 
     def _learn(self, text: str) -> None:
-        structure = Cover(len(text), (match.span() for match in _STRUCTURE.finditer(text)))
+        taken = Cover(len(text), address_spans(text))
+        for match in _STRUCTURE.finditer(text):
+            taken.add(match.span())
+        for date in dates(text):
+            taken.add(date.span)
+            self._days.update(date.days)
+            self._ordinals.update(Fraction(day) for _, _, day in date.days if day)
+            for year in {year for year, _, _ in date.days if year}:
+                self._add(Number(date.span, (Fraction(year),)))
+        for time in times(text):
+            taken.add(time.span)
+            self._minutes.add(time.minutes)
+        for match in _VERSION.finditer(text):
+            parts = match[1].split(".")
+            self._versions |= {".".join(parts[:size]) for size in range(1, len(parts) + 1)}
         style = Style.of(text)
         if style is Style.UNKNOWN:
             style = Style.ENGLISH
         for number in (*numbers(text, style), *joined_numbers(text)):
-            if not structure.touches(number.span):
+            if not taken.touches(number.span):
                 self._add(number)
-        for date in dates(text):
-            self._days.update(date.days)
-            for year, _, day in date.days:
-                for part, noun in ((year, ""), (day, "day of a month")):
-                    if part is not None:
-                        self._add(Number(date.span, (Fraction(part),), noun=noun))
-        for time in times(text):
-            self._minutes.add(time.minutes)
 
     def _add(self, number: Number) -> None:
+        if number.is_ordinal:
+            self._ordinals.update(number.values)
+            return
         for value in number.values:
             self._seen[value].append(number)
             if number.unit:
@@ -82,10 +110,12 @@ class KnownFigures:
             values = (*values, *(-value for value in values))
         if any(self._has_value(value, number) for value in values):
             return True
+        if number.is_ordinal and number.values[0] in self._ordinals:
+            return True
         if number.is_word:
             # Most number words are not figures; where the evidence counts the same, they are.
             return not self._contradicts(number)
-        return any(self._has_rounded(value, number) for value in values)
+        return self._has_rounded(values[0], number)
 
     def _contradicts(self, number: Number) -> bool:
         if number.is_ordinal or number.values[0] < 2:
@@ -97,14 +127,7 @@ class KnownFigures:
     def _has_value(self, value: Fraction, number: Number) -> bool:
         seen = self._seen.get(value, ())
         if number.unit:
-            dimension, factor = number.unit
-            if value * factor in self._measured.get(dimension, ()):
-                return True
-            if dimension == "share" and value / 100 in self._calculated:
-                return True
-            if any(not one.unit and not one.noun for one in seen):
-                return True
-            return dimension not in self._measured and any(not one.unit for one in seen)
+            return self._has_measure(value, *number.unit)
         if not number.noun or number.noun not in self._counted:
             return bool(seen) or self._is_counted_by_itself(value, number)
         if abs(value) > _SMALL:
@@ -113,20 +136,31 @@ class KnownFigures:
             not one.unit and not one.noun for one in seen
         )
 
+    def _has_measure(self, value: Fraction, dimension: str, factor: Fraction) -> bool:
+        if value * factor in self._measured.get(dimension, ()):
+            return True
+        if dimension == "share" and value / 100 in self._calculated:
+            return True
+        # Tables give numbers alone, and other languages have other words for a unit.
+        seen = self._seen.get(value, ())
+        is_foreign = dimension not in self._measured
+        return any(not one.unit and (is_foreign or not one.noun) for one in seen)
+
     def _is_counted_by_itself(self, value: Fraction, number: Number) -> bool:
         return number.noun in _OF_ITSELF and value <= _SMALL
 
     def _has_rounded(self, value: Fraction, number: Number) -> bool:
         """Tell whether a known number is this one where it was rounded as the text shows."""
         known = self._near(number)
-        if not known:
-            return False
-        half = number.step / 2
-        if number.is_hedged or number.is_scaled:
-            reach = number.step if number.is_hedged else half
+        if number.hedge is not Hedge.NONE or number.is_scaled:
+            low, high = _REACH[number.hedge]
             return any(
-                abs(one - value) <= reach and abs(one - value) <= abs(one) * _CLOSE for one in known
+                low * number.step <= one - value <= high * number.step
+                and abs(one - value) <= abs(one) * _CLOSE
+                for one in known
+                if one != value
             )
+        half = number.step / 2
         if any(abs(one - value) <= half for one in known & self._calculated_for(number)):
             return True
         finer = {one for one in known if (one / number.step).denominator != 1}
@@ -136,7 +170,9 @@ class KnownFigures:
         if not number.unit:
             return set(self._seen)
         dimension, factor = number.unit
-        bare = {v for v, seen in self._seen.items() if any(not one.unit for one in seen)}
+        bare = {
+            v for v, seen in self._seen.items() if any(not (one.unit or one.noun) for one in seen)
+        }
         same = {value / factor for value in self._measured.get(dimension, ())}
         return bare | same | self._calculated_for(number)
 
@@ -152,6 +188,10 @@ class KnownFigures:
         year, month, of_month = day
         is_year_known = year is not None and Fraction(year) in self._seen
         return is_year_known and of_month is not None and (None, month, of_month) in self._days
+
+    def has_version(self, version: str) -> bool:
+        """Tell whether the evidence has a version, such as ``7.2.4``, or a later part of it."""
+        return version in self._versions
 
     def has_time(self, minutes: int, *, is_exact: bool) -> bool:
         """Tell whether the evidence has a time of day."""
@@ -171,30 +211,39 @@ class KnownFigures:
 
 def false_figures(text: str, skipped: list[Span], evidence: Evidence) -> Iterator[Finding]:
     """Yield the numbers, dates and times of an answer that the evidence does not have."""
-    if not re.search(r"\d", text) and not any(True for _ in numbers(text, Style.UNKNOWN)):
-        return
     known = KnownFigures(evidence)
     taken = Cover(len(text), skipped)
     for pattern in (_STRUCTURE, LABEL):
         for match in pattern.finditer(text):
             taken.add(match.span())
+    for span, is_known, reason in _figures(text, known):
+        if not taken.touches(span):
+            taken.add(span)
+            if not is_known:
+                said = text[slice(*span)]
+                edit = Edit(*span, f"[unverified: {said}]")
+                yield Finding(Unverified("number", said, reason), (edit,))
+
+
+def _figures(text: str, known: KnownFigures) -> Iterator[tuple[Span, bool, str]]:
+    """Yield where figures stand, whether they are known and why not; parts after their wholes."""
     for date in dates(text):
-        if not taken.touches(date.span):
-            taken.add(date.span)
-            test = all if date.is_range else any
-            if not test(map(known.has_day, date.days)):
-                yield _finding(text, date.span, "no tool returned this date")
+        test = all if date.is_range else any
+        yield date.span, test(map(known.has_day, date.days)), "no tool returned this date"
     for time in times(text):
-        if not taken.touches(time.span):
-            taken.add(time.span)
-            if not known.has_time(time.minutes, is_exact=time.is_exact):
-                yield _finding(text, time.span, "no tool returned this time")
+        is_known = known.has_time(time.minutes, is_exact=time.is_exact)
+        yield time.span, is_known, "no tool returned this time"
+    for match in _VERSION.finditer(text):
+        yield match.span(), known.has_version(match[1]), "no tool returned this version"
+    for match in _PART_OF_VERSION.finditer(text):
+        if known.has_version(match[1]):
+            yield match.span(1), True, ""
     for number in joined_numbers(text):
-        if not taken.touches(number.span) and known.has(number, ""):
-            taken.add(number.span)
-    for number in numbers(text, Style.of(text)):
-        if not taken.touches(number.span) and not _is_borne_out(number, text, known):
-            yield _finding(text, number.span, "no tool returned this number")
+        if known.has(number, ""):
+            yield number.span, True, ""
+    for number in numbers(text, Style.UNKNOWN):
+        is_known = _is_borne_out(number, text, known)
+        yield number.span, is_known, "no tool returned this number"
 
 
 def _is_borne_out(number: Number, text: str, known: KnownFigures) -> bool:
@@ -205,8 +254,3 @@ def _is_borne_out(number: Number, text: str, known: KnownFigures) -> bool:
     if re.match(r"['\u2019]?s\b", text[end : end + 3]) and number.values[0] >= 1000:
         return known.has(number, "") or known.has_decade(number.values[0])
     return known.has(number, text[max(0, start - 100) : end + 60])
-
-
-def _finding(text: str, span: Span, reason: str) -> Finding:
-    said = text[slice(*span)]
-    return Finding(Unverified("number", said, reason), (Edit(*span, f"[unverified: {said}]"),))

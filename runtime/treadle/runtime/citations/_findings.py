@@ -37,7 +37,7 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 
 class Cover:
-    """The parts of a text that are taken; each question costs the length of the part asked about."""
+    """The parts of a text that are taken; to ask costs the length of the part in question."""
 
     def __init__(self, size: int, spans: Iterable[Span] = ()) -> None:
         self._taken = bytearray(size)

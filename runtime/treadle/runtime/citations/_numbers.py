@@ -9,37 +9,14 @@ from fractions import Fraction
 from treadle.runtime.citations._findings import Span
 from treadle.runtime.citations._units import MAGNITUDES, NUMBER_WORDS, ORDINAL_WORDS, unit_of
 
-_SPACES = "\u00a0\u202f\u2009"
-_DIGITS = rf"\d{{1,3}}(?:[{_SPACES}'\u2019_]\d{{3}})+(?:[.,]\d+)?|\d+(?:[.,]\d+)*"
-_NUMBER = re.compile(
-    r"(?<![\w.,])(?<![A-Za-z]-)(?<![A-Za-z]\u2011)"
-    r"(?P<sign>(?<![\w)\]])[-\u2212\u2013](?=[$\u20ac\u00a3\u00a5]?\d))?"
-    rf"(?P<currency>[$\u20ac\u00a3\u00a5])?(?P<digits>{_DIGITS})"
-    r"(?P<attached>(?:st|nd|rd|th|[a-zA-Z\u00b5\u00b0%\u2103\u2109]{1,12}[\u00b2\u00b3]?)(?!\w))?(?!\w)"
-)
-_AFTER = re.compile(
-    rf"(?:[ \t{_SPACES}]|\n(?!\s*\n)|-(?=[A-Za-z])){{0,2}}"
-    r"(?P<word>%|[$\u20ac\u00a3\u00a5]|\u00b0[CF]?|\u2103|\u2109|[^\W\d_]+[\u00b2\u00b3]?)"
-)
-_CELSIUS = re.compile(r"\s?\u00b0\s?(?P<scale>[CF])\b")
-_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,]*\d)")
-_WORD_NUMBER = re.compile(
-    rf"(?<![\w-])(?:{'|'.join([*NUMBER_WORDS, *ORDINAL_WORDS])})(?![\w])", re.IGNORECASE
-)
-_HEDGE = re.compile(
-    r"(?:about|around|approximately|approx\.?|roughly|nearly|almost|over|under|more than|less than"
-    r"|some|circa|ca\.?|close to|just|at least|up to|rund|etwa|fast|environ|~|\u2248)\s?$",
-    re.IGNORECASE,
-)
-_EUROPEAN = re.compile(r"\d\.\d{3}(?:\.\d{3}|,\d)|\d,\d{1,2}(?!\d)")
-_ENGLISH = re.compile(r"\d,\d{3}(?:,\d{3}|\.\d)|(?<![\d.])\d+\.\d{1,2}(?![\d.])")
-_STOP = frozenset(
-    "a an the of in on at to by for from with and or but as is was are were be been it its this that "
-    "than then who which when where while since until per after before between about over under "
-    "out into onto more less other also not no he she they we you i his her their has had have "
-    "der die das und oder im am von bis le la les de du des et ou en".split()
-)
-_ORDINAL = frozenset({"st", "nd", "rd", "th"})
+
+class Hedge(Enum):
+    """On which side of a rounded number the exact one lies."""
+
+    NONE = 0
+    NEAR = 1
+    ABOVE = 2
+    BELOW = 3
 
 
 class Style(Enum):
@@ -58,6 +35,52 @@ class Style(Enum):
         return cls.EUROPEAN if european else cls.ENGLISH
 
 
+_SPACES = "\u00a0\u202f\u2009"
+_DIGITS = rf"\d{{1,3}}(?:[{_SPACES}'\u2019_]\d{{3}})+(?:[.,]\d+)?|\d+(?:[.,]\d+)*"
+_NUMBER = re.compile(
+    r"(?<![\w.,])(?<![A-Za-z]-)(?<![A-Za-z]\u2011)"
+    r"(?P<sign>(?<![\w)\]])[-\u2212\u2013](?=[$\u20ac\u00a3\u00a5]?\d))?"
+    rf"(?P<currency>[$\u20ac\u00a3\u00a5])?(?P<digits>{_DIGITS})"
+    r"(?P<attached>(?:st|nd|rd|th|[a-zA-Z\u00b5\u00b0%\u2103\u2109]{1,12}[\u00b2\u00b3]?)(?!\w))?(?!\w)"
+)
+_AFTER = re.compile(
+    rf"(?:[ \t{_SPACES}]|\n(?!\s*\n)|-(?=[A-Za-z])){{0,2}}"
+    r"(?P<word>%|[$\u20ac\u00a3\u00a5]|\u00b0[CF]?|\u2103|\u2109|[^\W\d_]+[\u00b2\u00b3]?)"
+)
+_DEGREES = re.compile(
+    r"[\s-]?(?:\u00b0\s?(?P<scale>[CF])\b|degrees?\s(?P<name>[CF])(?=elsius|ahren))", re.IGNORECASE
+)
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,]*\d)")
+_WORD_NUMBER = re.compile(
+    rf"(?<![\w-])(?:{'|'.join([*NUMBER_WORDS, *ORDINAL_WORDS])})(?![\w])", re.IGNORECASE
+)
+_HEDGES = {
+    Hedge.NEAR: "about|around|approximately|approx\\.?|roughly|some|circa|ca\\.?|close to|just|rund"
+    "|etwa|environ|~|\u2248",
+    Hedge.ABOVE: "over|above|more than|at least|mehr als|\u00fcber|plus de",
+    Hedge.BELOW: "nearly|almost|under|below|less than|up to|fast|knapp|presque",
+}
+_HEDGE = re.compile(
+    "|".join(rf"(?P<{hedge.name}>(?<!\w)(?:{words}))" for hedge, words in _HEDGES.items()).join(
+        ("(?:", r")\s?(?:[$\u20ac\u00a3\u00a5])?$")
+    ),
+    re.IGNORECASE,
+)
+_EUROPEAN = re.compile(r"\d\.\d{3}(?:\.\d{3}|,\d)|\d,\d{1,2}(?!\d)")
+_ENGLISH = re.compile(r"\d,\d{3}(?:,\d{3}|\.\d)|(?<![\d.])\d+\.\d{1,2}(?![\d.])")
+_STOP = frozenset(
+    re.findall(
+        r"\w+",
+        "a an the of in on at to by for from with and or but as is was are were be been it its "
+        "this that than then who which when where while since until per after before between "
+        "about over under out into onto more less other also not no he she they we you i his "
+        "her their has had have der die das und oder im am von bis le la les de du des et ou "
+        "en ",
+    )
+)
+_ORDINAL = frozenset({"st", "nd", "rd", "th"})
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A number in a text.
@@ -68,7 +91,7 @@ class Number:
         step: the value of its last digit that says something.
         unit: what it measures, and how many base units its unit is.
         noun: the word behind it, in lower case and without a plural "s"; empty before others.
-        is_hedged: whether the text says that it is not exact.
+        hedge: how the text says that it is not exact.
         is_scaled: whether a word such as "million" follows.
         is_word: whether it is written as a word.
         is_ordinal: whether it says which one, not how many.
@@ -79,7 +102,7 @@ class Number:
     step: Fraction = Fraction(1)
     unit: tuple[str, Fraction] | None = None
     noun: str = ""
-    is_hedged: bool = False
+    hedge: Hedge = Hedge.NONE
     is_scaled: bool = False
     is_word: bool = False
     is_ordinal: bool = False
@@ -122,11 +145,13 @@ def _read(text: str, match: re.Match[str], style: Style) -> Iterator[Number]:
         return  # It is a name.
     readings = _readings(match["digits"], style)
     if not readings:
+        yield from _listed(match)
         return
     scale, unit, noun = _what(text, match.end(), match["currency"], attached)
     sign = -1 if match["sign"] else 1
     step = _step(match["digits"], readings[0]) * scale
-    is_hedged = bool(_HEDGE.search(text, max(0, match.start() - 16), match.start()))
+    before = _HEDGE.search(text[max(0, match.start() - 16) : match.start()])
+    hedge = Hedge[before.lastgroup] if before and before.lastgroup else Hedge.NONE
     start = match.start("sign") if match["sign"] else match.start()
     yield Number(
         (start, match.end("digits")),
@@ -134,10 +159,18 @@ def _read(text: str, match: re.Match[str], style: Style) -> Iterator[Number]:
         step,
         unit,
         noun,
-        is_hedged=is_hedged,
+        hedge=hedge,
         is_scaled=scale > 1,
         is_ordinal=attached in _ORDINAL,
     )
+
+
+def _listed(match: re.Match[str]) -> Iterator[Number]:
+    """Yield the numbers of digits that are no number as a whole: ``1,2,3``, or ``2,961,1770``."""
+    if "." not in match["digits"]:
+        for part in re.finditer(r"\d+", match[0]):
+            at = match.start() + part.start()
+            yield Number((at, at + len(part[0])), (Fraction(part[0]),))
 
 
 def _readings(digits: str, style: Style) -> tuple[Fraction, ...]:
@@ -146,23 +179,22 @@ def _readings(digits: str, style: Style) -> tuple[Fraction, ...]:
     points, commas = plain.count("."), plain.count(",")
     if points and commas:
         decimal = max(".,", key=plain.rfind)
-        grouping = "," if decimal == "." else "."
-        if plain.count(decimal) > 1:
-            return ()
-        return (Fraction(plain.replace(grouping, "").replace(decimal, ".")),)
-    if points + commas == 0:
-        return (Fraction(plain),)
+        plain = plain.replace("," if decimal == "." else ".", "")
+        return (Fraction(plain.replace(decimal, ".")),) if plain.count(decimal) == 1 else ()
     mark = "." if points else ","
     is_grouped = bool(re.fullmatch(rf"[1-9]\d{{0,2}}(?:\{mark}\d{{3}})+", plain))
-    if points + commas > 1:
-        return (Fraction(plain.replace(mark, "")),) if is_grouped else ()
-    whole, parted = Fraction(plain.replace(mark, "")), Fraction(plain.replace(mark, "."))
+    whole = Fraction(plain.replace(mark, ""))
+    if points + commas != 1:
+        return (whole,) if is_grouped or points + commas == 0 else ()
+    parted = Fraction(plain.replace(mark, "."))
     if not is_grouped:
-        return (parted,)
-    likely = whole if (mark == ",") != (style is Style.EUROPEAN) else parted
-    if style is Style.UNKNOWN:
-        return (likely, parted if likely == whole else whole)
-    return (likely,)
+        # Nobody writes 20,0000 for 20.
+        is_odd = mark == "," and re.fullmatch(r"[1-9]\d*,\d*0\d*", plain) and plain[-4] != ","
+        return () if is_odd and len(plain.partition(mark)[2]) > 2 else (parted,)
+    likely, other = (
+        (whole, parted) if (mark == ",") != (style is Style.EUROPEAN) else (parted, whole)
+    )
+    return (likely, other) if style is Style.UNKNOWN else (likely,)
 
 
 def _step(digits: str, value: Fraction) -> Fraction:
@@ -189,8 +221,8 @@ def _what(
         if scale == 1 and len(word) > 1 and word in MAGNITUDES:
             scale, at = MAGNITUDES[word], match.end()
             continue
-        if celsius := _CELSIUS.match(text, at):
-            return scale, unit_of(f"\u00b0{celsius['scale']}"), ""
+        if degrees := _DEGREES.match(text, at):
+            return scale, unit_of(f"\u00b0{degrees['scale'] or degrees['name']}"), ""
         found = unit_of(match["word"])
         # A single letter behind a space may be anything.
         if found and unit is None and (len(word) > 1 or not word.isalpha() or word in "mgshl"):

@@ -13,8 +13,7 @@ NOT_FOUND = "[not a quotation found in the sources]"
 MIN_WORDS = 3
 """Shorter texts in quotation marks are names, titles and terms."""
 
-_MAX_CHARS = 4_000
-_INSIDE = r"(?:[^{0}\n]|\n(?!\s*\n)){{1,%d}}?" % _MAX_CHARS
+_INSIDE = r"(?:[^{0}\n]|\n(?!\s*\n)){{1,4000}}?"
 _PAIRS = [
     r"\u201c(" + _INSIDE.format("\u201c\u201d") + r")\u201d",
     r"\u201e(" + _INSIDE.format("\u201e\u201c\u201d") + r")[\u201c\u201d]",
@@ -24,8 +23,8 @@ _PAIRS = [
     r"\u300c(" + _INSIDE.format("\u300c\u300d") + r")\u300d",
     r"(?<![\w\"])\"(?=\S)(" + _INSIDE.format('"') + r")(?<=\S)\"(?![\w\"])",
     # A single mark inside a word is an apostrophe.
-    r"(?<!\w)\u2018(?=\S)((?:[^\u2018\u2019\n]|(?<=\w)\u2019(?=\w)){1,1000})(?<=\S)\u2019(?!\w)",
-    r"(?<!\w)'(?=\S)((?:[^'\n]|(?<=\w)'(?=\w)){1,1000})(?<=\S)'(?!\w)",
+    r"(?<!\w)\u2018(?=\S)((?:[^\u2018\u2019\n]|\n(?!\s*\n)|(?<=\w)\u2019(?=\w)){1,1000})(?<=\S)\u2019(?!\w)",
+    r"(?<!\w)'(?=\S)((?:[^'\n]|\n(?!\s*\n)|(?<=\w)'(?=\w)){1,1000})(?<=\S)'(?!\w)",
 ]
 _MARKS = [re.compile(pattern) for pattern in _PAIRS]
 _BLOCK = re.compile(r"(?:^[ \t]{0,3}>[^\n]*(?:\n|$))+", re.MULTILINE)
@@ -65,19 +64,36 @@ def quotations(text: str, code: list[Span]) -> Iterator[Quotation]:
             yield Quotation(match[1], match.span())
 
 
-def false_quotations(text: str, code: list[Span], evidence: Evidence) -> Iterator[Finding]:
-    """Yield the quotations of an answer that nothing on the thread says in these words."""
-    said: list[Words] | None = None
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of the quotations of an answer.
+
+    Attributes:
+        findings: those that nothing on the thread says in these words.
+        proven: where those stand that a tool or the user says.
+    """
+
+    findings: list[Finding]
+    proven: list[Span]
+
+
+def judge_quotations(text: str, code: list[Span], evidence: Evidence) -> Judged:
+    """Compare the quotations of an answer with the evidence."""
+    judged = Judged([], [])
+    told: list[Words] | None = None
+    own: list[Words] = []
     for quotation in quotations(text, code):
         if len(Words.of(_GAP.sub(" ", LABEL.sub(" ", quotation.text))).words) < MIN_WORDS:
             continue
-        if said is None:
-            said = [*map(Words.of, evidence.texts()), *map(Words.of, _own_words(evidence))]
-        if not any(says(words, quotation.text) for words in said):
-            yield Finding(
-                Unverified("quote", quotation.text.strip(), "no source says it in these words"),
-                tuple(_edits(text, quotation)),
-            )
+        if told is None:
+            told = [Words.of(part) for part in evidence.texts()]
+            own = [Words.of(part) for part in _own_words(evidence)]
+        if any(says(words, quotation.text) for words in told):
+            judged.proven.append(quotation.span)
+        elif not any(says(words, quotation.text) for words in own):
+            item = Unverified("quote", quotation.text.strip(), "no source says it in these words")
+            judged.findings.append(Finding(item, tuple(_edits(text, quotation))))
+    return judged
 
 
 def says(words: Words, quoted: str) -> bool:

@@ -14,10 +14,15 @@ _SENTENCE_END = re.compile(
     r"[.!?\u3002]+[\"'\u201d\u2019\u00bb)*]*(?=\s|\[\^|$)|\n\s*\n|\n(?=\s*(?:[-*|>#]|\d+[.)]\s))"
 )
 _LABELS = re.compile(rf"(?:\s*{LABEL.pattern})+[ \t]*[.!?]?")
+_THOUSANDS = re.compile(r"(?<=\d)[.,'](?=\d{3}(?!\d))")
 _MAX_CLAIM_CHARS = 1_000
 _MAX_SENTENCES = 4_000
 _LITTLE = frozenset(
-    "a an the of in on at to by for from with and or but as is was are were be been it its this that".split()
+    re.findall(
+        r"\w+",
+        "a an the of in on at to by for from with and or but as is was are were be been it its "
+        "this that ",
+    )
 )
 
 
@@ -117,7 +122,7 @@ def _likeness(words: frozenset[str], wanted: frozenset[str]) -> float:
 
 def _telling(text: str) -> frozenset[str]:
     words = Words.of(LABEL.sub(" ", text)).words
-    return frozenset(word.replace(",", "") for word in words if word not in _LITTLE)
+    return frozenset(_THOUSANDS.sub("", word) for word in words if word not in _LITTLE)
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:

@@ -43,7 +43,7 @@ _MEASURES: dict[str, dict[str, str]] = {
     "power": {"1": "w watt", "1000": "kw kilowatt", "1000000": "mw megawatt", "1000000000": "gw"},
     "volume": {"1/1000": "ml millilitre", "1": "l litre liter"},
     "frequency": {"1": "hz hertz", "1000": "khz", "1000000": "mhz", "1000000000": "ghz"},
-    "celsius": {"1": "\u00b0c \u2103 celsius"},
+    "celsius": {"1": "\u00b0c \u2103 celsius degree grad"},
     "fahrenheit": {"1": "\u00b0f \u2109 fahrenheit"},
     "share": {"1": "% percent percentage prozent pourcent"},
     "dollars": {"1": "$ usd dollar"},
