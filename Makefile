@@ -12,7 +12,7 @@ DOCS   ?= docs
 Q      ?= I am going to deploy on Valkey. How does Treadle find its Redis when no URL is given?
 AGAIN  ?= Which server did I say I am going to deploy on?
 
-.PHONY: help run test lint types format lock bench clean
+.PHONY: help run test soak lint types format lock bench clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -23,6 +23,9 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@$(BIN)/pytest $(ARGS)
+
+soak: $(VENV)/.dev
+	@$(BIN)/pytest -m soak $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
