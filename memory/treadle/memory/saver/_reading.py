@@ -9,7 +9,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from treadle.memory._codec import Codec, naming
 from treadle.memory._storage_errors import RecordError
-from treadle.memory.saver._bodies import Body, digest
+from treadle.memory.saver._bodies import Body, copies, digest
 from treadle.memory.saver._cache import ChannelName, Known, LogCache, SaverCache
 from treadle.memory.saver._intervals import Interval
 from treadle.memory.saver._keys import ThreadKeys, decoded
@@ -121,7 +121,7 @@ class Reading:
         for first, stop in refs.spans:
             self._body(stop - 1)  # a forged interval may be of any length
             bodies += [self._held(n) or self._body(n) for n in range(first, stop)]
-        entries = [body.fresh(self._codec) for body in bodies]
+        entries = copies(bodies, self._codec)
         if channel is not None:
             self._see(channel, refs.spans, bodies)
         return _DeltaSnapshot(entries) if refs.is_delta else entries
