@@ -7,6 +7,7 @@ enough items pass the filter. With one, the vectors of every item under the pref
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,7 @@ class _Scan:
     wanted: _Wanted
     before: str = scripts.NEWEST
     is_done: bool = False
+    growth: int = 1
 
     def next_page(self) -> Any:
         """Return the call that reads the next page."""
@@ -62,7 +64,7 @@ class _Scan:
             self.group,
             self.wanted.path,
             before=self.before,
-            count=_PAGE if is_filtered or is_near else min(self.wanted.count, _PAGE),
+            count=_PAGE if is_near else min(self.wanted.count * self.growth, _PAGE),
             records=is_filtered or not is_near,
             vectors=is_near,
         )
@@ -72,6 +74,7 @@ class _Scan:
         passed, last, rows = reply[0], reply[1], list(reply[2])
         self.before = f"({last.decode()}"
         self.is_done = passed < asked
+        self.growth *= 4  # a filter that lets little through is read on in ever larger pages
         return rows
 
 
@@ -115,11 +118,12 @@ def _newest(context: Context, scans: list[_Scan]) -> Operation[list[Record]]:
         replies = yield from together(calls)
         for scan, call, reply in zip(scans, calls, replies, strict=True):
             rows = scan.rows(reply, call.args[3])
-            kept = [
+            passing = (
                 record
                 for record, _ in _read(context, scan.group, rows)
                 if matches(record.item.value, scan.wanted.filter)
-            ]
+            )
+            kept = list(islice(passing, scan.wanted.count - counts[scan.group]))
             found += kept
             counts[scan.group] += len(kept)
         scans = [s for s in scans if not s.is_done and counts[s.group] < s.wanted.count]
