@@ -70,6 +70,12 @@ def test_the_main_job_from_documents_to_memory(run):
     assert [(thread["id"], thread["turns"]) for thread in listed] == [("t", 2)]
     shown = run("threads", "show", "t").stdout
     assert "linen" in shown
+    page = run("threads", "show", "t", "--limit", "1")
+    assert "linen" in page.stdout
+    assert "treadle threads show t --before" in page.stderr
+    found = run("threads", "search", "t", "kestrel SHAFTS", "--json")
+    assert "floor loom" in json.loads(found.stdout)[-1]["text"]
+    assert "Nothing was found" in run("threads", "search", "t", "xylophone").stderr
     assert json.loads(run("threads", "export", "t", "--json").stdout)["id"] == "t"
     assert run("threads", "forget", "t", "--yes").returncode == 0
     assert run("threads", "show", "t").returncode == 2

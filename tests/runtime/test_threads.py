@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from tests.support.models import settings_for
 from treadle.agents import Agent
@@ -12,6 +13,16 @@ from treadle.runtime import Runtime
 from treadle.runtime.testing import ScriptedOpenAI, call, say
 
 AGENT = Agent(name="calculator", tools=("calculate",))
+OWN_GRAPH = """
+from langchain_core.messages import AIMessage, RemoveMessage
+from langgraph.graph import START, MessagesState, StateGraph
+
+def node(state):
+    old = [RemoveMessage(id=m.id) for m in state["messages"][:-1]]
+    return {"messages": [*old, AIMessage(f"Seen {len(state['messages']) - len(old)}.")]}
+
+graph = StateGraph(MessagesState).add_node("node", node).add_edge(START, "node")
+"""
 SCRIPT = [call("calculate", expression="2+2"), say("It is 4."), say("Goodbye.")]
 
 
@@ -40,10 +51,11 @@ async def test_a_thread_is_shown_turn_by_turn(runtime):
 
 
 async def test_a_thread_is_exported_as_json_and_markdown(runtime):
-    data = json.loads(json.dumps(await runtime.threads.export("sums {1}")))
+    data = json.loads("".join([piece async for piece in runtime.threads.export_json("sums {1}")]))
     assert data["id"] == "sums {1}"
     assert data["messages"][-1]["text"] == "It is 4."
-    text = await runtime.threads.export_markdown("sums {1}")
+    assert (data["agent"], data["turns"]) == ("calculator", 1)
+    text = "".join([piece async for piece in runtime.threads.export_markdown("sums {1}")])
     assert text.startswith("# Thread sums {1}\n\n## User\n\nWhat is   2 and 2?")
     assert "## Tool calculate" in text
 
@@ -60,6 +72,38 @@ async def test_forgetting_leaves_nothing_of_a_thread_behind(runtime, redis_url):
 
 
 async def test_an_unknown_thread_offers_the_nearest(runtime):
-    for method in (runtime.threads.show, runtime.threads.export, runtime.threads.forget):
+    threads = runtime.threads
+    for asked in (threads.show("othr"), threads.search("othr", "x"), threads.forget("othr")):
         with pytest.raises(UnknownNameError, match="Did you mean 'other'"):
-            await method("othr")
+            await asked
+    for export in (threads.export_json, threads.export_markdown):
+        with pytest.raises(UnknownNameError, match="Did you mean 'other'"):
+            [piece async for piece in export("othr")]
+
+
+async def test_a_thread_is_read_in_pages_and_searched(runtime):
+    threads = runtime.threads
+    latest = await threads.show("sums {1}", limit=1)
+    assert [(turn.number, turn.text) for turn in latest] == [(3, "It is 4.")]
+    assert [t.role for t in await threads.show("sums {1}", before=3, limit=2)] == [
+        "assistant",
+        "tool",
+    ]
+    assert [t.role for t in await threads.show("sums {1}", after=2)] == ["assistant"]
+    assert [t.number for t in await threads.search("sums {1}", "WHAT 2")] == [0]
+
+
+async def test_what_a_killed_run_said_is_shown_too(runtime):
+    graph = runtime.graph(AGENT)
+    config = {"configurable": {"thread_id": "other"}}
+    await graph.aupdate_state(config, {"messages": [HumanMessage("Killed here.")]})
+    assert [t.text for t in await runtime.threads.show("other")][-1] == "Killed here."
+
+
+async def test_a_graph_of_ones_own_shows_its_messages(redis_url, tmp_path):
+    (tmp_path / "own.py").write_text(OWN_GRAPH)
+    async with Runtime.open(redis_url, tmp_path) as rt:
+        for _ in range(2):
+            await rt.ask(Agent(name="own", graph="own.py:graph"), "Hello?", thread="own")
+        turns = await rt.threads.show("own")
+    assert [turn.text for turn in turns] == ["Hello?", "Seen 1.", "Hello?", "Seen 1."]

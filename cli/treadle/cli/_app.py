@@ -168,13 +168,36 @@ def threads_list(
 
 @threads_app.command("show")
 def threads_show(
-    thread: ThreadArgument, project: Project = HERE, redis: RedisUrl = None, as_json: AsJson = False
+    thread: ThreadArgument,
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many messages.")] = 50,
+    before: Annotated[
+        int | None, typer.Option(min=0, help="Show the messages before this number.")
+    ] = None,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what was said in a conversation."""
+    """Show the latest of what was said in a conversation."""
     from treadle.cli import _threads
     from treadle.cli._opening import Opening
 
-    _threads.show_thread(Opening(project, redis), thread, as_json=as_json)
+    _threads.show_thread(Opening(project, redis), thread, limit, before, as_json=as_json)
+
+
+@threads_app.command("search")
+def threads_search(
+    thread: ThreadArgument,
+    query: Annotated[str, typer.Argument(help="Words that a message must hold, all of them.")],
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first.")] = 20,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find messages in a conversation, newest first."""
+    from treadle.cli import _threads
+    from treadle.cli._opening import Opening
+
+    _threads.search_thread(Opening(project, redis), thread, query, limit, as_json=as_json)
 
 
 @threads_app.command("export")

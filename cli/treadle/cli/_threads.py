@@ -1,8 +1,12 @@
 """``treadle threads``."""
 
-import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
+from typing import TextIO
 
 import typer
 from rich.markdown import Markdown
@@ -10,6 +14,10 @@ from rich.markdown import Markdown
 from treadle.cli._console import err, out, print_json, rows
 from treadle.cli._opening import Opening
 from treadle.core.errors import InputError
+from treadle.memory.transcript import to_markdown
+from treadle.runtime import Runtime, Turn
+
+_EXCERPT_CHARS = 120
 
 
 def list_threads(opening: Opening, limit: int, *, as_json: bool) -> None:
@@ -26,37 +34,85 @@ def list_threads(opening: Opening, limit: int, *, as_json: bool) -> None:
         )
 
 
-def show_thread(opening: Opening, thread: str, *, as_json: bool) -> None:
-    """Print what was said in a conversation."""
+def show_thread(
+    opening: Opening, thread: str, limit: int, before: int | None, *, as_json: bool
+) -> None:
+    """Print some of what was said in a conversation, the latest unless another place is named."""
+    turns = opening.run(lambda runtime: runtime.threads.show(thread, before=before, limit=limit))
     if as_json:
-        print_json(opening.run(lambda runtime: runtime.threads.export(thread)))
+        print_json({"id": thread, "messages": [asdict(turn) for turn in turns]})
         return
-    text = opening.run(lambda runtime: runtime.threads.export_markdown(thread))
+    _print_turns(thread, turns)
+    if turns and turns[0].number:
+        err.print(
+            f"{turns[0].number:,} earlier messages: "
+            f"treadle threads show {quote(thread)} --before {turns[0].number}",
+            style="dim",
+        )
+
+
+def search_thread(opening: Opening, thread: str, query: str, limit: int, *, as_json: bool) -> None:
+    """Print the messages of a conversation that hold every word of the query, newest first."""
+    turns = opening.run(lambda runtime: runtime.threads.search(thread, query, limit))
+    if as_json:
+        print_json([asdict(turn) for turn in turns])
+    elif not turns:
+        err.print("Nothing was found.", style="dim")
+    else:
+        rows(
+            ["number", "when", "by", "text"],
+            [[str(t.number), t.at, t.tool or t.role, _excerpt(t.text, query)] for t in turns],
+        )
+
+
+def export_thread(opening: Opening, thread: str, output: Path | None, *, as_json: bool) -> None:
+    """Write a conversation to a file or to standard output, a page at a time.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+
+    async def write(runtime: Runtime) -> None:
+        threads = runtime.threads
+        pieces = threads.export_json(thread) if as_json else threads.export_markdown(thread)
+        first = await anext(pieces)  # an unknown thread leaves no file behind
+        with _opened(output) as file:
+            file.write(first)
+            async for piece in pieces:
+                file.write(piece)
+
+    opening.run(write)
+    if output is not None:
+        err.print(f"Wrote {output}", style="dim")
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    if output is None:
+        yield sys.stdout
+        return
+    try:
+        with output.open("w", encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}.") from None
+
+
+def _print_turns(thread: str, turns: Sequence[Turn]) -> None:
+    text = "\n\n".join([f"# Thread {thread}", *map(to_markdown, turns)]) + "\n"
     if out.is_terminal:
         out.print(Markdown(text))
     else:
         out.print(text, markup=False, highlight=False, soft_wrap=True, end="")
 
 
-def export_thread(opening: Opening, thread: str, output: Path | None, *, as_json: bool) -> None:
-    """Write a conversation to a file or to standard output.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    if as_json:
-        data = opening.run(lambda runtime: runtime.threads.export(thread))
-        text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
-    else:
-        text = opening.run(lambda runtime: runtime.threads.export_markdown(thread))
-    if output is None:
-        out.print(text, markup=False, highlight=False, soft_wrap=True, end="")
-        return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{output} cannot be written: {error.strerror}.") from None
-    err.print(f"Wrote {output}", style="dim")
+def _excerpt(text: str, query: str) -> str:
+    """Return the text around the first word of the query that it holds."""
+    line = " ".join(text.split())
+    place = line.casefold().find(query.casefold().split()[0])
+    start = max(0, place - _EXCERPT_CHARS // 3)
+    excerpt = line[start : start + _EXCERPT_CHARS]
+    return f"{'…' if start else ''}{excerpt}{'…' if start + _EXCERPT_CHARS < len(line) else ''}"
 
 
 def forget_thread(opening: Opening, thread: str, *, yes: bool, as_json: bool) -> None:

@@ -80,3 +80,8 @@ class Memory:
         """
         said = [message for message in messages[-NOTED_MESSAGES:] if message.id]
         await self.transcript.add(thread_id, said)
+
+    async def forget(self, thread_id: str) -> dict[str, int]:
+        """Remove all that is kept of a thread, and return how many of each kind there were."""
+        await self.saver.adelete_thread(thread_id)
+        return {"messages": await self.transcript.forget(thread_id)}

@@ -13,9 +13,10 @@ from treadle.core.events import (
     RunFinished,
     RunStarted,
 )
+from treadle.memory.transcript import Turn
 from treadle.runtime._runtime import Runtime
 from treadle.runtime._sync import SyncRuntime
-from treadle.runtime._threads import Thread, Threads, Turn
+from treadle.runtime._threads import Thread, Threads
 
 __all__ = [
     "CallDelta",

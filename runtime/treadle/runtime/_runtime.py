@@ -56,7 +56,7 @@ class Runtime:
         self.project = context.project
         self.settings = context.settings
         prefix = context.settings.prefix
-        self.threads = Threads(context.redis, prefix, memory.saver)
+        self.threads = Threads(context.redis, prefix, memory)
         self.documents = Documents(context)
         self._context = context
         self._models = models

@@ -1,17 +1,30 @@
 """The conversations of a tenant: listing, reading, exporting and forgetting them."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langchain_core.messages import AIMessage, BaseMessage
 
 from treadle.core.errors import InputError, UnknownNameError
+from treadle.memory.bundle import Memory
+from treadle.memory.transcript import (
+    Page,
+    Said,
+    Turn,
+    export_json,
+    export_markdown,
+    plain_turn,
+    plain_turns,
+)
 from treadle.runtime.citations import Evidence, check
 
+PAGE = 200
+"""How many messages are shown unless another number is asked for."""
+EVIDENCE_MESSAGES = 100
+"""How many messages before an answer it may cite the sources of."""
 _TITLE_CHARS = 80
 _MAX_ID_CHARS = 200
 
@@ -37,25 +50,6 @@ class Thread:
     turns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message of a conversation.
-
-    Attributes:
-        role: ``user``, ``assistant`` or ``tool``.
-        text: what was said; sources are cited by number.
-        tool: the tool's name, for a tool's result.
-        calls: the tools an assistant's message calls, each ``name(arguments)``.
-        sources: what the text cites, each ``[1] title, place``.
-    """
-
-    role: str
-    text: str
-    tool: str = ""
-    calls: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-
-
 def check_thread_id(thread_id: str) -> str:
     """Return the id as it is.
 
@@ -76,9 +70,9 @@ def check_thread_id(thread_id: str) -> str:
 class Threads:
     """The conversations of one tenant."""
 
-    def __init__(self, redis: Any, prefix: str, saver: BaseCheckpointSaver[Any]) -> None:
+    def __init__(self, redis: Any, prefix: str, memory: Memory) -> None:
         self._redis = redis
-        self._saver = saver
+        self._memory = memory
         # One hash tag: the two keys change together, also on a cluster.
         self._order_key = f"{prefix}{{threads}}:order"
         self._info_key = f"{prefix}{{threads}}:info"
@@ -108,52 +102,86 @@ class Threads:
             if info
         ]
 
-    async def show(self, thread_id: str) -> list[Turn]:
-        """Return what was said on the thread, oldest first.
+    async def page(
+        self,
+        thread_id: str,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = PAGE,
+    ) -> Page:
+        """Return some of the thread's messages as LangChain holds them, oldest first.
+
+        Args:
+            thread_id: the thread.
+            after: read the messages that follow this number; ``-1`` for the first ones.
+            before: read the messages in front of this number. Without either, the latest.
+            limit: how many at most, up to 1,000.
+
+        Raises:
+            InputError: the limit is out of bounds, or both ends are given.
+            UnknownNameError: there is no such thread.
+        """
+        await self._catch_up(thread_id)
+        return await self._memory.transcript.page(
+            thread_id, after=after, before=before, limit=limit
+        )
+
+    async def show(
+        self,
+        thread_id: str,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = PAGE,
+    ) -> list[Turn]:
+        """Return what was said on the thread, oldest first; arguments as for `page`.
+
+        Raises:
+            InputError: the limit is out of bounds, or both ends are given.
+            UnknownNameError: there is no such thread.
+        """
+        page = await self.page(thread_id, after=after, before=before, limit=limit)
+        earlier = await self._memory.transcript.page(
+            thread_id, before=page.first, limit=EVIDENCE_MESSAGES
+        )
+        return Cited(said.message for said in earlier.messages)(page.messages)
+
+    async def search(self, thread_id: str, query: str, limit: int = 20) -> list[Turn]:
+        """Return the latest messages that hold every word of the query, newest first.
+
+        It reads the thread backwards until it has found enough, in the end all of it.
+
+        Raises:
+            InputError: the query has no word.
+            UnknownNameError: there is no such thread.
+        """
+        await self._catch_up(thread_id)
+        return plain_turns(await self._memory.transcript.search(thread_id, query, limit))
+
+    async def export_json(self, thread_id: str) -> AsyncIterator[str]:
+        """Yield the whole thread as pieces of JSON, a page in memory at a time.
 
         Raises:
             UnknownNameError: there is no such thread.
         """
-        return _turns(await self.messages(thread_id))
-
-    async def messages(self, thread_id: str) -> Sequence[BaseMessage]:
-        """Return the thread's messages as LangChain holds them, oldest first.
-
-        Raises:
-            UnknownNameError: there is no such thread.
-        """
-        config: Any = {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
-        found = await self._saver.aget_tuple(config)
-        if found is None:
-            raise await self._unknown(thread_id)
-        messages: Sequence[BaseMessage] = found.checkpoint["channel_values"].get("messages", ())
-        return messages
-
-    async def export(self, thread_id: str) -> dict[str, Any]:
-        """Return the whole thread as plain data, for JSON.
-
-        Raises:
-            UnknownNameError: there is no such thread.
-        """
-        turns = await self.show(thread_id)
+        await self._catch_up(thread_id)
         info = await self._redis.hget(self._info_key, thread_id)
         about = json.loads(info) if info else {}
-        return {"id": thread_id, **about, "messages": [asdict(turn) for turn in turns]}
+        async for piece in export_json(
+            self._memory.transcript, thread_id, about=about, render=Cited()
+        ):
+            yield piece
 
-    async def export_markdown(self, thread_id: str) -> str:
-        """Return the whole thread as Markdown.
+    async def export_markdown(self, thread_id: str) -> AsyncIterator[str]:
+        """Yield the whole thread as pieces of Markdown, a page in memory at a time.
 
         Raises:
             UnknownNameError: there is no such thread.
         """
-        parts = [f"# Thread {thread_id}"]
-        for turn in await self.show(thread_id):
-            heading = f"Tool {turn.tool}" if turn.role == "tool" else turn.role.capitalize()
-            body = "\n".join((turn.text, *(f"- calls `{call}`" for call in turn.calls)))
-            parts.append(f"## {heading}\n\n{body.strip()}")
-            if turn.sources:
-                parts.append("\n".join(turn.sources))
-        return "\n\n".join(parts) + "\n"
+        await self._catch_up(thread_id)
+        async for piece in export_markdown(self._memory.transcript, thread_id, render=Cited()):
+            yield piece
 
     async def forget(self, thread_id: str) -> dict[str, int]:
         """Remove the thread and all that was kept of it; return how many of each kind.
@@ -161,13 +189,27 @@ class Threads:
         Raises:
             UnknownNameError: there is no such thread.
         """
-        turns = await self.show(thread_id)
-        await self._saver.adelete_thread(thread_id)
+        await self._catch_up(thread_id)
+        counts = await self._memory.forget(thread_id)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(self._info_key, thread_id)
             pipe.zrem(self._order_key, thread_id)
             await pipe.execute()
-        return {"threads": 1, "messages": len(turns)}
+        return {"threads": 1, **counts}
+
+    async def _catch_up(self, thread_id: str) -> None:
+        """Note what a run said that was killed before it could, and see whether there is a thread.
+
+        Raises:
+            UnknownNameError: there is none.
+        """
+        config: Any = {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+        found = await self._memory.saver.aget_tuple(config)
+        if found is not None:
+            values = found.checkpoint["channel_values"]
+            await self._memory.note(thread_id, values.get("messages", ()))
+        elif not await self._memory.transcript.count(thread_id):
+            raise await self._unknown(thread_id)
 
     async def _unknown(self, thread_id: str) -> UnknownNameError:
         known = [thread.id for thread in await self.recent(10)]
@@ -183,25 +225,28 @@ def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def _turns(messages: Sequence[BaseMessage]) -> list[Turn]:
-    turns = []
-    for message in messages:
-        if isinstance(message, HumanMessage):
-            turns.append(Turn("user", message.text))
-        elif isinstance(message, ToolMessage):
-            turns.append(Turn("tool", message.text, tool=message.name or ""))
-        elif isinstance(message, AIMessage):
-            checked = check(message.text, Evidence.of(messages, message))
-            calls = tuple(
-                f"{call['name']}({_arguments(call['args'])})" for call in message.tool_calls
-            )
-            listed = tuple(
-                f"[{c.number}] {c.source.title}, {c.source.uri} {c.source.locator}".rstrip()
-                for c in checked.citations
-            )
-            turns.append(Turn("assistant", checked.text, calls=calls, sources=listed))
-    return turns
+class Cited:
+    """Makes turns of messages, page after page, with what they cite.
 
+    Args:
+        earlier: messages before the first page; what tools returned in them can be cited.
+    """
 
-def _arguments(arguments: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={json.dumps(value)}" for name, value in arguments.items())
+    def __init__(self, earlier: Iterable[BaseMessage] = ()) -> None:
+        self._known = list(earlier)
+
+    def __call__(self, page: Sequence[Said]) -> list[Turn]:
+        """Return the messages of a page as turns."""
+        self._known = [*self._known[-EVIDENCE_MESSAGES:], *(said.message for said in page)]
+        return [self._turn(said) for said in page]
+
+    def _turn(self, said: Said) -> Turn:
+        turn = plain_turn(said)
+        if not isinstance(said.message, AIMessage):
+            return turn
+        checked = check(said.message.text, Evidence.of(self._known, said.message))
+        listed = tuple(
+            f"[{c.number}] {c.source.title}, {c.source.uri} {c.source.locator}".rstrip()
+            for c in checked.citations
+        )
+        return replace(turn, text=checked.text, sources=listed)
