@@ -7,7 +7,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.text import Text
@@ -18,6 +18,11 @@ from treadle.core.usage import Usage
 
 MAX_OBSERVATION_LINES = 6
 _MAX_ARGUMENT_CHARS = 100
+_MAX_UNVERIFIED_CHARS = 60
+_MARK = (
+    r"\[unverified(?: link removed|: [^\]]*)\]|\[not a quotation found in the sources\]"
+    r"|\[unknown source\]"
+)
 
 out = Console()
 err = Console(stderr=True)
@@ -82,7 +87,7 @@ def print_reply(reply: Reply, console: Console) -> None:
     if reply.data is not None:
         console.print_json(json.dumps(reply.data, default=_plain))
     elif console.is_terminal:
-        console.print(Markdown(reply.text))
+        console.print(_with_marks(reply))
     else:
         console.print(reply.text, markup=False, highlight=False, soft_wrap=True)
     if reply.citations:
@@ -94,6 +99,43 @@ def print_reply(reply: Reply, console: Console) -> None:
         line.append(source.title)
         line.append(f"  {place}", style="dim")
         console.print(line, soft_wrap=True)
+    if reply.unverified:
+        console.print()
+        _print_unverified(reply, console)
+
+
+def _with_marks(reply: Reply) -> RenderableType:
+    """Return the answer as it is shown in a terminal, the marks in it in a colour of their own."""
+    answer = Markdown(reply.text)
+    if not reply.unverified:
+        return answer
+    return _Marked(answer)
+
+
+class _Marked:
+    """Markdown in which the marks of what is not borne out stand out."""
+
+    def __init__(self, answer: Markdown) -> None:
+        self._answer = answer
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in console.render_lines(self._answer, options, pad=False):
+            text = Text.assemble(*((piece.text, piece.style or "") for piece in line))
+            text.highlight_regex(_MARK, "yellow")
+            yield text
+
+
+def _print_unverified(reply: Reply, console: Console) -> None:
+    """Print what the sources do not bear out, a line each."""
+    for item in reply.unverified:
+        said = " ".join(item.text.split())
+        if len(said) > _MAX_UNVERIFIED_CHARS:
+            said = f"{said[:_MAX_UNVERIFIED_CHARS]}…"
+        line = Text("! ", style="yellow")
+        line.append(f"{item.kind} ", style="bold")
+        line.append(said)
+        line.append(f"  {item.reason}", style="dim")
+        console.print(line, soft_wrap=not console.is_terminal)
 
 
 def usage_line(usage: Usage) -> str:
@@ -108,7 +150,7 @@ def usage_line(usage: Usage) -> str:
 def reply_data(reply: Reply) -> dict[str, Any]:
     """Return a reply as plain data."""
     data = asdict(reply)
-    data["citations"] = [{"number": c.number, **c.source.to_dict()} for c in reply.citations]
+    data["citations"] = [citation.to_dict() for citation in reply.citations]
     return data
 
 

@@ -3,7 +3,7 @@
 import re
 from itertools import islice
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runtime.citations.articles import conversation
@@ -56,13 +56,13 @@ def test_honest_answers_are_not_touched() -> None:
         assert reply.text == numbered(answer.text)
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.integers(0, 2**32))
 def test_no_seed_gets_an_honest_answer_touched(seed: int) -> None:
     assert delivered(next(honest(seed))).unverified == ()
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.integers(0, 2**32))
 def test_no_seed_gets_an_invention_through(seed: int) -> None:
     check_invention(next(fabricated(seed)))

@@ -151,8 +151,11 @@ class KnownFigures:
 
     def _has_rounded(self, value: Fraction, number: Number) -> bool:
         """Tell whether a known number is this one where it was rounded as the text shows."""
+        is_rounded = number.hedge is not Hedge.NONE or number.is_scaled
+        if not is_rounded and number.step >= 1 and not self._calculated:
+            return False
         known = self._near(number)
-        if number.hedge is not Hedge.NONE or number.is_scaled:
+        if is_rounded:
             low, high = _REACH[number.hedge]
             return any(
                 low * number.step <= one - value <= high * number.step
@@ -211,6 +214,8 @@ class KnownFigures:
 
 def false_figures(text: str, skipped: list[Span], evidence: Evidence) -> Iterator[Finding]:
     """Yield the numbers, dates and times of an answer that the evidence does not have."""
+    if next(numbers(text, Style.UNKNOWN), None) is None:
+        return
     known = KnownFigures(evidence)
     taken = Cover(len(text), skipped)
     for pattern in (_STRUCTURE, LABEL):

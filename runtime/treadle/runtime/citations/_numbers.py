@@ -78,6 +78,7 @@ _STOP = frozenset(
         "en ",
     )
 )
+_MAX_DIGITS = 200
 _ORDINAL = frozenset({"st", "nd", "rd", "th"})
 
 
@@ -131,7 +132,9 @@ def joined_numbers(text: str) -> Iterator[Number]:
     """Yield the numbers whose thousands may be set apart by plain spaces, as in ``12 345``."""
     for match in _GROUPED.finditer(text):
         _, unit, noun = _what(text, match.end(), None, "")
-        yield Number(match.span(), (Fraction(match[0].replace(" ", "")),), unit=unit, noun=noun)
+        yield Number(
+            match.span(), (Fraction(match[0][:_MAX_DIGITS].replace(" ", "")),), unit=unit, noun=noun
+        )
 
 
 def _read(text: str, match: re.Match[str], style: Style) -> Iterator[Number]:
@@ -149,7 +152,7 @@ def _read(text: str, match: re.Match[str], style: Style) -> Iterator[Number]:
         return
     scale, unit, noun = _what(text, match.end(), match["currency"], attached)
     sign = -1 if match["sign"] else 1
-    step = _step(match["digits"], readings[0]) * scale
+    step = _step(match["digits"][:_MAX_DIGITS], readings[0]) * scale
     before = _HEDGE.search(text[max(0, match.start() - 16) : match.start()])
     hedge = Hedge[before.lastgroup] if before and before.lastgroup else Hedge.NONE
     start = match.start("sign") if match["sign"] else match.start()
@@ -170,12 +173,12 @@ def _listed(match: re.Match[str]) -> Iterator[Number]:
     if "." not in match["digits"]:
         for part in re.finditer(r"\d+", match[0]):
             at = match.start() + part.start()
-            yield Number((at, at + len(part[0])), (Fraction(part[0]),))
+            yield Number((at, at + len(part[0])), (Fraction(part[0][:_MAX_DIGITS]),))
 
 
 def _readings(digits: str, style: Style) -> tuple[Fraction, ...]:
     """Return what digits and separators may mean, likeliest first; nothing for a version."""
-    plain = re.sub(rf"[{_SPACES}'\u2019_]", "", digits)
+    plain = re.sub(rf"[{_SPACES}'\u2019_]", "", digits[:_MAX_DIGITS])
     points, commas = plain.count("."), plain.count(",")
     if points and commas:
         decimal = max(".,", key=plain.rfind)

@@ -14,6 +14,7 @@ _SENTENCE_END = re.compile(
     r"[.!?\u3002]+[\"'\u201d\u2019\u00bb)*]*(?=\s|\[\^|$)|\n\s*\n|\n(?=\s*(?:[-*|>#]|\d+[.)]\s))"
 )
 _LABELS = re.compile(rf"(?:\s*{LABEL.pattern})+[ \t]*[.!?]?")
+_SPACED_LABEL = re.compile(rf"\s*{LABEL.pattern}")
 _THOUSANDS = re.compile(r"(?<=\d)[.,'](?=\d{3}(?!\d))")
 _MAX_CLAIM_CHARS = 1_000
 _MAX_SENTENCES = 4_000
@@ -39,7 +40,7 @@ def claims(text: str) -> Iterator[Claim]:
     for start, end in sentences(text, with_labels=True):
         labels = tuple(dict.fromkeys(LABEL.findall(text, start, end)))
         if labels:
-            said = " ".join(LABEL.sub("", text[start:end]).split())
+            said = " ".join(_SPACED_LABEL.sub("", text[start:end]).split())
             yield Claim(said[:_MAX_CLAIM_CHARS], labels)
 
 
