@@ -14,7 +14,7 @@ from tests.memory.store.conftest import by_letters
 from tests.support.redis_servers import RedisServer
 from treadle.core.errors import InputError
 from treadle.memory import connect, connect_sync
-from treadle.memory.store import RedisStore
+from treadle.memory.store import Facts, RedisStore
 
 NAME = ("users", "alice", "prefs")
 
@@ -105,6 +105,11 @@ async def test_a_cluster(cluster_url: str) -> None:
         assert [item.value["n"] for item in found] == list(range(60))  # type: ignore[union-attr]
         assert len(await store.asearch(("users",), limit=100)) == 60
         assert (await store.aforget(("users",))).items == 60
+        facts = Facts(store, ("users", "alice", "facts"))
+        for city in ("Lyon", "Oslo"):
+            await facts.remember(f"She lives in {city}.", about="home")
+        assert [fact.text for fact in await facts.current("home")] == ["She lives in Oslo."]
+        assert len(await facts.history("home")) == 2
 
 
 def test_a_batch_reads_before_it_writes(store: RedisStore) -> None:
