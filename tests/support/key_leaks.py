@@ -56,3 +56,12 @@ def no_key_leaks(server: RedisServer) -> Iterator[KeyLeaks]:
         leaks.check()
     finally:
         client.close()
+
+
+def uneven_threads(client: redis.Redis) -> list[bytes]:
+    """Return what the keys of a thread begin with, where some expire and others never do."""
+    never: dict[bytes, set[bool]] = {}
+    for key in client.scan_iter(match="*{*}*", count=1_000):
+        root = key.partition(b"}")[0] + b"}"
+        never.setdefault(root, set()).add(client.pttl(key) == NEVER_EXPIRES)
+    return sorted(root for root, kinds in never.items() if len(kinds) > 1)

@@ -33,9 +33,9 @@ def content(client: redis.Redis) -> dict[bytes, Any]:
 def test_a_worker_that_comes_back_too_late_changes_nothing(redis_server: RedisServer) -> None:
     with redis_server.client() as client:
         one, two = (chat_graph(RedisSaver(client)) for _ in range(2))
-        client.set(KEY, "run/1")
+        client.set(KEY, "run/1", ex=3_600)
         one.invoke(said("from the first"), fenced(thread(), "run/1"))
-        client.set(KEY, "run/2")
+        client.set(KEY, "run/2", ex=3_600)
         live = two.invoke(said("from the second"), fenced(thread(), "run/2"))
         before = content(client)
         with pytest.raises(FencedError, match=r"'t'.*'run/1' is over, 'run/2' has taken"):
@@ -58,7 +58,7 @@ async def refused_everywhere(saver: RedisSaver, client: Any, *, sync: bool = Tru
     found = await saver.aget_tuple(thread())
     assert found is not None
     late: RunnableConfig = fenced(found.config, "run/1")
-    waiting = client.set(KEY, "run/2")
+    waiting = client.set(KEY, "run/2", ex=3_600)
     if not sync:
         await waiting
     for config, is_refused in ((late, True), (fenced(late, "run/2"), False), (thread(), False)):
@@ -96,7 +96,7 @@ async def test_on_a_cluster(cluster_url: str) -> None:
 
 def test_a_subgraph_inherits_the_fence(client: redis.Redis, saver: RedisSaver) -> None:
     def overtaken(state: Chat) -> dict[str, Any]:
-        client.set(KEY, "two")
+        client.set(KEY, "two", ex=3_600)
         return answer(state)
 
     builder = StateGraph(Chat)
@@ -109,13 +109,13 @@ def test_a_subgraph_inherits_the_fence(client: redis.Redis, saver: RedisSaver) -
 def test_updating_the_state_by_hand_is_fenced_too(client: redis.Redis, saver: RedisSaver) -> None:
     graph = chat_graph(saver)
     graph.invoke(said("hello"), thread())
-    client.set(KEY, "two")
+    client.set(KEY, "two", ex=3_600)
     with pytest.raises(FencedError):
         graph.update_state(fenced(thread(), "one"), said("late"))
 
 
 def test_the_token_is_not_stored_with_the_thread(client: redis.Redis, saver: RedisSaver) -> None:
-    client.set(KEY, "token-in-plain-sight")
+    client.set(KEY, "token-in-plain-sight", ex=3_600)
     chat_graph(saver).invoke(said("hello"), fenced(thread(), "token-in-plain-sight"))
     stored = content(client)
     del stored[KEY.encode()]
