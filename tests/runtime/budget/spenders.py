@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import random
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ async def _child(job: Job, number: int, chat, ledger: Ledger) -> None:
     gate = BudgetGate(ledger, [run_account("tree", job.limits)], run_id=run_id)
     async with gate.open():
         with boundary(gate, thread_id="t", run_id=run_id):
-            history = []
+            history = [("system", str(os.getpid()))]  # so that the provider can have us killed
             for _ in range(chance.randint(1, 3)):
                 history.append(("user", chance.choice("xé漢🙂") * chance.randint(1, 200)))
                 try:

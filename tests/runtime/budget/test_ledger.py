@@ -1,25 +1,12 @@
 """The ledger: what is reserved, settled and refused in an account."""
 
-import asyncio
-
 import pytest
-import redis
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    consumes,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
 
 from treadle.core.errors import BudgetExceededError, InputError, UnboundedCallError
 from treadle.core.limits import Limits
 from treadle.core.usage import Usage
 from treadle.memory import connect
-from treadle.runtime.budget import Account, Amounts, Ledger, Wanted, day_account, run_account
+from treadle.runtime.budget import Amounts, Ledger, Wanted, day_account, run_account
 
 LIMITS = Limits(model_calls=3, tokens=1_000, usd="0.001")
 
@@ -54,7 +41,9 @@ async def test_an_answer_is_granted_what_is_left(ledger):
     account = run_account("r", LIMITS)
     assert await ledger.reserve(account, "1", wanted()) == 500
     assert await ledger.reserve(account, "2", wanted()) == 300
-    with pytest.raises(BudgetExceededError, match=r"budget of 1,000 tokens .* 1,000 tokens reserved"):
+    with pytest.raises(
+        BudgetExceededError, match=r"budget of 1,000 tokens .* 1,000 tokens reserved"
+    ):
         await ledger.reserve(account, "3", wanted())
 
 
@@ -142,84 +131,3 @@ async def test_a_cluster_holds_accounts_on_its_nodes(cluster_url):
         assert [reply.number for reply in replies] == [500] * 8
         await ledger.exchange([(a, "1", Amounts(1)) for a in accounts], [])
         assert {s.spent.model_calls for s in await ledger.states(accounts)} == {1}
-
-
-def test_no_order_of_events_passes_a_limit(redis_url):
-    """Reserve, settle, crash, send again: spent and reserved, and the bill, stay within."""
-    client = redis.Redis.from_url(redis_url)
-
-    class Spending(RuleBasedStateMachine):
-        under_way = Bundle("under_way")
-        done = Bundle("done")
-
-        def __init__(self):
-            super().__init__()
-            client.flushall()
-            self.ledger = Ledger(client)
-            self.account = Account("x", Limits(model_calls=9, tokens=2_000, usd="0.002"))
-            self.count = 0
-            self.bill = Amounts()
-
-        def reserved(self, call, asked):
-            try:
-                return asyncio.run(self.ledger.reserve(self.account, call, asked))
-            except BudgetExceededError:
-                return None
-
-        @rule(
-            target=under_way,
-            sent=st.integers(0, 900),
-            most=st.integers(1, 900),
-            least=st.integers(0, 90),
-            pico=st.integers(0, 3_000_000),
-        )
-        def reserve(self, sent, most, least, pico):
-            self.count += 1
-            call, asked = str(self.count), wanted(sent, most, min(least, most), pico)
-            return call, asked, self.reserved(call, asked)
-
-        @rule(target=under_way, one=consumes(under_way))
-        def send_again(self, one):
-            call, asked, granted = one
-            again = self.reserved(call, asked)
-            assert granted is None or again == granted
-            return call, asked, again
-
-        @rule(
-            target=done,
-            one=consumes(under_way),
-            share=st.floats(0, 1),
-            is_settled=st.booleans(),
-        )
-        def end(self, one, share, is_settled):
-            call, asked, granted = one
-            if granted is None:
-                return call, Amounts()
-            received = int(granted * share)
-            sent = int(asked.fixed.tokens * share)
-            cost = sent * 1_000 + -(-received * asked.pico_usd // 1000)
-            used = Amounts(1, 0, sent, received, sent + received, cost)
-            self.bill = self.bill.plus(used)
-            if is_settled:
-                self.settle((call, used))
-            return call, used
-
-        @rule(one=done)
-        def settle(self, one):
-            call, used = one
-            asyncio.run(self.ledger.exchange([(self.account, call, used)], []))
-
-        @invariant()
-        def stays_within(self):
-            state = asyncio.run(self.ledger.usage_of(self.account))
-            if state is None:
-                return
-            for unit, limit in enumerate(state.limits):
-                if limit is not None:
-                    assert state.spent[unit] + state.reserved[unit] <= limit
-                    assert self.bill[unit] <= limit
-
-    run_state_machine_as_test(
-        Spending, settings=settings(max_examples=30, stateful_step_count=20, deadline=None)
-    )
-    client.close()
