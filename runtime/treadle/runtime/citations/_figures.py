@@ -38,7 +38,8 @@ _SMALL = 20
 _CLOSE = Fraction(1, 20)
 _VERSION = re.compile(r"(?<![\w.,])[vV]?(\d{1,6}(?:\.\d{1,6}){2,5})(?![\w]|\.\d)")
 _PART_OF_VERSION = re.compile(
-    r"(?:\b[A-Z]\w{1,30}|\b[vV]ersion|\b[rR]elease) [vV]?(\d{1,4}(?:\.\d{1,4})?)(?![\w]|[.,]\d)"
+    r"(?:\b(?!(?:The|An|Its|This|These|That|Over|About|Some|In|At|On|From|To|By|For|And) )"
+    r"[A-Z]\w{1,30}|\b[vV]ersion|\b[rR]elease) [vV]?(\d{1,4}(?:\.\d{1,4})?)(?![\w]|[.,]\d)"
 )
 _HALF = Fraction(1, 2)
 # How far the exact number may lie from a rounded one, in steps of its last digit.
@@ -214,7 +215,7 @@ class KnownFigures:
 
 def false_figures(text: str, skipped: list[Span], evidence: Evidence) -> Iterator[Finding]:
     """Yield the numbers, dates and times of an answer that the evidence does not have."""
-    if next(numbers(text, Style.UNKNOWN), None) is None:
+    if not re.search(r"\d", text) and next(numbers(text, Style.UNKNOWN), None) is None:
         return
     known = KnownFigures(evidence)
     taken = Cover(len(text), skipped)

@@ -50,7 +50,7 @@ _AFTER = re.compile(
 _DEGREES = re.compile(
     r"[\s-]?(?:\u00b0\s?(?P<scale>[CF])\b|degrees?\s(?P<name>[CF])(?=elsius|ahren))", re.IGNORECASE
 )
-_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,]*\d)")
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?:[.,]\d{1,2})?(?![\d.,]*\d)")
 _WORD_NUMBER = re.compile(
     rf"(?<![\w-])(?:{'|'.join([*NUMBER_WORDS, *ORDINAL_WORDS])})(?![\w])", re.IGNORECASE
 )
@@ -131,10 +131,9 @@ def numbers(text: str, style: Style) -> Iterator[Number]:
 def joined_numbers(text: str) -> Iterator[Number]:
     """Yield the numbers whose thousands may be set apart by plain spaces, as in ``12 345``."""
     for match in _GROUPED.finditer(text):
+        value = Fraction(match[0][:_MAX_DIGITS].replace(" ", "").replace(",", "."))
         _, unit, noun = _what(text, match.end(), None, "")
-        yield Number(
-            match.span(), (Fraction(match[0][:_MAX_DIGITS].replace(" ", "")),), unit=unit, noun=noun
-        )
+        yield Number(match.span(), (value,), unit=unit, noun=noun)
 
 
 def _read(text: str, match: re.Match[str], style: Style) -> Iterator[Number]:
@@ -194,10 +193,12 @@ def _readings(digits: str, style: Style) -> tuple[Fraction, ...]:
         # Nobody writes 20,0000 for 20.
         is_odd = mark == "," and re.fullmatch(r"[1-9]\d*,\d*0\d*", plain) and plain[-4] != ","
         return () if is_odd and len(plain.partition(mark)[2]) > 2 else (parted,)
-    likely, other = (
-        (whole, parted) if (mark == ",") != (style is Style.EUROPEAN) else (parted, whole)
-    )
-    return (likely, other) if style is Style.UNKNOWN else (likely,)
+    likely, other = whole, parted
+    if (mark == ",") == (style is Style.EUROPEAN):
+        likely, other = parted, whole
+    # Nobody writes 40,000 for 40.
+    is_open = style is Style.UNKNOWN and not (mark == "," and plain.endswith("0"))
+    return (likely, other) if is_open else (likely,)
 
 
 def _step(digits: str, value: Fraction) -> Fraction:
