@@ -328,3 +328,12 @@ async def test_the_graph_sees_what_a_gate_makes_of_an_outcome():
 
     with opened(boundary.GateChain([Notes(), Redacts()])):
         assert await boundary.acall(SPEC, six, usage) == "[redacted]"
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+async def test_a_call_knows_whether_nobody_listens_to_its_pieces(is_watched):
+    async def watched(execution: boundary.Execution) -> bool:
+        return execution.is_watched
+
+    with boundary.boundary(Notes(), thread_id="t", run_id="r", is_watched=is_watched):
+        assert await boundary.acall(SPEC, watched, usage) is is_watched

@@ -41,6 +41,7 @@ class Scope:
     loop: asyncio.AbstractEventLoop
     thread_id: str
     run_id: str
+    is_watched: bool
     is_closed: bool = False
     _executions: dict[str, _Execution] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -9,6 +9,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import (
+    AsyncGenerator,
     AsyncIterator,
     Awaitable,
     Callable,
@@ -30,15 +31,22 @@ T = TypeVar("T")
 
 
 @contextmanager
-def boundary(gate: Gate, *, thread_id: str, run_id: str) -> Iterator[None]:
+def boundary(gate: Gate, *, thread_id: str, run_id: str, is_watched: bool = True) -> Iterator[None]:
     """Send every call made in this context, and in tasks and threads it starts, through ``gate``.
 
     Tasks and threads that are still at work when it ends can make no further calls.
 
+    Args:
+        gate: is asked and told.
+        thread_id: the conversation.
+        run_id: the execution on it.
+        is_watched: whether anybody wants to see answers grow. Receiving one in pieces costs
+            several times the CPU of receiving it whole.
+
     Raises:
         RuntimeError: when no event loop is running.
     """
-    scope = Scope(gate, asyncio.get_running_loop(), thread_id, run_id)
+    scope = Scope(gate, asyncio.get_running_loop(), thread_id, run_id, is_watched)
     token = current_scope.set(scope)
     try:
         yield
@@ -78,7 +86,7 @@ class Execution:
     Attributes:
         idempotency_key: the key for `Effect.KEYED` tools: the same whenever this call is
             repeated; random outside a boundary, where nothing can repeat it.
-        is_watched: whether a gate listens, so that streaming an answer is worth its cost.
+        is_watched: whether somebody listens, so that streaming an answer is worth its cost.
         purpose: what a model's text is for.
         permit: the terms on which the call may be made.
     """
@@ -89,7 +97,7 @@ class Execution:
         self._scope = scope
         self._call = call
         self.permit = permit or Permit()
-        self.is_watched = scope is not None
+        self.is_watched = scope is not None and scope.is_watched
         self.purpose = call.purpose if call else Purpose.ANSWER
         self.idempotency_key = call.idempotency_key if call else f"treadle-{uuid.uuid4().hex[:20]}"
 
@@ -163,7 +171,7 @@ async def astream(
     join: Callable[[Sequence[T]], Any],
     split: Callable[[Any], T],
     usage: Callable[[Any], Usage],
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T]:
     """Make a streamed call through the boundary, or directly where none is open.
 
     Calls made while a piece is fetched pass straight through.

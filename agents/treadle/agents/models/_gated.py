@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -146,7 +146,7 @@ class _Generates(_Door):
     ) -> ChatResult:
         async def execute(execution: Execution) -> AIMessage:
             with _explained(self), boundary.suspended():
-                if execution.is_watched and isinstance(self, _StreamsAsync):
+                if isinstance(self, _StreamsAsync) and _is_heard(self, execution):
                     pieces = self._pieces(messages, stop, options, execution)
                     return _message(await agenerate_from_stream(pieces))
                 sent = _capped(options, execution)
@@ -210,9 +210,10 @@ class _StreamsAsync(_Door):
             try:
                 with _explained(self):
                     pieces = boundary.astream(spec, stream, _joined, _piece, _usage(self))
-                    async for piece in pieces:
-                        has_begun = True
-                        yield piece
+                    async with aclosing(pieces):  # whoever leaves early, the gate is told at once
+                        async for piece in pieces:
+                            has_begun = True
+                            yield piece
             except ModelUnavailableError as error:
                 if has_begun:
                     raise
@@ -265,13 +266,12 @@ def _usage(model: BaseChatModel) -> Any:
     return usage
 
 
-def _is_streamed(model: BaseChatModel, execution: Execution) -> bool:
+def _is_heard(model: BaseChatModel, execution: Execution) -> bool:
     """Tell whether an answer is received in pieces although it is asked for as a whole.
 
     A foreign model may not be told to report what a stream costs, and is called as it was meant.
     """
-    can = isinstance(model, _StreamsAsync) and not info_of(model).is_foreign
-    return execution.is_watched and can
+    return execution.is_watched and not info_of(model).is_foreign
 
 
 def _explained(model: BaseChatModel) -> AbstractContextManager[Attempt]:
