@@ -41,6 +41,7 @@ class FindKeys:
 
 
 Request = ScriptCall | Pipeline | FindKeys
+"""What an operation asks of Redis, one at a time."""
 
 
 def load_script(package: str, name: str) -> Script:
