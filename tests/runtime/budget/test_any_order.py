@@ -1,9 +1,11 @@
 """Reserve, settle, crash, send again, in any order: an account stays within its limits."""
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from typing import ClassVar
 
-import redis
+import redis.asyncio
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -19,27 +21,28 @@ from treadle.core.errors import BudgetExceededError
 from treadle.core.limits import Limits
 from treadle.runtime.budget import Account, Amounts, Ledger, Wanted
 
-ACCOUNT = Account("x", Limits(model_calls=9, tokens=2_000, usd="0.002"))
+LIMITS = Limits(model_calls=9, tokens=2_000, usd="0.002")
 SENT_NANO_USD = 1_000
 
 
 class Spending(RuleBasedStateMachine):
     """Calls that are reserved, sent again, ended and settled; some are never settled."""
 
-    client: ClassVar[redis.Redis]
+    loop: ClassVar[asyncio.Runner]
+    ledger: ClassVar[Ledger]
+    accounts: ClassVar[Iterator[Account]]
     under_way = Bundle("under_way")
     done = Bundle("done")
 
     def __init__(self):
         super().__init__()
-        self.client.flushall()
-        self.ledger = Ledger(self.client)
+        self.account = next(self.accounts)
         self.count = 0
         self.bill = Amounts()
 
     def reserved(self, call, asked):
         try:
-            return asyncio.run(self.ledger.reserve(ACCOUNT, call, asked))
+            return self.loop.run(self.ledger.reserve(self.account, call, asked))
         except BudgetExceededError:
             return None
 
@@ -77,11 +80,11 @@ class Spending(RuleBasedStateMachine):
     @rule(one=done)
     def settle(self, one):
         call, used = one
-        asyncio.run(self.ledger.exchange([(ACCOUNT, call, used)], []))
+        self.loop.run(self.ledger.exchange([(self.account, call, used)], []))
 
     @invariant()
     def stays_within(self):
-        state = asyncio.run(self.ledger.usage_of(ACCOUNT))
+        state = self.loop.run(self.ledger.usage_of(self.account))
         if state is None:
             return
         taken = state.spent.plus(state.reserved)
@@ -91,7 +94,11 @@ class Spending(RuleBasedStateMachine):
 
 
 def test_no_order_of_events_passes_a_limit(redis_url):
-    with redis.Redis.from_url(redis_url) as Spending.client:
+    Spending.accounts = (Account(str(number), LIMITS) for number in itertools.count())
+    with asyncio.Runner() as Spending.loop:
+        client = redis.asyncio.Redis.from_url(redis_url)
+        Spending.ledger = Ledger(client)
         run_state_machine_as_test(
             Spending, settings=settings(max_examples=30, stateful_step_count=20, deadline=None)
         )
+        Spending.loop.run(client.aclose())
