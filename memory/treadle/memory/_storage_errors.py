@@ -44,8 +44,8 @@ _ANY = ("",)
 _CREDENTIALS = "Set the right user name and password in the Redis URL."
 _PERMISSIONS = (
     "Allow it with ACL SETUSER: +@hash +@list +@sortedset +@scripting +@connection +unlink "
-    "+exists +get +pexpire +persist +pttl +rename, on the keys of the prefix; +scan too, "
-    "for what searches all threads."
+    "+@string +del +exists +pexpire +pexpireat +persist +pttl +rename +time, on the keys of "
+    "the prefix; +scan too, for what searches all threads."
 )
 _EXPLANATIONS: tuple[
     tuple[type[redis_errors.RedisError], tuple[str, ...], str, str],

@@ -245,11 +245,13 @@ def test_a_wrong_password(short_tmp_path: Path) -> None:
             RedisStore(client).get(NAME, "k")
 
 
-def test_a_user_without_dangerous_commands(redis_server: RedisServer) -> None:
+def test_a_user_with_the_rights_that_the_hint_names(redis_server: RedisServer) -> None:
     with redis_server.client() as admin:
         admin.execute_command(
-            *("ACL", "SETUSER", "app", "on", ">secret", "~treadle:main:*", "+@all"),
-            *("-@dangerous", "-@admin", "-keys", "-scan", "-config", "-module"),
+            *("ACL", "SETUSER", "app", "on", ">secret", "~treadle:main:*", "-@all"),
+            *("+@hash", "+@list", "+@sortedset", "+@scripting", "+@connection", "+unlink"),
+            *("+@string", "+del", "+exists", "+pexpire", "+pexpireat", "+persist", "+pttl"),
+            *("+rename", "+time"),
         )
         path = str(redis_server.socket_path)
         with redis.Redis(unix_socket_path=path, username="app", password="secret") as client:
