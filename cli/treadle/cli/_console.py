@@ -18,7 +18,7 @@ from treadle.core.usage import Usage
 
 MAX_OBSERVATION_LINES = 6
 _MAX_ARGUMENT_CHARS = 100
-_MAX_UNVERIFIED_CHARS = 60
+_MAX_UNVERIFIED_CHARS = 32
 _MARK = (
     r"\[unverified(?: link removed|: [^\]]*)\]|\[not a quotation found in the sources\]"
     r"|\[unknown source\]"
@@ -131,8 +131,7 @@ def _print_unverified(reply: Reply, console: Console) -> None:
         said = " ".join(item.text.split())
         if len(said) > _MAX_UNVERIFIED_CHARS:
             said = f"{said[:_MAX_UNVERIFIED_CHARS]}…"
-        line = Text("! ", style="yellow")
-        line.append(f"{item.kind} ", style="bold")
+        line = Text.assemble(("! ", "yellow"), (f"{item.kind} ", "bold"))
         line.append(said)
         line.append(f"  {item.reason}", style="dim")
         console.print(line, soft_wrap=not console.is_terminal)
