@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,9 @@ from pydantic import Field
 from redis.asyncio.connection import AbstractConnection
 
 from treadle.graphs import GraphParts, react
-from treadle.memory import connect
+from treadle.memory import connect, thread_root
 from treadle.memory.bundle import Memory
+from treadle.memory.textindex import IndexedText, TextIndex
 from treadle.memory.window import count_tokens
 from treadle.tools import tool
 
@@ -42,8 +43,10 @@ QUESTION = "What is the name of my boat?"
 NAME = "Grey Heron"
 THREAD = "t"
 
-_WORDS = Path(__file__).read_text("utf-8").split()
-"""Words to talk with: as good as any others."""
+_SYLLABLES = ("ka", "lo", "mir", "te", "sun", "va", "dor", "ne", "pil", "ru", "bas", "ghen", "oti")
+_WORDS = ["".join(parts) for parts in product(_SYLLABLES, repeat=3)]
+_WEIGHTS = list(accumulate(1 / (rank + 50) for rank in range(len(_WORDS))))
+"""Some words come often and most seldom, as the words of a language that are no stop words do."""
 
 
 class Answering(BaseChatModel):
@@ -86,7 +89,7 @@ class Figures:
 
 def prose(length: int) -> str:
     """Return words in an order that does not come again."""
-    return " ".join(random.choices(_WORDS, k=length // 7)) + "."
+    return " ".join(random.choices(_WORDS, cum_weights=_WEIGHTS, k=length // 8)) + "."
 
 
 def question(turn: int, turns: int) -> str:
@@ -112,6 +115,37 @@ class RoundTrips:
 
     def __exit__(self, *_: object) -> None:
         AbstractConnection.send_packed_command = self._send  # type: ignore[method-assign]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A message that was found."""
+
+    message: BaseMessage
+
+
+class ByWords:
+    """Finds earlier messages by their words alone."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def _index(self, thread_id: str) -> TextIndex:
+        return TextIndex(self._client, f"{thread_root('treadle:main:', thread_id)}:words")
+
+    async def add(self, thread_id: str, messages: Sequence[BaseMessage]) -> None:
+        await self._index(thread_id).add(
+            IndexedText(m.id or "", m.text, fields={"type": m.type}) for m in messages
+        )
+
+    async def within(self, thread_id: str, query: str, tokens: int) -> list[Found]:
+        hits = await self._index(thread_id).search(query, 10)
+        return [
+            Found(
+                (HumanMessage if hit.fields["type"] == "human" else AIMessage)(hit.text, id=hit.id)
+            )
+            for hit in hits
+        ]
 
 
 async def measured(client: Any, memory: Memory, turns: int, budget: int) -> Figures:
@@ -199,7 +233,8 @@ async def main() -> None:
     random.seed(20_261_125)
     with tempfile.TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
         async with connect(f"embedded://{Path(folder)}") as client:
-            figures = await measured(client, Memory(client), turns, budget)
+            memory = Memory(client, recall=lambda _: ByWords(client))
+            figures = await measured(client, memory, turns, budget)
     print_table(figures, turns, budget)
 
 

@@ -13,7 +13,7 @@ model: fast
 prompt: |
   You know looms.
 tools: [search_documents, calculate]
-memory: {window_tokens: 4000}
+memory: {window_tokens: 4000, summary: model, recall: false, facts: false}
 budget: {model_calls: 8, usd: 0.25}
 output:
   type: object
@@ -32,6 +32,11 @@ def test_an_agent_file_says_everything_a_python_agent_can(tmp_path):
     assert agent.name == "looms"
     assert agent.tools == ("search_documents", "calculate")
     assert agent.budget.model_calls == 8
+    assert (agent.memory.summary, agent.memory.recall, agent.memory.facts) == (
+        "model",
+        False,
+        False,
+    )
     assert agent.output["title"] == "answer"
     same = Agent.model_validate(agent.model_dump())
     assert same == agent
@@ -46,6 +51,7 @@ def test_an_agent_file_says_everything_a_python_agent_can(tmp_path):
         ("tools: [a, a]\n", 1, "listed 2 times"),
         ("tools:\n  - 3\n", 2, "valid string"),
         ("memory: {window_tokens: 5}\n", 1, "greater than or equal to 500"),
+        ("memory: {summary: long}\n", 1, "'none', 'extract' or 'model'"),
         ("output: {type: string}\n", 1, "type 'object'"),
         ("name: Loom Agent\n", 1, "name"),
         ("graph: [a\n", 2, "not valid YAML"),

@@ -45,6 +45,7 @@ def build_agent(
         window=_window(agent, model, memory),
         output=agent.output,
         checkpointer=memory.saver if isinstance(memory, Memory) else memory,
+        store=memory.store if isinstance(memory, Memory) else None,
         name=agent.name,
     )
     return build_graph(agent.graph, parts, agent.options, context.project)
@@ -62,5 +63,7 @@ def _window(agent: Agent, model: ResolvedModel, memory: object) -> ContextWindow
         tokens,
         summary=chosen.summary,
         model=model.chat,
+        recall=chosen.recall,
+        embeddings=chosen.embeddings,
         facts=chosen.facts,
     )

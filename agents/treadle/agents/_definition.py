@@ -28,11 +28,16 @@ class MemorySettings(_Part):
             about four characters a token.
         summary: how the turns that no longer fit are summarised: ``extract`` quotes the beginnings
             of questions and answers, ``model`` asks the agent's model, ``none`` keeps nothing.
-        facts: whether facts that are kept about people and things are looked up for a question.
+        recall: whether earlier turns that matter for a question are shown again.
+        embeddings: what earlier turns are found by beside their words: ``minilm``,
+            ``fastembed:MODEL`` or ``openai:MODEL``; words alone when not set.
+        facts: whether what is remembered about the user is looked up for a question.
     """
 
     window_tokens: int = Field(default=16_000, ge=500)
     summary: SummaryMode = "extract"
+    recall: bool = True
+    embeddings: str | None = None
     facts: bool = True
 
 

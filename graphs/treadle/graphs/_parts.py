@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.store.base import BaseStore
 
 from treadle.memory.window import ContextWindow
 
@@ -30,6 +31,7 @@ class GraphParts:
         window: what the model is shown of the conversation.
         output: a JSON schema the answer must fit; plain text without one.
         checkpointer: where the conversation is kept; nothing is kept without one.
+        store: what is known across threads, for tools that remember; nothing without one.
         name: the graph's name, as LangGraph shows it.
     """
 
@@ -40,4 +42,5 @@ class GraphParts:
     window: ContextWindow = field(default_factory=ContextWindow)
     output: dict[str, Any] | None = None
     checkpointer: BaseCheckpointSaver[Any] | None = None
+    store: BaseStore | None = None
     name: str = "agent"

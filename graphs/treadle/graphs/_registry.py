@@ -74,9 +74,11 @@ def _project_graph(
     if inspect.isfunction(found):
         found = _call_factory(name, found, parts)
     if isinstance(found, StateGraph):
-        return found.compile(checkpointer=parts.checkpointer, name=parts.name)
+        return found.compile(checkpointer=parts.checkpointer, store=parts.store, name=parts.name)
     if isinstance(found, CompiledStateGraph):
-        return found.copy({"checkpointer": parts.checkpointer, "name": parts.name})
+        # A graph that brings a store of its own keeps it.
+        store = found.store or parts.store
+        return found.copy({"checkpointer": parts.checkpointer, "store": store, "name": parts.name})
     raise ConfigError(
         f"{name} is a {type(found).__name__}, not a LangGraph graph.",
         hint="Name a StateGraph, a compiled graph, or a function that returns one.",

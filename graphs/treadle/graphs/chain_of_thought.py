@@ -5,6 +5,7 @@ https://arxiv.org/abs/2201.11903
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Required, TypedDict
 
 from langchain_core.language_models import BaseChatModel
@@ -66,14 +67,15 @@ def chain_of_thought(parts: GraphParts, options: ChainOfThoughtOptions | None = 
         )
 
     async def think(state: ThoughtState) -> dict[str, Any]:
+        reasoning = ""
         if out_of_room(await headroom()):
-            return {"reasoning": ""}  # The one call that is left is for the answer.
+            return {"reasoning": reasoning}  # The one call that is left is for the answer.
         system = SystemMessage(join(parts.prompt, prompt("think")))
         composed = await shown(state, system)
-        with thinking():
+        with thinking(), suppress(BudgetExceededError):  # The answer may fit.
             model = _robust(parts.model, parts.fallbacks)
-            reasoning = await model.ainvoke([system, *composed.messages])
-        return {"reasoning": reasoning.text, **composed.update(goes_on=True)}
+            reasoning = (await model.ainvoke([system, *composed.messages])).text
+        return {"reasoning": reasoning, **composed.update(goes_on=True)}
 
     async def answer(state: ThoughtState) -> dict[str, Any]:
         # A character a token is a quarter of the window: the conversation needs the rest.
@@ -90,7 +92,7 @@ def chain_of_thought(parts: GraphParts, options: ChainOfThoughtOptions | None = 
     graph.add_edge(START, "think")
     graph.add_edge("think", "answer")
     graph.add_edge("answer", END)
-    return graph.compile(checkpointer=parts.checkpointer, name=parts.name)
+    return graph.compile(checkpointer=parts.checkpointer, store=parts.store, name=parts.name)
 
 
 def _robust(model: BaseChatModel, fallbacks: Sequence[BaseChatModel]) -> Runnable[Any, AIMessage]:

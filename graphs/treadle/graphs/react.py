@@ -60,5 +60,6 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
         middleware=middleware,
         response_format=parts.output,
         checkpointer=parts.checkpointer,
+        store=parts.store,
         name=parts.name,
     )

@@ -1,17 +1,24 @@
 """`Memory`: all that a tenant's conversations are kept in, opened together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
+from langgraph.config import get_config
 
 from treadle.memory._cipher import AesGcmCipher
 from treadle.memory._redis_clients import AsyncRedis
 from treadle.memory.saver import RedisSaver
+from treadle.memory.store import Facts, RedisStore, thread_namespace, user_namespace
 from treadle.memory.transcript import Transcript
-from treadle.memory.window import ContextWindow, Facts, SummaryMode
+from treadle.memory.window import ContextWindow, Recall, SummaryMode
 
+RecallFor = Callable[[str | None], Recall]
+"""Returns what finds earlier turns, with the embeddings of that name; by words alone without."""
+
+FACTS = "facts"
+"""The kind under which the ``remember`` tool keeps facts in the store."""
 NOTED_MESSAGES = 200
 """How many of a state's latest messages `Memory.note` looks at: more than a window holds."""
 
@@ -26,11 +33,12 @@ class Memory:
         prefix: what every key begins with; the tenant is in it.
         ttl: how long a thread lives after it was last written to; for ever when ``None``.
         cipher: encrypts what is stored.
-        facts: finds the facts that matter for a question.
+        recall: gives what finds earlier turns; nothing is recalled without it.
 
     Attributes:
         saver: the checkpoints of the graphs.
         transcript: everything that was said.
+        store: what is known across threads.
     """
 
     def __init__(
@@ -40,11 +48,12 @@ class Memory:
         prefix: str = "treadle:main:",
         ttl: timedelta | None = None,
         cipher: AesGcmCipher | None = None,
-        facts: Facts | None = None,
+        recall: RecallFor | None = None,
     ) -> None:
         self.saver = RedisSaver(client, prefix=prefix, ttl=ttl, cipher=cipher)
         self.transcript = Transcript(client, prefix=prefix, ttl=ttl, cipher=cipher)
-        self._facts = facts
+        self.store = RedisStore(client, prefix=prefix, cipher=cipher)
+        self._recall = recall
 
     def window(
         self,
@@ -52,6 +61,8 @@ class Memory:
         *,
         summary: SummaryMode = "extract",
         model: BaseChatModel | None = None,
+        recall: bool = True,
+        embeddings: str | None = None,
         facts: bool = True,
     ) -> ContextWindow:
         """Return a window over this memory.
@@ -60,15 +71,34 @@ class Memory:
             tokens: the budget of a prompt, instructions and tools included.
             summary: how the turns that leave are summarised.
             model: what summarises, for ``summary="model"``.
-            facts: whether facts are looked up for each question.
+            recall: whether earlier turns are found again.
+            embeddings: the embeddings they are also found by, by name.
+            facts: whether facts about the user, or else the thread, are looked up.
         """
         return ContextWindow(
             tokens,
             transcript=self.transcript,
-            facts=self._facts if facts else None,
+            recall=self._recall(embeddings) if recall and self._recall else None,
+            facts=self.facts if facts else None,
             summary=summary,
             model=model,
         )
+
+    async def facts(self, query: str, limit: int) -> list[str]:
+        """Return the facts that hold of the running graph's user, or else of its thread.
+
+        Args:
+            query: what they should be about, the best first.
+            limit: how many at most.
+        """
+        configurable = get_config().get("configurable", {})
+        user, thread = configurable.get("user_id"), configurable.get("thread_id")
+        if not user and not thread:
+            return []
+        of_user = user_namespace(str(user), FACTS) if user else None
+        namespace = of_user or thread_namespace(str(thread), FACTS)
+        found = await Facts(self.store, namespace).current(query, limit)
+        return [f"{fact.text} (said on {fact.said_at:%Y-%m-%d})" for fact in found]
 
     async def note(self, thread_id: str, messages: Sequence[BaseMessage]) -> None:
         """Put what a run said into the transcript, in one round trip.

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.store.memory import InMemoryStore
 
 from treadle.memory.bundle import Memory
-from treadle.memory.window import ContextWindow, SummaryMode
 
 
 class OfflineMemory(Memory):
@@ -23,25 +22,12 @@ class OfflineMemory(Memory):
     def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
         self.saver = saver  # type: ignore[assignment]
         self.transcript: Any = _NoTranscript()
+        self.store: Any = InMemoryStore()
+        self._recall = None
 
-    def window(
-        self,
-        tokens: int,
-        *,
-        summary: SummaryMode = "extract",
-        model: BaseChatModel | None = None,
-        facts: bool = True,
-        recall: bool = True,
-    ) -> ContextWindow:
-        """Return a window that asks for the same decisions; see `Memory.window`."""
-        return ContextWindow(
-            tokens,
-            transcript=self.transcript,
-            recall=None,
-            facts=None,
-            summary=summary,
-            model=model,
-        )
+    async def facts(self, query: str, limit: int) -> list[str]:
+        """Find nothing: the journal answers before this is asked."""
+        return []
 
     async def note(self, thread_id: str, messages: Sequence[BaseMessage]) -> None:
         """Keep nothing."""
@@ -61,10 +47,6 @@ class _NoRecall:
 
     async def within(self, thread_id: str, query: str, tokens: int) -> Sequence[Any]:
         return ()
-
-
-async def _no_facts(query: str, limit: int) -> Sequence[str]:
-    return ()
 
 
 class NoRedis:

@@ -15,6 +15,7 @@ from langchain_core.messages import (
 )
 
 from treadle.core.sources import Source
+from treadle.memory.window import aside_kind
 
 MAX_MESSAGE_CHARS = 40_000
 """How much of one message of the conversation is read: half of it from each end."""
@@ -65,7 +66,7 @@ class Conversation:
         message: the person's last message.
         results: what tools returned since then, in order.
         called: the names of the tools called since then, in order.
-        notes: lines remembered from before, as the system prompt hands them over.
+        notes: lines remembered from before, as the system prompt or memory hands them over.
         only_reasoning: whether reasoning is asked for rather than an answer.
         must_finish: whether an instruction forbids further tool calls.
     """
@@ -128,9 +129,12 @@ def read_conversation(messages: Sequence[BaseMessage]) -> Conversation:
     """Return the conversation that the messages hold."""
     builder = _Builder()
     system: list[str] = []
+    remembered: list[str] = []
     for message in messages:
         if isinstance(message, SystemMessage):
             system.append(_read(message))
+        elif aside_kind(message) == "memory":
+            remembered += _quoted(_read(message))
         elif isinstance(message, HumanMessage):
             builder.human(_read(message))
         elif isinstance(message, AIMessage):
@@ -143,7 +147,7 @@ def read_conversation(messages: Sequence[BaseMessage]) -> Conversation:
         message=builder.said or "",
         results=tuple(builder.results),
         called=tuple(builder.called),
-        notes=_notes(instructions),
+        notes=(*_notes(instructions), *remembered),
         only_reasoning=bool(_ONLY_REASONING.search(instructions)),
         must_finish=builder.must_finish,
     )
@@ -177,6 +181,14 @@ def _notes(instructions: str) -> tuple[str, ...]:
         elif notes:
             inside = False
     return tuple(note for note in notes if not note.startswith("</"))
+
+
+_QUOTE_HEAD = re.compile(r"^> (?:- )?(?:\d{4}-\d\d-\d\d \d\d:\d\d )?(?:user: )?")
+
+
+def _quoted(text: str) -> list[str]:
+    """Return what memory quotes, without the marks of a quotation and of the user's own words."""
+    return [_QUOTE_HEAD.sub("", line) for line in text.split("\n") if line.startswith("> ")]
 
 
 def _heads(artifact: Any) -> dict[str, str] | None:
