@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from decimal import Decimal
+from zlib import crc32
 
 import pytest
 
@@ -35,7 +36,8 @@ SCARCE = [
 class Provider:
     """Answers as it must: at most as long as it is told; and as dear as it can be.
 
-    Every other time each byte it reads is a token, and the answer is as long as it may be.
+    In every other conversation each byte it reads is a token, and the answers are as long as they
+    may be. It counts what it has read before as it did then, as a tokenizer does.
     """
 
     def __init__(self, seed):
@@ -50,7 +52,7 @@ class Provider:
             os.kill(int(asker), signal.SIGKILL)
         most = request.body["max_completion_tokens"]
         sent = sum(len(str(message["content"]).encode()) for message in request.body["messages"])
-        is_dear = self.chance.random() < 0.5
+        is_dear = crc32(request.body["messages"][1]["content"].encode()) % 2 == 0
         answer = say("x").costing(
             input_tokens=sent if is_dear else max(sent // 4, 1),
             output_tokens=most if is_dear else self.chance.randint(1, most),

@@ -129,7 +129,7 @@ class BudgetGate:
             return outcome
         used = _owed(call, outcome, held.holding)
         self._bounds.learn(call, outcome)
-        if call.kind is CallKind.MODEL:
+        if call.kind is CallKind.MODEL and used.model_calls:
             self._last = (used, held.wanted.holding(held.wanted.least))
         self._settle(held, used)
         return outcome

@@ -18,6 +18,8 @@ ANSWER_TOKENS = 16_384
 LEAST_ANSWER_TOKENS = 64
 """An answer that could not be longer than this is not asked for."""
 
+_ONE_CALL = Amounts(model_calls=1)
+
 
 def tool_wanted() -> Wanted:
     """Return what a call of a tool uses."""
@@ -76,7 +78,7 @@ def headroom_of(
             UNITS,
             state.limits,
             state.spent.plus(state.reserved),
-            *(last or (Amounts(), Amounts(model_calls=1))),
+            *(last or (_ONE_CALL, _ONE_CALL)),
             strict=True,
         )
         if amounts[0] is not None and unit != "tool_calls"

@@ -1,0 +1,116 @@
+"""How agents end at their budget: warned, with a last call, or with what they have."""
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from tests.support.models import resolved
+from tests.support.recording import Recording
+from treadle.core.boundary import GateChain, boundary
+from treadle.core.calls import CallKind, Effect
+from treadle.core.headroom import DECISION
+from treadle.core.limits import Limits
+from treadle.core.usage import Usage
+from treadle.graphs import STOPPED, GraphParts, chain_of_thought, react
+from treadle.memory import connect
+from treadle.runtime.budget import BudgetGate, Ledger, run_account
+from treadle.runtime.testing import ScriptedOpenAI, call, say
+from treadle.tools import tool
+
+
+@tool(effect=Effect.READ)
+def look_up(topic: str) -> str:
+    """Look a topic up.
+
+    Args:
+        topic: what to look up.
+    """
+    return f"A {topic} has four shafts. " + "It is made of wood. " * 1_000
+
+
+@pytest.fixture
+async def ledger(redis_url):
+    async with connect(redis_url) as client:
+        yield Ledger(client)
+
+
+async def ask(ledger, graph, spent=0, others=(), **limits):
+    """Ask with a budget of which some model calls are spent; return the last message."""
+    account = run_account("r", Limits(**limits))
+    await ledger.settle(account, "before", Usage(model_calls=spent))
+    gate = BudgetGate(ledger, [account], run_id="r")
+    async with gate.open():
+        with boundary(GateChain([gate, *others]), thread_id="t", run_id="r"):
+            state = await graph.ainvoke({"messages": [HumanMessage("How many shafts?")]})
+    return state["messages"][-1]
+
+
+def react_of(server):
+    return react(GraphParts(model=resolved(server).chat, tools=(look_up,)))
+
+
+def thinking_of(server):
+    return chain_of_thought(GraphParts(model=resolved(server).chat))
+
+
+async def test_near_the_end_the_model_is_told_and_may_go_on(ledger):
+    script = [call("look_up", topic="loom"), say("Four.")]
+    with ScriptedOpenAI(script) as server:
+        answer = await ask(ledger, react_of(server), spent=8, model_calls=11)
+    assert answer.text == "Four."
+    assert "82%" not in str(server.requests[0].messages)
+    assert "82% of the run's 11 model calls are used" in str(server.requests[1].messages)
+    assert server.requests[1].body.get("tool_choice") != "none"
+
+
+async def test_the_last_call_is_for_the_answer(ledger):
+    with ScriptedOpenAI([say("Four.")]) as server:
+        answer = await ask(ledger, react_of(server), spent=9, model_calls=10)
+    assert answer.text == "Four."
+    assert answer.response_metadata[STOPPED].startswith("budget: no call fits after this one")
+    assert server.requests[0].body["tool_choice"] == "none"
+
+
+async def test_where_all_that_was_found_is_too_much_the_answer_is_asked_for_with_less(ledger):
+    script = [call("look_up", topic="loom"), say("Four.")]
+    with ScriptedOpenAI(script) as server:
+        answer = await ask(ledger, react_of(server), input_tokens=6_000)
+    assert answer.text == "Four."
+    assert "of 6,000 input tokens" in answer.response_metadata[STOPPED]
+    assert "loom has four shafts" in str(server.requests[1].messages)
+    assert "tools" not in server.requests[1].body
+
+
+async def test_where_nothing_more_fits_the_answer_is_what_is_known(ledger):
+    with ScriptedOpenAI([]) as server:
+        answer = await ask(ledger, react_of(server), spent=10, model_calls=10)
+    assert answer.text.startswith("I had to stop")
+    assert "10 model calls" in answer.response_metadata[STOPPED]
+
+
+async def test_what_was_left_is_recorded_as_a_decision(ledger):
+    seen = Recording()
+    with ScriptedOpenAI([say("Four.")]) as server:
+        await ask(ledger, react_of(server), others=[seen], model_calls=10)
+    (decision,) = [c for c in seen.calls if c.kind is CallKind.DECISION and c.name == DECISION]
+    told = next(o.value for o in seen.outcomes if isinstance(o.value, dict))
+    assert decision.request == {}
+    assert told == {
+        "unit": "model_calls",
+        "used": 0.0,
+        "model_calls": None,
+        "about": "0% of the run's 10 model calls are used",
+    }
+
+
+@pytest.mark.parametrize(
+    ("spent", "script", "text"),
+    [
+        (8, [say("Thought."), say("Four.")], "Four."),
+        (9, [say("Four.")], "Four."),
+        (10, [], "I had to stop before I found anything."),
+    ],
+)
+async def test_chain_of_thought_keeps_the_last_call_for_the_answer(ledger, spent, script, text):
+    with ScriptedOpenAI(script) as server:
+        answer = await ask(ledger, thinking_of(server), spent=spent, model_calls=10)
+    assert answer.text == text
