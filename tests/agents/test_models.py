@@ -1,6 +1,8 @@
 """Models by name, and what their calls say at the boundary."""
 
 import asyncio
+import json
+import re
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -170,3 +172,36 @@ def test_a_model_that_cannot_be_used_is_explained(name, expected):
 def test_the_embedded_model_needs_nothing():
     model = Models(Settings(), {}).resolve("embedded")
     assert info_of(model.chat).name == "embedded"
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_a_model_asks_and_is_answered_as_its_providers_own_class(is_streamed):
+    async def ask(model):
+        bound = model.bind_tools([WEATHER], extra_headers={"x-mine": "1"}, extra_body={"seed": 7})
+        messages = [HumanMessage("hi")]
+        if is_streamed:
+            pieces = [piece async for piece in bound.astream(messages)]
+            return [piece.model_dump(exclude={"id"}) for piece in pieces]
+        return (await bound.ainvoke(messages)).model_dump(exclude={"id"})
+
+    with ScriptedOpenAI([call("weather", city="Paris")] * 2) as server:
+        ours = resolved(server).chat
+        theirs = ChatOpenAI(
+            model="gpt-5-mini", base_url=server.base_url, api_key=server.api_key,
+            max_retries=0, timeout=5, stream_usage=True,
+        )  # fmt: skip
+        answers = [_without_ids(await ask(model)) for model in (ours, theirs)]
+    first, second = server.requests
+    assert first.body == second.body
+    assert first.headers["x-mine"] == "1"
+    assert answers[0] == answers[1]
+
+
+def _without_ids(answer):
+    """Return the answer without the ids made up for it, and what the client fills in as unknown."""
+    told = json.loads(json.dumps(answer), object_pairs_hook=_known)
+    return re.sub(r"(chatcmpl-|call_)[0-9A-Za-z_-]+", r"\1", json.dumps(told, sort_keys=True))
+
+
+def _known(pairs):
+    return {name: value for name, value in pairs if value is not None}

@@ -121,10 +121,12 @@ class Models:
         from langchain_openai import ChatOpenAI  # noqa: PLC0415 - takes a second of CPU to load
         from openai import DefaultAsyncHttpxClient  # noqa: PLC0415
 
+        from treadle.agents.models._plain_completions import answer_plainly  # noqa: PLC0415
+
         if self._connections is None:
             # LangChain would share one pool among all event loops of the process, for ever.
             self._connections = DefaultAsyncHttpxClient()
-        return ChatOpenAI(
+        made = ChatOpenAI(
             model=model,
             api_key=key,
             base_url=profile.base_url,
@@ -135,6 +137,7 @@ class Models:
             stream_usage=True,
             http_async_client=self._connections,
         )
+        return answer_plainly(made)
 
 
 def _embedded() -> BaseChatModel:
