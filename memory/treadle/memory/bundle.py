@@ -5,14 +5,13 @@ from datetime import timedelta
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langgraph.config import get_config
 
 from treadle.memory._cipher import AesGcmCipher
 from treadle.memory._redis_clients import AsyncRedis
 from treadle.memory.saver import RedisSaver
 from treadle.memory.store import Facts, RedisStore, thread_namespace, user_namespace
 from treadle.memory.transcript import Transcript
-from treadle.memory.window import ContextWindow, Recall, SummaryMode
+from treadle.memory.window import ContextWindow, Recall, SummaryMode, running_config
 
 RecallFor = Callable[[str | None], Recall]
 """Returns what finds earlier turns, with the embeddings of that name; by words alone without."""
@@ -91,8 +90,8 @@ class Memory:
             query: what they should be about, the best first.
             limit: how many at most.
         """
-        configurable = get_config().get("configurable", {})
-        user, thread = configurable.get("user_id"), configurable.get("thread_id")
+        config = running_config()
+        user, thread = config.get("user_id"), config.get("thread_id")
         if not user and not thread:
             return []
         of_user = user_namespace(str(user), FACTS) if user else None

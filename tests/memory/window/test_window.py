@@ -171,6 +171,15 @@ async def test_reading_on_to_the_end_gives_the_whole_message(memory):
             await window.read_more(*wrong)
 
 
+async def test_a_giant_does_not_come_before_what_was_said_before_it(memory):
+    said = [HumanMessage("first", id="1"), AIMessage("second", id="2")]
+    said.append(HumanMessage("third " * 5_000, id="3"))
+    for _ in range(2):
+        await memory.window(BUDGET).compose({"messages": said}, thread_id="t")
+    page = await memory.transcript.page("t")
+    assert [s.message.id for s in page.messages] == ["1", "2", "3"]
+
+
 async def test_two_hundred_parallel_results_fit_and_keep_their_calls(memory):
     @tool(effect=Effect.READ)
     def look_up(topic: int) -> str:

@@ -12,7 +12,7 @@ from treadle.memory.window._history import (
     since_last_question,
     turns_of,
 )
-from treadle.memory.window._middleware import WindowMiddleware, running_thread
+from treadle.memory.window._middleware import WindowMiddleware, running_config, running_thread
 from treadle.memory.window._notes import Facts, Recall
 from treadle.memory.window._summary import Summary
 from treadle.memory.window._tokens import Counter, count_tokens
@@ -42,6 +42,7 @@ __all__ = [
     "aside_kind",
     "count_tokens",
     "repair",
+    "running_config",
     "running_thread",
     "since_last_question",
     "turns_of",

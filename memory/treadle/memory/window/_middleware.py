@@ -60,7 +60,15 @@ class WindowMiddleware(AgentMiddleware[Any, Any]):
         return ExtendedModelResponse(response, Command(update=update)) if update else response
 
 
+def running_config() -> dict[str, Any]:
+    """Return what the running graph was configured with, such as its thread; nothing outside."""
+    try:
+        return dict(get_config().get("configurable", {}))
+    except RuntimeError:  # what LangGraph raises outside a run
+        return {}
+
+
 def running_thread() -> str | None:
     """Return the id of the thread that the running graph works on, if it has one."""
-    thread_id = get_config().get("configurable", {}).get("thread_id")
+    thread_id = running_config().get("thread_id")
     return None if thread_id is None else str(thread_id)

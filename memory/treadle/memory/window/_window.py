@@ -191,7 +191,7 @@ class ContextWindow:
         *past, current = turns_of(whole[len(lead) : len(whole) - len(asides)]) or [[]]
         turn_room = shares.turn - cutter.size(asides)
         shown = cutter.turn(current, turn_room, shares.turn // 2) if current else []
-        await self._offload(thread_id, current, shown)
+        await self._offload(thread_id, state["messages"], current, shown)
 
         room = turn_room - cutter.size(shown)
         past_shown = [cutter.turn(turn, shares.turn // 2, shares.turn // 3) for turn in past]
@@ -237,19 +237,22 @@ class ContextWindow:
         return _Shares(summary, noted, room - summary - noted)
 
     async def _offload(
-        self, thread_id: str | None, turn: Sequence[BaseMessage], shown: Sequence[BaseMessage]
+        self,
+        thread_id: str | None,
+        messages: Sequence[BaseMessage],
+        turn: Sequence[BaseMessage],
+        shown: Sequence[BaseMessage],
     ) -> None:
-        """Put what is shown in part into the transcript, the first time it is shown."""
+        """Put what is shown in part into the transcript, the first time it is shown.
+
+        What was said before goes with it, so that the transcript keeps the order.
+        """
         if self.transcript is None or thread_id is None:
             return
-        newest: list[BaseMessage] = []
-        for message in reversed(turn):
-            newest.append(message)
-            if isinstance(message, AIMessage):
-                break
         as_shown = {message.id: message for message in shown}
-        cut = [m for m in reversed(newest) if m.id and as_shown.get(m.id) is not m]
-        await self.transcript.add(thread_id, cut)
+        cut = [m for m in _newest(turn) if m.id and as_shown.get(m.id) is not m]
+        if cut:
+            await self.transcript.add(thread_id, [m for m in messages if m.id])
 
     async def _store(
         self, thread_id: str, messages: Sequence[BaseMessage], kept: set[str | None]
@@ -346,6 +349,16 @@ def _leaving(
 
 
 _WHOLE = 8
+
+
+def _newest(turn: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """Return what no model has been shown yet, with the step it belongs to."""
+    newest: list[BaseMessage] = []
+    for message in reversed(turn):
+        newest.append(message)
+        if isinstance(message, AIMessage):
+            break
+    return newest
 
 
 def _leading_instructions(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
