@@ -119,7 +119,7 @@ def forget_thread(opening: Opening, thread: str, *, yes: bool, as_json: bool) ->
     """Remove a conversation, after asking unless told not to."""
     if not yes:
         typer.confirm(f"Remove the thread {thread} for good?", abort=True, err=True)
-    counts = opening.run(lambda runtime: runtime.threads.forget(thread))
+    counts = opening.run(lambda runtime: runtime.forget_thread(thread))
     if as_json:
         print_json(counts)
         return

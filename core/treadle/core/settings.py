@@ -130,10 +130,12 @@ class RunSettings(_Section):
         keep_days: how long a run and its journal are kept after they were last written to.
         lease_seconds: how soon the thread of a process that died is free again. A process that
             stands still for longer loses its run.
+        concurrent: how many runs one process executes at once; others wait their turn.
     """
 
     keep_days: float = Field(default=30, gt=0, le=36_500)
     lease_seconds: float = Field(default=10, ge=1, le=3_600)
+    concurrent: int = Field(default=32, ge=1, le=10_000)
 
 
 class BudgetSettings(_Section):

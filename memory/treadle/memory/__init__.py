@@ -1,13 +1,14 @@
 """Where conversations live: the connection to Redis and everything kept in it.
 
 ``connect`` and ``connect_sync`` open Redis from a URL, or the embedded server when there is none;
-``AsyncRedis`` and ``SyncRedis`` are the types of what they give. ``thread_root`` says what the keys
-of a thread begin with; ``said_at``, ``said_by`` and ``stamped`` are about who said a message, when.
+``AsyncRedis`` and ``SyncRedis`` are the types of what they give. ``encoded`` and ``thread_root``
+say how ids become keys; ``said_at``, ``said_by`` and ``stamped`` are about who said a message and
+when.
 """
 
 from treadle.memory._connect import connect, connect_sync
 from treadle.memory._embedded import EmbeddedRedis
-from treadle.memory._keys import thread_root
+from treadle.memory._keys import encoded, thread_root
 from treadle.memory._redis_clients import AsyncRedis, SyncRedis
 from treadle.memory._said import SAID_AT, said_at, said_by, stamped
 
@@ -18,6 +19,7 @@ __all__ = [
     "SyncRedis",
     "connect",
     "connect_sync",
+    "encoded",
     "said_at",
     "said_by",
     "stamped",

@@ -2,22 +2,33 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from langgraph.types import Command, Interrupt
 
 from treadle.agents import Agent
-from treadle.core.boundary import GateChain, boundary
+from treadle.core.boundary import GateChain, boundary, is_open
 from treadle.core.calls import Gate
-from treadle.core.errors import BudgetExceededError
+from treadle.core.errors import BudgetExceededError, FencedError
 from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
+from treadle.core.settings import Settings
 from treadle.core.usage import Usage
 from treadle.graphs import Graph
 from treadle.memory.bundle import Memory
-from treadle.runtime._gates import BudgetGate, Emit, Reporter
+from treadle.memory.saver import fenced
 from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
+from treadle.runtime._reporter import Emit, Reporter
+from treadle.runtime.budget import (
+    BudgetGate,
+    Ledger,
+    day_account,
+    run_account,
+    total_account,
+)
 from treadle.runtime.journal import (
     CallJournal,
     CallRecord,
@@ -26,7 +37,6 @@ from treadle.runtime.journal import (
     Journal,
     JournalWriter,
     KnownOutcomes,
-    LostRunError,
     Recorder,
     Source,
     to_data,
@@ -34,7 +44,6 @@ from treadle.runtime.journal import (
 )
 from treadle.runtime.runs import Run, RunMode, RunStateError, RunStatus, RunStore
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
-from treadle.runtime.runs._replay import recorded_input
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class Executor:
 
     Args:
         redis: the connection to Redis.
-        prefix: the tenant's key prefix.
+        settings: the project's settings.
         runs: where runs and their journals are kept.
         memory: where the threads are kept, and what was said on them.
         redact: takes secrets out of what is recorded.
@@ -74,16 +83,19 @@ class Executor:
     def __init__(
         self,
         redis: Any,
-        prefix: str,
+        settings: Settings,
         runs: RunStore,
         memory: Memory,
         redact: Callable[[Any], Any],
     ) -> None:
         self._redis = redis
-        self._prefix = prefix
+        self._settings = settings
         self._runs = runs
         self._memory = memory
         self._redact = redact
+        self._lease = timedelta(seconds=settings.runs.lease_seconds)
+        self._slots = asyncio.Semaphore(settings.runs.concurrent)
+        self._ledger = Ledger(redis, prefix=settings.prefix)
 
     async def execute(self, work: Work, emit: Emit) -> Reply:
         """Execute one attempt of a run and return its reply.
@@ -92,8 +104,16 @@ class Executor:
             RunStateError: the run cannot be begun as it stands.
             TreadleError: the run failed; that is recorded, and `RunFailed` is emitted.
         """
+        async with self._slot():
+            return await self._hold_thread(work, emit)
+
+    def _slot(self) -> AbstractAsyncContextManager[Any]:
+        # A run that another waits for inside its own slot must not wait for a slot.
+        return nullcontext() if is_open() else self._slots
+
+    async def _hold_thread(self, work: Work, emit: Emit) -> Reply:
         run = work.run
-        async with thread_lock(self._redis, self._prefix, run.thread_id):
+        async with thread_lock(self._redis, self._settings.prefix, run.thread_id, self._lease):
             earlier = await self._runs.journal(run) if run.attempt else None
             given = await self._given(work, earlier)
             number = await self._runs.begin(run)
@@ -106,7 +126,7 @@ class Executor:
             except asyncio.CancelledError:
                 await asyncio.shield(self._failed(attempt, RunStatus.CANCELLED, "It was stopped."))
                 raise
-            except LostRunError:
+            except FencedError:
                 raise
             except Exception as error:
                 failure = failure_of(work.agent.name, error)
@@ -126,16 +146,24 @@ class Executor:
                 run.id, thread_id=run.thread_id, agent=work.agent.name, question=run.question
             )
         )
-        await self._announce(attempt)
-        gates = GateChain(self._gates(attempt))
-        with boundary(gates, thread_id=run.thread_id, run_id=run.id):
-            state = await work.graph.ainvoke(
-                given,
-                config_of(run),
-                # A call's identity rests on its checkpoint, so that is kept before the call.
-                durability="sync",
-            )
-        reply = make_reply(checked_state(state), reporter.usage, run.id, run.thread_id)
+        budget = self._budget(work)
+        await self._announce(attempt, budget)
+        gates = GateChain(self._gates(attempt, budget))
+        async with budget.open():
+            with boundary(gates, thread_id=run.thread_id, run_id=run.id):
+                state = await work.graph.ainvoke(
+                    given,
+                    fenced(config_of(run), attempt.writer.token),
+                    # A call's identity rests on its checkpoint: that is kept before the call.
+                    durability="sync",
+                )
+        reply = make_reply(
+            checked_state(state),
+            reporter.usage,
+            run.id,
+            run.thread_id,
+            citations=work.agent.citations,
+        )
         if run.mode is not RunMode.DRY:
             await self._memory.note(run.thread_id, state["messages"])
         interrupts = state.get("__interrupt__", ())
@@ -148,7 +176,15 @@ class Executor:
         emit(RunFinished(run.id, reply=reply))
         return reply
 
-    def _gates(self, attempt: "_Attempt") -> list[Gate]:
+    def _budget(self, work: Work) -> BudgetGate:
+        accounts = [run_account(work.run.id, work.agent.budget)]
+        limits = self._settings.budget
+        accounts += [day_account(limits.per_day), total_account(limits.total)]
+        return BudgetGate(
+            self._ledger, accounts, run_id=work.run.id, seconds=work.agent.budget.seconds
+        )
+
+    def _gates(self, attempt: "_Attempt", budget: BudgetGate) -> list[Gate]:
         work = attempt.work
         source = work.source
         if attempt.records:
@@ -157,11 +193,11 @@ class Executor:
         return [
             KnownOutcomes(journal),
             *work.gates,
-            BudgetGate(work.agent.budget),
+            budget,
             Recorder(journal),
         ]
 
-    async def _announce(self, attempt: "_Attempt") -> None:
+    async def _announce(self, attempt: "_Attempt", budget: BudgetGate) -> None:
         work = attempt.work
         if attempt.number == 1:
             data = {
@@ -169,6 +205,7 @@ class Executor:
                 "question": work.run.question,
                 "input": to_data(work.input),
                 "definition": work.agent.model_dump(mode="json"),
+                "metered": budget.is_metered,
             }
             attempt.writer.note(EntryType.RUN_STARTED, self._redact(data))
         else:
@@ -179,7 +216,7 @@ class Executor:
         """Return what the graph is to be given: the input, an answer, or nothing to go on."""
         run = work.run
         if earlier is None:
-            return work.input
+            return work.input if work.input is not None else await self._runs.given(run)
         latest = await self._memory.saver.aget_tuple(config_of(run))
         is_ours = latest is not None and (latest.metadata or {}).get("run_id") == run.id
         if not is_ours:
@@ -188,7 +225,7 @@ class Executor:
                     f"The thread {run.thread_id!r} has moved on since the run {run.id}.",
                     hint="Fork the run instead, or ask again.",
                 )
-            return work.input if work.input is not None else recorded_input(earlier)
+            return await self._runs.given(run)
         if run.status is RunStatus.INTERRUPTED:
             if not work.answers:
                 raise RunStateError(

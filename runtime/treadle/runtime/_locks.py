@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from redis.asyncio.lock import Lock
@@ -10,23 +11,25 @@ from redis.exceptions import LockNotOwnedError
 
 from treadle.core.errors import RunError
 
-_LEASE_SECONDS = 30.0
-_RENEW_SECONDS = 10.0
-
 
 @asynccontextmanager
-async def thread_lock(redis: Any, prefix: str, thread_id: str) -> AsyncIterator[None]:
+async def thread_lock(
+    redis: Any, prefix: str, thread_id: str, lease: timedelta
+) -> AsyncIterator[None]:
     """Hold the thread's lock, waiting for whoever holds it now.
 
-    The lock is a lease that is renewed while it is held, so a process that dies frees it within
-    30 seconds.
+    Args:
+        redis: the connection.
+        prefix: the tenant's key prefix.
+        thread_id: the thread.
+        lease: how soon the lock is free again after its holder died; it is renewed three times in
+            that time while it is held.
 
     Raises:
         RunError: when the lease was lost, because Redis or this process stood still for longer.
     """
-    lock = Lock(
-        redis, f"{prefix}lock:{thread_id}", timeout=_LEASE_SECONDS, sleep=0.05, thread_local=False
-    )
+    seconds = lease.total_seconds()
+    lock = Lock(redis, f"{prefix}lock:{thread_id}", timeout=seconds, sleep=0.05, thread_local=False)
     holder = asyncio.current_task()
     assert holder is not None  # noqa: S101 - a coroutine runs in a task
     lost = False
@@ -35,7 +38,7 @@ async def thread_lock(redis: Any, prefix: str, thread_id: str) -> AsyncIterator[
         nonlocal lost
         try:
             while True:
-                await asyncio.sleep(_RENEW_SECONDS)
+                await asyncio.sleep(seconds / 3)
                 await lock.reacquire()
         except LockNotOwnedError:
             lost = True
@@ -49,7 +52,7 @@ async def thread_lock(redis: Any, prefix: str, thread_id: str) -> AsyncIterator[
         if lost and holder.uncancel() == 0:
             raise RunError(
                 f"The run lost its lock on the thread {thread_id!r}: Redis or this process stood "
-                f"still for {_LEASE_SECONDS:g} seconds.",
+                f"still for {seconds:g} seconds.",
                 hint="Ask again; what the thread held before is kept.",
             ) from None
         raise

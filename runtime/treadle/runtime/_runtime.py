@@ -25,8 +25,9 @@ from treadle.memory.bundle import Memory
 from treadle.memory.saver import StrictSerializer
 from treadle.runtime._documents import Documents
 from treadle.runtime._execution import Executor, Work
-from treadle.runtime._gates import Emit
+from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
+from treadle.runtime._reporter import Emit
 from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads, check_thread_id
 from treadle.runtime.runs import JournalFile, Run, RunMode, Runs, RunStateError, RunStatus, RunStore
@@ -67,8 +68,9 @@ class Runtime:
         store = RunStore(context.redis, prefix, keep)
         self.runs = Runs(store, memory.saver, self._offline_graph, self._find, redact)
         self._store = store
-        self._executor = Executor(context.redis, prefix, store, memory, redact)
+        self._executor = Executor(context.redis, context.settings, store, memory, redact)
         self._redact = redact
+        self._forgetting = Forgetting(context.redis, prefix, memory, self.threads, store)
 
     @classmethod
     @asynccontextmanager
@@ -206,9 +208,10 @@ class Runtime:
             run = self._new_run(loaded, text, f"dry-{_new_id()}", user, mode=RunMode.DRY)
             await put_state(saver, run.thread_id, before)
             graph = build_agent(loaded, self._context, self._models, OfflineMemory(saver))
-            await self._store.create(run)
+            given = _asking(text)
+            await self._store.create(run, given)
             await self._store.keep_before(run, self._redact(before))
-            return Work(run, loaded, graph, _asking(text), gates=(simulator,))
+            return Work(run, loaded, graph, given, gates=(simulator,))
 
         reply = await _reply(self._events(begin))
         return Plan(reply, tuple(simulator.effects))
@@ -242,6 +245,24 @@ class Runtime:
             if not started:
                 raise  # RunFailed told of every later error.
 
+    async def forget_thread(self, thread_id: str) -> dict[str, int]:
+        """Remove a thread and all that came of it; return how many of each kind.
+
+        What was said, summaries, vectors, facts kept of the thread, its runs and their journals.
+
+        Raises:
+            UnknownNameError: there is no such thread.
+        """
+        return await self._forgetting.thread(thread_id)
+
+    async def forget_user(self, user: str) -> dict[str, int]:
+        """Remove a user: the facts about them, and every thread they asked on with all of it.
+
+        Raises:
+            UnknownNameError: nothing is kept of that user.
+        """
+        return await self._forgetting.user(user)
+
     def graph(self, agent: str | Agent) -> Graph:
         """Return an agent's compiled LangGraph graph, with its memory attached.
 
@@ -264,9 +285,12 @@ class Runtime:
         loaded, graph = self._load(agent)
         thread_id = check_thread_id(thread if thread is not None else _new_id())
         run = self._new_run(loaded, text, thread_id, user)
-        await self._store.create(run)
+        given = _asking(text)
+        await self._store.create(run, given)
         await self.threads.note_question(thread_id, loaded.name, text)
-        return Work(run, loaded, graph, _asking(text))
+        if user:
+            await self._forgetting.note_user(user, thread_id)
+        return Work(run, loaded, graph, given)
 
     def _new_run(
         self,
@@ -305,10 +329,10 @@ class Runtime:
         run = self._new_run(
             loaded, text, thread_id, parent.user, mode=RunMode.FORK, parent=parent.id
         )
-        await put_state(self._memory.saver, thread_id, file.before)
-        await self._store.create(run)
-        await self.threads.note_question(thread_id, loaded.name, text)
         given = recorded_input(file.journal) if question is None else _asking(question)
+        await put_state(self._memory.saver, thread_id, file.before)
+        await self._store.create(run, given)
+        await self.threads.note_question(thread_id, loaded.name, text)
         return Work(run, loaded, graph, given, source=recording)
 
     async def _take_up(self, run_id: str, answers: object, agent: Agent | None) -> Work:

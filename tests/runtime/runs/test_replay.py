@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from tests.support.models import settings_for
-from treadle.agents import Agent
+from treadle.agents import Agent, Budget
 from treadle.core.errors import InputError
 from treadle.runtime import Runtime
 from treadle.runtime.runs import JournalFile, RunStatus
@@ -67,6 +67,12 @@ async def test_a_run_replays_without_a_socket(
     assert current.difference is None
 
 
+async def test_a_run_with_a_budget_replays_as_it_was_warned(redis_url, tmp_path, runtime):
+    agent = CALCULATOR.model_copy(update={"budget": Budget(model_calls=2, tokens=100_000)})
+    _, file = await recorded(SUM, agent, redis_url, tmp_path, "What is 2+2?")
+    assert (await runtime.runs.replay(file)).difference is None
+
+
 async def replayed_with(change, redis_url, project, runtime, script=SUM, agent=CALCULATOR):
     _, file = await recorded(script, agent, redis_url, project, "What is 2+2?")
     replay = await runtime.runs.replay(file, agent=agent.model_copy(update=change))
@@ -121,7 +127,7 @@ async def test_a_fork_pays_only_for_what_is_new(redis_url, tmp_path):
 
 async def test_an_imported_journal_replays_under_its_own_id(redis_url, tmp_path, runtime):
     reply, file = await recorded(SUM, CALCULATOR, redis_url, tmp_path, "What is 2+2?")
-    await runtime.threads.forget(reply.thread_id)
+    await runtime.forget_thread(reply.thread_id)
     run = await runtime.runs.import_file(JournalFile.from_text(file.to_text()))
     assert run.id == reply.run_id
     assert (await runtime.runs.replay(run.id)).difference is None

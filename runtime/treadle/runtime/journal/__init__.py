@@ -26,8 +26,8 @@ from treadle.runtime.journal._entries import (
 from treadle.runtime.journal._errors import (
     DivergenceError,
     JournalError,
-    LostRunError,
     RecordedError,
+    lost,
 )
 from treadle.runtime.journal._gates import CallJournal, KnownOutcomes, Listener, Recorder
 from treadle.runtime.journal._sources import EarlierAttempts, Recording, Source
@@ -53,7 +53,6 @@ __all__ = [
     "JournalWriter",
     "KnownOutcomes",
     "Listener",
-    "LostRunError",
     "RecordedError",
     "Recorder",
     "Recording",
@@ -64,6 +63,7 @@ __all__ = [
     "first_difference",
     "from_data",
     "joined",
+    "lost",
     "outcome_from_data",
     "outcome_to_data",
     "read_blobs",

@@ -35,9 +35,10 @@ class EntryType(StrEnum):
     """What an entry tells of."""
 
     RUN_STARTED = "run.started"
-    """An attempt began: ``agent``, ``question``, ``input``, ``definition``."""
+    """A run began: ``agent``, ``question``, ``input``, ``definition``, and whether a budget limits
+    it (``metered``)."""
     RUN_RESUMED = "run.resumed"
-    """An attempt went on with a run: ``answers`` to its interrupts, or none."""
+    """Another attempt went on with it: ``answers`` to its interrupts, or none."""
     CALL_STARTED = "call.started"
     """A call is about to be made: ``call``, a `CallRecord`."""
     CALL_DELTA = "call.delta"

@@ -9,9 +9,9 @@ from typing import Any
 
 from redis.exceptions import RedisError as DriverError
 
-from treadle.core.errors import RedisError
+from treadle.core.errors import FencedError, RedisError
 from treadle.runtime.journal._entries import VERSION, Entry, EntryType, joined, split
-from treadle.runtime.journal._errors import JournalError, LostRunError
+from treadle.runtime.journal._errors import JournalError, lost
 
 FLUSH_SECONDS = 0.05
 """How long entries that nobody's safety rests on may wait to be written together."""
@@ -36,6 +36,10 @@ class RunKeys:
     def fence(self) -> str:
         """Who may write to the thread: ``<run id>/<attempt>``."""
         return f"{self.thread}:fence"
+
+    def token(self, attempt: int) -> str:
+        """What the fence holds while an attempt of this run has the thread."""
+        return f"{self.run_id}/{attempt}"
 
     @property
     def runs(self) -> str:
@@ -87,7 +91,7 @@ class JournalWriter:
     @property
     def token(self) -> str:
         """What the thread's fence must hold for this attempt to write."""
-        return f"{self._keys.run_id}/{self._attempt}"
+        return self._keys.token(self._attempt)
 
     def blob(self, name: str, text: str) -> None:
         """Keep a text with the journal, once, with the entry that is given next."""
@@ -105,7 +109,7 @@ class JournalWriter:
         """Add an entry now, after all that were given before.
 
         Raises:
-            LostRunError: another attempt, or another run, holds the thread by now.
+            FencedError: another attempt, or another run, holds the thread by now.
             RedisError: Redis could not be reached or refused.
         """
         self._waiting.append((type, data))
@@ -128,7 +132,7 @@ class JournalWriter:
         if self._failure is None:
             try:
                 await self.flush()
-            except (LostRunError, RedisError):
+            except (FencedError, RedisError):
                 return  # Nothing anybody's safety rests on is only noted.
 
     def _start_flush(self) -> None:
@@ -138,7 +142,7 @@ class JournalWriter:
     async def _flush_quietly(self) -> None:
         try:
             await self.flush()
-        except (LostRunError, RedisError) as error:
+        except (FencedError, RedisError) as error:
             self._failure = error  # The next write raises it, where somebody can act on it.
 
     async def _send(self) -> None:
@@ -162,7 +166,7 @@ class JournalWriter:
                 hint="Resume the run when Redis answers again.",
             ) from error
         if reply[0] != b"ok":
-            raise LostRunError.of(keys.run_id, self._attempt, reply[1].decode())
+            raise lost(keys.run_id, self._attempt, reply[1].decode())
         self._written |= fresh.keys()
 
 

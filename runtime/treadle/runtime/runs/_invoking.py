@@ -45,9 +45,8 @@ def reply_to_data(reply: Reply) -> dict[str, Any]:
         "thought": reply.thought,
         "stopped": reply.stopped,
         "data": to_data(reply.data),
-        "citations": [
-            {"number": citation.number, **citation.source.to_dict()} for citation in reply.citations
-        ],
+        "citations": [citation.to_dict() for citation in reply.citations],
+        "unverified": [one.to_dict() for one in reply.unverified],
     }
 
 

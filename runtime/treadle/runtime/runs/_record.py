@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -137,16 +137,18 @@ class Run:
     def to_hash(self) -> dict[str, str]:
         """Return it as the fields of a Redis hash."""
         return {
-            name: value if isinstance(value, str) else json.dumps(value)
+            name: json.dumps(value) if name in _JSON else value
             for name, value in self.to_dict().items()
         }
 
     @classmethod
-    def from_hash(cls, fields: Mapping[bytes, bytes]) -> "Run":
+    def from_hash(cls, found: Mapping[str, bytes]) -> "Run":
         """Return the run that a Redis hash holds; raises as `from_dict`."""
-        texts = {name.decode(): value.decode() for name, value in fields.items()}
+        texts = {name: value.decode() for name, value in found.items() if value is not None}
         plain = {name: json.loads(text) if name in _JSON else text for name, text in texts.items()}
         return cls.from_dict(plain)
 
 
 _JSON = {"attempt", "ended", "usage"}
+FIELDS = tuple(item.name for item in fields(Run))
+"""The fields of a run's hash, beside its input."""

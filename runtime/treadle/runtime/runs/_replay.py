@@ -1,6 +1,7 @@
 """Replaying a run: the same graph, with every outcome from the journal and nothing else."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,8 @@ from langgraph.types import Command
 
 from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary
-from treadle.core.calls import Call, Outcome, Purpose
+from treadle.core.calls import Call, CallKind, Outcome, Purpose
+from treadle.core.headroom import metered
 from treadle.core.usage import Usage
 from treadle.graphs import Graph
 from treadle.memory.saver import StrictSerializer
@@ -43,7 +45,7 @@ class Replay:
     Attributes:
         run_id: the run.
         agent: its agent.
-        calls: how many calls were answered from the journal.
+        calls: how many calls of models and tools were answered from the journal.
         difference: the first thing that was not as recorded; ``None`` when all was.
     """
 
@@ -101,7 +103,8 @@ async def replay(
     gates = GateChain([KnownOutcomes(CallJournal(source, None, redact, _Nobody()))])
     error: Exception | None = None
     state: Mapping[str, Any] = {}
-    with boundary(gates, thread_id=run.thread_id, run_id=run.id):
+    limited = metered(_no_headroom) if _is_metered(journal) else nullcontext()
+    with limited, boundary(gates, thread_id=run.thread_id, run_id=run.id):
         try:
             state = await _invoke(graph_with(saver), run, journal)
         except Exception as problem:
@@ -111,7 +114,18 @@ async def replay(
         end = _end(journal, redact(_found(agent, run, state, error)))
         # What stopped a replay explains why calls are missing from it.
         difference = (end or _order(source)) if error is not None else (_order(source) or end)
-    return Replay(run.id, agent.name, len(source.made), difference)
+    calls = sum(1 for made, _ in source.made if made.kind is not CallKind.DECISION)
+    return Replay(run.id, agent.name, calls, difference)
+
+
+def _is_metered(journal: Journal) -> bool:
+    """Tell whether a budget limited the run; its graph then asked how much was left."""
+    started = journal.of_type(EntryType.RUN_STARTED)
+    return bool(started and started[0].data.get("metered"))
+
+
+async def _no_headroom() -> None:
+    """The journal answers before this is asked."""
 
 
 async def _invoke(graph: Graph, run: Run, journal: Journal) -> Mapping[str, Any]:
@@ -150,7 +164,8 @@ def _found(
         return {"error": str(failure_of(agent.name, error))}
     if waiting := state.get("__interrupt__"):
         return {"interrupts": [to_data(one.value) for one in waiting]}
-    return {"reply": reply_to_data(make_reply(state, Usage(), run.id, run.thread_id))}
+    reply = make_reply(state, Usage(), run.id, run.thread_id, citations=agent.citations)
+    return {"reply": reply_to_data(reply)}
 
 
 def _end(journal: Journal, found: Mapping[str, Any]) -> Difference | None:

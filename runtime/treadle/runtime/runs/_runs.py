@@ -7,6 +7,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.agents import Agent
+from treadle.core.calls import CallKind
 from treadle.core.errors import InputError
 from treadle.graphs import Graph
 from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
@@ -168,9 +169,11 @@ class Runs:
 
 
 def _index(records: list[CallRecord], number: int) -> int:
-    if not 1 <= number <= len(records):
+    """Return the place of the model or tool call of that number, counted from 1."""
+    counted = [i for i, record in enumerate(records) if record.kind is not CallKind.DECISION]
+    if not 1 <= number <= len(counted):
         raise InputError(
-            f"The run has no call {number}; it made {len(records)}.",
+            f"The run has no call {number}; it made {len(counted)}.",
             hint="'treadle runs show' numbers them.",
         )
-    return number - 1
+    return counted[number - 1]

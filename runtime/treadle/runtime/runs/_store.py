@@ -17,18 +17,21 @@ from treadle.runtime.journal import (
     Journal,
     JournalError,
     JournalWriter,
-    LostRunError,
     RunKeys,
+    from_data,
+    lost,
     read_blobs,
     read_entries,
     split,
+    to_data,
     usage_to_data,
 )
-from treadle.runtime.runs._record import NEXT, Run, RunStateError, RunStatus
+from treadle.runtime.runs._record import FIELDS, NEXT, Run, RunStateError, RunStatus
 
 _BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
 _PAGE = 100
 _BEFORE = "before"
+_INPUT = "input"
 
 
 def _script(name: str) -> str:
@@ -59,8 +62,14 @@ class RunStore:
         """Return the keys of a run."""
         return RunKeys(thread_root(self._prefix, thread_id), run_id)
 
-    async def create(self, run: Run) -> bool:
-        """Accept a run; return whether it is new: a known id changes nothing."""
+    async def create(self, run: Run, given: Any = None) -> bool:
+        """Accept a run; return whether it is new: a known id changes nothing.
+
+        Args:
+            run: the run.
+            given: what its graph is to be given. It is kept as it is until the run has come to
+                its end; the journal has it without secrets.
+        """
         moment = int(run.created.timestamp() * 1000)
         # The way to the run first: a record that nobody finds would be lost.
         async with self._client.pipeline(transaction=True) as pipe:
@@ -70,7 +79,8 @@ class RunStore:
             pipe.pexpire(self._threads, self._ttl_ms)
             await pipe.execute()
         keys = self.keys(run.thread_id, run.id)
-        fields = [part for pair in run.to_hash().items() for part in pair]
+        record = {**run.to_hash(), _INPUT: json.dumps(to_data(given), ensure_ascii=False)}
+        fields = [part for pair in record.items() for part in pair]
         arguments = [self._ttl_ms, run.id, moment, *fields]
         return bool(await self._create([keys.record, keys.runs], arguments))
 
@@ -107,7 +117,7 @@ class RunStore:
         """End an attempt: write its last entry and the run's new status, together.
 
         Raises:
-            LostRunError: the attempt no longer holds the thread.
+            FencedError: the attempt no longer holds the thread.
         """
         keys = self.keys(run.thread_id, run.id)
         blobs: dict[str, str] = {}
@@ -115,14 +125,14 @@ class RunStore:
         ended = json.dumps(datetime.now(UTC).isoformat(timespec="milliseconds"))
         cost = json.dumps(usage_to_data(usage))
         fields = ("status", status.value, "ended", ended, "usage", cost, "error", error)
-        arguments: list[Any] = [f"{run.id}/{attempt}", self._ttl_ms, attempt, entry[0].value, data]
+        arguments: list[Any] = [keys.token(attempt), self._ttl_ms, attempt, entry[0].value, data]
         arguments += (len(blobs), *(part for pair in blobs.items() for part in pair), *fields)
         reply = await self._finish(
             [keys.fence, keys.record, keys.entries, keys.blobs, keys.runs], arguments
         )
         if reply[0] != b"ok":
             holder = reply[1].decode() if len(reply) > 1 else "nobody"
-            raise LostRunError.of(run.id, attempt, holder)
+            raise lost(run.id, attempt, holder)
 
     async def get(self, run_id: str) -> Run:
         """Return a run.
@@ -188,6 +198,17 @@ class RunStore:
         text = await self._client.hget(self.keys(run.thread_id, run.id).blobs, _BEFORE)
         return None if text is None else cast("Mapping[str, Any]", json.loads(text))
 
+    async def given(self, run: Run) -> Any:
+        """Return what the run's graph is to be given.
+
+        Raises:
+            JournalError: it is no longer kept: the run came to its end.
+        """
+        text = await self._client.hget(self.keys(run.thread_id, run.id).record, _INPUT)
+        if text is None:
+            raise JournalError(f"What the run {run.id} was given is no longer kept.")
+        return from_data(json.loads(text))
+
     async def keep_before(self, run: Run, before: Mapping[str, Any] | None) -> None:
         """Keep the state a run begins in with its journal: its thread will not hold it."""
         keys = self.keys(run.thread_id, run.id)
@@ -239,11 +260,12 @@ class RunStore:
         return len(ids)
 
     async def _read(self, run_id: str, thread_id: str) -> Run | None:
-        fields = await self._client.hgetall(self.keys(thread_id, run_id).record)
-        if not fields:
+        names = FIELDS
+        texts = await self._client.hmget(self.keys(thread_id, run_id).record, names)
+        if texts[0] is None:
             return None
         try:
-            return Run.from_hash(fields)
+            return Run.from_hash(dict(zip(names, texts, strict=True)))
         except (KeyError, ValueError, TypeError) as problem:
             raise JournalError(f"The record of the run {run_id} is damaged: {problem}.") from None
 

@@ -11,5 +11,6 @@ for i = 7, first - 1, 2 do redis.call('HSETNX', KEYS[4], ARGV[i], ARGV[i + 1]) e
 local id = redis.call('XADD', KEYS[3], '*', 'version', '1',
   'type', ARGV[4], 'attempt', ARGV[3], 'data', ARGV[5])
 redis.call('HSET', KEYS[2], unpack(ARGV, first))
+if ARGV[4] == 'run.finished' then redis.call('HDEL', KEYS[2], 'input') end
 for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
 return { 'ok', id }

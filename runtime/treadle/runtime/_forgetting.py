@@ -1,0 +1,72 @@
+"""Forgetting a conversation or a person: everything that was derived from them goes too."""
+
+from collections import Counter
+from typing import Any
+
+from treadle.core.errors import UnknownNameError
+from treadle.memory import encoded
+from treadle.memory.bundle import Memory
+from treadle.memory.store import user_namespace
+from treadle.runtime._threads import Threads
+from treadle.runtime.runs import RunStore
+
+Counts = dict[str, int]
+"""How many of each kind were removed."""
+
+
+class Forgetting:
+    """Removes all that is kept of a thread or of a user.
+
+    Args:
+        redis: the connection to Redis.
+        prefix: the tenant's key prefix.
+        memory: what is remembered.
+        threads: the conversations.
+        runs: the runs and their journals.
+    """
+
+    def __init__(
+        self, redis: Any, prefix: str, memory: Memory, threads: Threads, runs: RunStore
+    ) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._memory = memory
+        self._threads = threads
+        self._runs = runs
+
+    async def note_user(self, user: str, thread_id: str) -> None:
+        """Remember that a thread is a user's, so that it is forgotten with the user."""
+        await self._redis.sadd(self._user_key(user), thread_id)
+
+    async def thread(self, thread_id: str) -> Counts:
+        """Remove a thread: what was said, summaries, vectors, facts, runs and their journals.
+
+        Raises:
+            UnknownNameError: there is no such thread.
+        """
+        counts = Counter(await self._threads.forget(thread_id))
+        counts["runs"] += await self._runs.forget_thread(thread_id)
+        return dict(counts)
+
+    async def user(self, user: str) -> Counts:
+        """Remove a user: the facts about them, and every thread they asked on.
+
+        Raises:
+            UnknownNameError: nothing is kept of that user.
+        """
+        threads = await self._redis.smembers(self._user_key(user))
+        counts: Counter[str] = Counter()
+        for thread_id in threads:
+            try:
+                counts.update(await self.thread(thread_id.decode()))
+            except UnknownNameError:
+                continue  # It was forgotten, or expired, by itself.
+        forgotten = await self._memory.store.aforget(user_namespace(user))
+        counts["facts"] += forgotten.items
+        await self._redis.unlink(self._user_key(user))
+        if not threads and not forgotten.items:
+            raise UnknownNameError("user", user, ())
+        return dict(counts)
+
+    def _user_key(self, user: str) -> str:
+        return f"{self._prefix}{{user:{encoded(user)}}}:threads"
