@@ -32,6 +32,8 @@ class MemorySettings(_Part):
         embeddings: what earlier turns are found by beside their words: ``minilm``,
             ``fastembed:MODEL`` or ``openai:MODEL``; words alone when not set.
         facts: whether what is remembered about the user is looked up for a question.
+        learn: whether facts that the user told are remembered by themselves after a run, at one
+            more model call.
     """
 
     window_tokens: int = Field(default=16_000, ge=500)
@@ -39,6 +41,7 @@ class MemorySettings(_Part):
     recall: bool = True
     embeddings: str | None = None
     facts: bool = True
+    learn: bool = False
 
 
 class Budget(Limits):

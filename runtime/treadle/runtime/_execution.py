@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
 from langgraph.types import Command, Interrupt
 
 from treadle.agents import Agent
@@ -19,6 +21,8 @@ from treadle.core.usage import Usage
 from treadle.graphs import Graph
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import fenced
+from treadle.memory.window import since_last_question
+from treadle.runtime._learning import Learner
 from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
 from treadle.runtime._reporter import Emit, Reporter
@@ -58,6 +62,8 @@ class Work:
         answers: answers to the interrupts the run waits at, by the interrupts' ids.
         source: another journal that outcomes are taken from; ``None`` for a run of its own.
         gates: what is asked beside the usual gates, before a call is paid for.
+        learning_model: what finds facts in what the person said, when the run is over; ``None``
+            learns nothing.
     """
 
     run: Run
@@ -67,6 +73,7 @@ class Work:
     answers: Mapping[str, Any] = field(default_factory=dict)
     source: Source | None = None
     gates: Sequence[Gate] = ()
+    learning_model: BaseChatModel | None = None
 
 
 class Executor:
@@ -77,6 +84,7 @@ class Executor:
         settings: the project's settings.
         runs: where runs and their journals are kept.
         memory: where the threads are kept, and what was said on them.
+        learner: learns facts when a run is over.
         redact: takes secrets out of what is recorded.
     """
 
@@ -84,14 +92,17 @@ class Executor:
         self,
         redis: Any,
         settings: Settings,
+        *,
         runs: RunStore,
         memory: Memory,
+        learner: Learner,
         redact: Callable[[Any], Any],
     ) -> None:
         self._redis = redis
         self._settings = settings
         self._runs = runs
         self._memory = memory
+        self._learner = learner
         self._redact = redact
         self._lease = timedelta(seconds=settings.runs.lease_seconds)
         self._slots = asyncio.Semaphore(settings.runs.concurrent)
@@ -173,8 +184,14 @@ class Executor:
         else:
             entry = {"reply": reply_to_data(reply)}
             await self._finish(attempt, RunStatus.SUCCESS, EntryType.RUN_FINISHED, entry)
+            self._learn(work, state["messages"])
         emit(RunFinished(run.id, reply=reply))
         return reply
+
+    def _learn(self, work: Work, messages: Sequence[BaseMessage]) -> None:
+        if work.learning_model is not None and work.run.mode is RunMode.LIVE:
+            turn = since_last_question(messages)
+            self._learner.learn(work.run, turn, work.learning_model, lambda: self._budget(work))
 
     def _budget(self, work: Work) -> BudgetGate:
         accounts = [run_account(work.run.id, work.agent.budget)]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
@@ -26,6 +27,7 @@ from treadle.memory.saver import StrictSerializer
 from treadle.runtime._documents import Documents
 from treadle.runtime._execution import Executor, Work
 from treadle.runtime._forgetting import Forgetting
+from treadle.runtime._learning import Learner
 from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
 from treadle.runtime._reporter import Emit
 from treadle.runtime._simulation import Plan, Simulator
@@ -68,7 +70,15 @@ class Runtime:
         store = RunStore(context.redis, prefix, keep)
         self.runs = Runs(store, memory.saver, self._offline_graph, self._find, redact)
         self._store = store
-        self._executor = Executor(context.redis, context.settings, store, memory, redact)
+        self._learner = Learner(memory.store)
+        self._executor = Executor(
+            context.redis,
+            context.settings,
+            runs=store,
+            memory=memory,
+            learner=self._learner,
+            redact=redact,
+        )
         self._redact = redact
         self._forgetting = Forgetting(context.redis, prefix, memory, self.threads, store)
 
@@ -97,7 +107,9 @@ class Runtime:
         chosen = settings or Settings.load(folder)
         async with connect(url or chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
             memory = Memory(redis, prefix=chosen.prefix)
-            yield cls(ToolContext(folder, chosen, redis), models, memory)
+            runtime = cls(ToolContext(folder, chosen, redis), models, memory)
+            async with aclosing(runtime._learner):
+                yield runtime
 
     async def redis_version(self) -> str:
         """Return the name and version of the Redis behind this runtime, such as ``redis 7.2``."""
@@ -290,7 +302,12 @@ class Runtime:
         await self.threads.note_question(thread_id, loaded.name, text)
         if user:
             await self._forgetting.note_user(user, thread_id)
-        return Work(run, loaded, graph, given)
+        return Work(run, loaded, graph, given, learning_model=self._learning_model(loaded))
+
+    def _learning_model(self, agent: Agent) -> BaseChatModel | None:
+        if not agent.memory.learn:
+            return None
+        return self._models.resolve(agent.model or self.settings.model).chat
 
     def _new_run(
         self,
@@ -340,7 +357,13 @@ class Runtime:
         if run.status is RunStatus.SUCCESS:
             raise RunStateError(f"The run {run_id} came to its end already.")
         loaded, graph = self._load(agent or run.agent)
-        return Work(run, loaded, graph, answers=await self._by_interrupt(run, answers))
+        return Work(
+            run,
+            loaded,
+            graph,
+            answers=await self._by_interrupt(run, answers),
+            learning_model=self._learning_model(loaded),
+        )
 
     async def _by_interrupt(self, run: Run, answers: object) -> Mapping[str, Any]:
         if answers is None or run.status is not RunStatus.INTERRUPTED:
