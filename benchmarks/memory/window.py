@@ -180,8 +180,14 @@ async def measured(client: Any, memory: Memory, turns: int, budget: int) -> Figu
 
 
 def near(turn: int) -> range:
-    """Return the turns that are measured around a turn."""
-    return range(max(11, turn - 19), turn + 20) if turn == AROUND else range(turn - 39, turn + 1)
+    """Return the turns that are measured around a turn.
+
+    In a long conversation they are many: a hash table of Redis that doubles within them must not
+    decide what a turn costs.
+    """
+    if turn == AROUND:
+        return range(11, turn + 20)
+    return range(turn - (399 if turn >= 1_000 else 39), turn + 1)
 
 
 async def held(client: Any, wanted: bool) -> tuple[int, int]:
