@@ -252,7 +252,11 @@ class Journal:
 
 
 def calls_of(entries: Iterable[Entry]) -> list[CallRecord]:
-    """Return the calls that entries tell of; see `Journal.calls`."""
+    """Return the calls that entries tell of; see `Journal.calls`.
+
+    Raises:
+        JournalError: an entry of a call cannot be read.
+    """
     found: dict[str, CallRecord] = {}
     for entry in entries:
         if told := entry.data.get("call"):

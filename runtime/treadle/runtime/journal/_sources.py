@@ -67,7 +67,12 @@ class EarlierAttempts:
         self._records = {record.call_id: record for record in records if record.made}
 
     def find(self, call: CallRecord, pieces: Pieces) -> Finding:
-        """See `Source.find`; only a call with an effect can diverge, others are made anew."""
+        """See `Source.find`.
+
+        Raises:
+            DivergenceError: an effect stood there, and another one is asked for now. What only
+                reads is made anew.
+        """
         record = self._records.get(call.call_id)
         if record is None:
             return _NOTHING

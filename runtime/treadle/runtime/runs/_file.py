@@ -25,6 +25,8 @@ from treadle.runtime.journal import (
 
 FORMAT = "treadle-journal"
 SUFFIX = ".journal.jsonl"
+"""How the names of exported journals end."""
+
 MAX_BYTES = 256 << 20
 """The largest file that is read."""
 
