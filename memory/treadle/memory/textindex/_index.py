@@ -17,6 +17,7 @@ from treadle.memory.textindex._records import (
     Entry,
     EntryRecord,
     IndexedText,
+    Vector,
     VectorSpace,
     pack,
     pack_note,
@@ -25,7 +26,7 @@ from treadle.memory.textindex._records import (
     to_str,
     unpack_text,
 )
-from treadle.memory.textindex._scripts import GET, READ, SEGMENT_SIZE, WRITE
+from treadle.memory.textindex._scripts import FILL, GET, READ, SEGMENT_SIZE, WRITE
 
 __all__ = ["Entry", "Hit", "IndexedText", "Scores", "TextIndex", "VectorSpace"]
 
@@ -98,6 +99,7 @@ class TextIndex:
         self._read = client.register_script(READ)
         self._write = client.register_script(WRITE)
         self._get = client.register_script(GET)
+        self._fill = client.register_script(FILL)
         self._segments = (0, 0)
 
     async def add(
@@ -130,6 +132,33 @@ class TextIndex:
             meta = await self._change(changes, [item for id_ in group for item in texts[id_]])
         if texts:
             await self._sweep(meta)
+
+    async def fill(self, vectors: Mapping[int, Vector]) -> int:
+        """Give texts the vectors that they were added without.
+
+        Args:
+            vectors: them by the texts' numbers; those of texts removed meanwhile are passed over.
+
+        Returns:
+            how many texts were given theirs.
+
+        Raises:
+            ConfigError: the index has no vector space.
+            ValueError: a vector has another number of dimensions.
+        """
+        if self._space is None:
+            raise ConfigError(f"The text index {self.key} has no vector space.")
+        filled = 0
+        numbers = list(vectors)
+        for start in range(0, len(numbers), TEXTS_PER_WRITE):
+            group = numbers[start : start + TEXTS_PER_WRITE]
+            dimensions = self._space.dimensions
+            arguments: list[Any] = [self._ttl_milliseconds, self._space.label]
+            arguments.append(dimensions * COORDINATE.itemsize)
+            for number in group:
+                arguments += (number, pack_vectors([vectors[number]], dimensions))
+            filled += (await self._run(self._fill, arguments))[0]
+        return filled
 
     async def remove(self, ids: Iterable[str]) -> int:
         """Remove all that the ids hold.
@@ -407,7 +436,7 @@ class _Meta:
 
 
 def _entry(record: EntryRecord) -> Entry:
-    return Entry(len(record.numbers), record.note)
+    return Entry(len(record.numbers), record.note, record.numbers.start)
 
 
 def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:

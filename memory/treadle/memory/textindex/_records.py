@@ -54,10 +54,12 @@ class Entry:
     Attributes:
         texts: the number of its texts.
         note: what was kept with the id itself.
+        first: the number of its first text; the others follow it.
     """
 
     texts: int
     note: Mapping[str, Any]
+    first: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The Lua scripts: every change of an index is one of them, and so is every read of its postings.
 
-Keys of both: the index's ``meta``, ``ids`` and ``docs``, then ``length``, ``postings`` and
-``vectors`` of each segment from the first to one past the last. The caller says which segments it
-believes in; when there are others by now, a script does nothing and answers with the right ones.
+Keys of all but ``GET``: the index's ``meta``, ``ids`` and ``docs``, then ``length``, ``postings``
+and ``vectors`` of each segment from the first to one past the last. The caller says which segments
+it believes in; when there are others by now, a script does nothing and answers with the right ones.
 
 Answers begin with one of:
 
@@ -164,6 +164,38 @@ if ttl > 0 then
   for _, name in ipairs(KEYS) do redis.call('PEXPIRE', name, ttl) end
 end
 return {'ok', removed, oldest, last, redis.call('HGETALL', KEYS[1])}
+"""
+)
+
+FILL = (
+    _OPEN
+    + f"local SIZE = {SEGMENT_SIZE}"
+    + r"""
+-- ARGV: first, last, analysis, ttl in milliseconds or 0, the vectors' space and the bytes of one,
+-- then pairs of a text's number and its vector.
+-- ok: the number of texts that were given theirs; those that are gone are passed over.
+local ttl, space, width = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+if not state[1] then return {'ok', 0} end
+if space ~= state[4] then
+  for segment = first, last do redis.call('UNLINK', vectors_key(segment)) end
+  redis.call('HSET', KEYS[1], 'space', space, 'width', width)
+end
+local filled = 0
+for i = 7, #ARGV, 2 do
+  local number = tonumber(ARGV[i])
+  local segment, offset = math.floor(number / SIZE), number % SIZE
+  if segment >= first and segment <= last then
+    local length = redis.call('GETRANGE', length_key(segment), offset * 2, offset * 2 + 1)
+    if length ~= '' and length ~= '\0\0' then
+      redis.call('SETRANGE', vectors_key(segment), offset * width, ARGV[i + 1])
+      filled = filled + 1
+    end
+  end
+end
+if ttl > 0 then
+  for _, name in ipairs(KEYS) do redis.call('PEXPIRE', name, ttl) end
+end
+return {'ok', filled}
 """
 )
 
