@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 - each stack is imported only in an environment that has it
 """The stacks that are compared, each a function that opens it and gives what makes one run.
 
 Every run asks the same question, calls the model, calls the tool ``add``, and calls the model
@@ -51,6 +52,7 @@ async def create_agent(url: str) -> AsyncIterator[Run]:
 @asynccontextmanager
 async def treadle_graph(url: str) -> AsyncIterator[Run]:
     from langchain_core.messages import HumanMessage
+
     from treadle.agents.models import Models
     from treadle.graphs import GraphParts, react
     from treadle.memory.window import ContextWindow
@@ -82,7 +84,9 @@ async def treadle_runtime(url: str) -> AsyncIterator[Run]:
         Path(folder, "agents").mkdir()
         text = agent.model_dump_json(exclude_defaults=True)
         Path(folder, "agents", "adder.yaml").write_text(text, "utf-8")
-        async with Runtime.open(f"embedded://{folder}/redis", folder, settings=_settings(url)) as rt:
+        async with Runtime.open(
+            f"embedded://{folder}/redis", folder, settings=_settings(url)
+        ) as rt:
 
             async def run() -> object:
                 return (await rt.ask("adder", QUESTION)).text
@@ -121,8 +125,13 @@ async def pydantic_ai(url: str) -> AsyncIterator[Run]:
 
 @asynccontextmanager
 async def openai_agents(url: str) -> AsyncIterator[Run]:
-    from agents import Agent, OpenAIChatCompletionsModel, Runner, function_tool
-    from agents import set_tracing_disabled
+    from agents import (
+        Agent,
+        OpenAIChatCompletionsModel,
+        Runner,
+        function_tool,
+        set_tracing_disabled,
+    )
     from openai import AsyncOpenAI
 
     set_tracing_disabled(True)
