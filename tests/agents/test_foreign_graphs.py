@@ -1,6 +1,7 @@
 """Graphs that were not written for Treadle: every model and tool call of theirs is a call."""
 
 import asyncio
+import gc
 import operator
 import subprocess
 import sys
@@ -421,6 +422,18 @@ async def test_a_node_that_is_retried_makes_the_same_calls_again():
     assert [c.position.attempt for c in gate.calls] == [1, 1, 2, 2]
 
 
+class Waits(Recording):
+    """A gate that can be waited for: a stream left half way is closed when it is collected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = asyncio.Event()
+
+    async def after(self, call, outcome):
+        self.told.set()
+        return await super().after(call, outcome)
+
+
 async def test_a_stream_that_a_node_leaves_half_way_is_told_of_once():
     async def anode(state: MessagesState):
         async for _ in model.astream("hi"):
@@ -434,9 +447,12 @@ async def test_a_stream_that_a_node_leaves_half_way_is_told_of_once():
     for leaving in (anode, node):
         model = GenericFakeChatModel(messages=iter([AIMessage("a b c")]))
         graph = StateGraph(MessagesState).add_node("x", leaving).add_edge(START, "x").compile()
-        gate = Recording()
+        gate = Waits()
         with opened(gate):
             await graph.ainvoke(ASKED)
+            gc.collect()
+            async with asyncio.timeout(5):
+                await gate.told.wait()
         assert [type(o.error) for o in gate.outcomes] == [GeneratorExit]
 
 
