@@ -40,5 +40,5 @@ async def test_what_a_run_said_is_noted_once_and_forgotten_whole(client):
     await memory.note("t", said)
     await memory.note("t", [*said, HumanMessage("without an id")])
     assert await memory.transcript.count("t") == 2
-    assert await memory.forget("t") == {"messages": 2}
+    assert await memory.forget("t") == {"messages": 2, "recalled": 0, "facts": 0}
     assert await client.keys("*") == []

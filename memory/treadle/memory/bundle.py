@@ -1,20 +1,19 @@
 """`Memory`: all that a tenant's conversations are kept in, opened together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache, partial
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from treadle.memory._cipher import AesGcmCipher
 from treadle.memory._redis_clients import AsyncRedis
+from treadle.memory.recall import Recall
 from treadle.memory.saver import RedisSaver
 from treadle.memory.store import Facts, RedisStore, thread_namespace, user_namespace
 from treadle.memory.transcript import Transcript
-from treadle.memory.window import ContextWindow, Recall, SummaryMode, running_config
-
-RecallFor = Callable[[str | None], Recall]
-"""Returns what finds earlier turns, with the embeddings of that name; by words alone without."""
+from treadle.memory.window import ContextWindow, SummaryMode, running_config
 
 FACTS = "facts"
 """The kind under which the ``remember`` tool keeps facts in the store."""
@@ -31,8 +30,8 @@ class Memory:
         client: an asyncio client, as `treadle.memory.connect` gives it; it is not closed.
         prefix: what every key begins with; the tenant is in it.
         ttl: how long a thread lives after it was last written to; for ever when ``None``.
-        cipher: encrypts what is stored.
-        recall: gives what finds earlier turns; nothing is recalled without it.
+        cipher: encrypts what is stored, but for what earlier turns are found by: with a cipher
+            none are recalled.
 
     Attributes:
         saver: the checkpoints of the graphs.
@@ -47,12 +46,11 @@ class Memory:
         prefix: str = "treadle:main:",
         ttl: timedelta | None = None,
         cipher: AesGcmCipher | None = None,
-        recall: RecallFor | None = None,
     ) -> None:
         self.saver = RedisSaver(client, prefix=prefix, ttl=ttl, cipher=cipher)
         self.transcript = Transcript(client, prefix=prefix, ttl=ttl, cipher=cipher)
         self.store = RedisStore(client, prefix=prefix, cipher=cipher)
-        self._recall = recall
+        self._recall_with = cache(partial(_recall, client, prefix, ttl)) if not cipher else None
 
     def window(
         self,
@@ -77,7 +75,7 @@ class Memory:
         return ContextWindow(
             tokens,
             transcript=self.transcript,
-            recall=self._recall(embeddings) if recall and self._recall else None,
+            recall=self._recall_with(embeddings) if recall and self._recall_with else None,
             facts=self.facts if facts else None,
             summary=summary,
             model=model,
@@ -113,4 +111,16 @@ class Memory:
     async def forget(self, thread_id: str) -> dict[str, int]:
         """Remove all that is kept of a thread, and return how many of each kind there were."""
         await self.saver.adelete_thread(thread_id)
-        return {"messages": await self.transcript.forget(thread_id)}
+        facts = await self.store.aforget(thread_namespace(thread_id))
+        recalled = await self._recall_with(None).forget(thread_id) if self._recall_with else 0
+        return {
+            "messages": await self.transcript.forget(thread_id),
+            "recalled": recalled,
+            "facts": facts.items,
+        }
+
+
+def _recall(
+    client: AsyncRedis, prefix: str, ttl: timedelta | None, embeddings: str | None
+) -> Recall:
+    return Recall(client, embeddings, prefix=prefix, ttl=ttl)

@@ -23,7 +23,7 @@ class OfflineMemory(Memory):
         self.saver = saver  # type: ignore[assignment]
         self.transcript: Any = _NoTranscript()
         self.store: Any = InMemoryStore()
-        self._recall = None
+        self._recall_with = lambda _: _NoRecall()  # type: ignore[assignment]
 
     async def facts(self, query: str, limit: int) -> list[str]:
         """Find nothing: the journal answers before this is asked."""
