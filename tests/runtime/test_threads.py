@@ -61,7 +61,13 @@ async def test_a_thread_is_exported_as_json_and_markdown(runtime):
 
 
 async def test_forgetting_leaves_nothing_of_a_thread_behind(runtime, redis_url):
-    assert await runtime.forget_thread("other") == {"threads": 1, "messages": 2, "runs": 1}
+    assert await runtime.forget_thread("other") == {
+        "threads": 1,
+        "messages": 2,
+        "recalled": 0,
+        "facts": 0,
+        "runs": 1,
+    }
     with pytest.raises(UnknownNameError):
         await runtime.threads.show("other")
     assert [thread.id for thread in await runtime.threads.recent()] == ["sums {1}"]
