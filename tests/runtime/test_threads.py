@@ -8,7 +8,8 @@ from langchain_core.messages import HumanMessage
 from tests.support.models import settings_for
 from treadle.agents import Agent
 from treadle.core.errors import UnknownNameError
-from treadle.memory import connect
+from treadle.core.settings import Settings, ThreadSettings
+from treadle.memory import connect, thread_root
 from treadle.runtime import Runtime
 from treadle.runtime.testing import ScriptedOpenAI, call, say
 
@@ -113,3 +114,20 @@ async def test_a_graph_of_ones_own_shows_its_messages(redis_url, tmp_path):
             await rt.ask(Agent(name="own", graph="own.py:graph"), "Hello?", thread="own")
         turns = await rt.threads.show("own")
     assert [turn.text for turn in turns] == ["Hello?", "Seen 1.", "Hello?", "Seen 1."]
+
+
+async def test_threads_are_kept_for_as_long_as_the_settings_say(redis_url, tmp_path):
+    keep = ThreadSettings(keep_days=1)
+    async with Runtime.open(redis_url, tmp_path, settings=Settings(threads=keep)) as rt:
+        reply = await rt.ask("assistant", "What is 2 and 2?")
+        assert [thread.id for thread in await rt.threads.recent()] == [reply.thread_id]
+    root = thread_root("treadle:main:", reply.thread_id).encode()
+    async with connect(redis_url) as redis:
+        of_thread = [key for key in await redis.keys("*") if key.startswith(root)]
+        assert of_thread
+        for key in of_thread:
+            assert 0 < await redis.pttl(key) <= 30 * 86_400_000, key
+        order = "treadle:main:{threads}:order"
+        await redis.zincrby(order, -2 * 86_400, reply.thread_id)
+    async with Runtime.open(redis_url, tmp_path, settings=Settings(threads=keep)) as rt:
+        assert await rt.threads.recent() == []

@@ -7,6 +7,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Self
@@ -123,6 +124,22 @@ class ToolSettings(_Section):
     documents: DocumentSettings = DocumentSettings()
 
 
+class ThreadSettings(_Section):
+    """How conversations are kept.
+
+    Attributes:
+        keep_days: how long a thread is kept after it was last written to, all of it together; for
+            ever when not set.
+    """
+
+    keep_days: float | None = Field(default=None, gt=0, le=36_500)
+
+    @property
+    def keep(self) -> timedelta | None:
+        """How long a thread is kept, ``None`` for ever."""
+        return None if self.keep_days is None else timedelta(days=self.keep_days)
+
+
 class RunSettings(_Section):
     """How runs are kept and executed.
 
@@ -159,6 +176,7 @@ class Settings(_Section):
         redis: where Redis is.
         models: model profiles by name.
         tools: settings of the tools.
+        threads: how conversations are kept.
         runs: how runs are kept and executed.
         budget: what all runs may use together.
     """
@@ -168,6 +186,7 @@ class Settings(_Section):
     redis: RedisSettings = RedisSettings()
     models: Mapping[str, ModelProfile] = Field(default_factory=dict)
     tools: ToolSettings = ToolSettings()
+    threads: ThreadSettings = ThreadSettings()
     runs: RunSettings = RunSettings()
     budget: BudgetSettings = BudgetSettings()
 

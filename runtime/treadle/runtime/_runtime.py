@@ -59,7 +59,7 @@ class Runtime:
         self.project = context.project
         self.settings = context.settings
         prefix = context.settings.prefix
-        self.threads = Threads(context.redis, prefix, memory)
+        self.threads = Threads(context.redis, prefix, memory, context.settings.threads.keep)
         self.documents = Documents(context)
         self._context = context
         self._models = models
@@ -106,7 +106,7 @@ class Runtime:
         folder = project_folder(project)
         chosen = settings or Settings.load(folder)
         async with connect(url or chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
-            memory = Memory(redis, prefix=chosen.prefix)
+            memory = Memory(redis, prefix=chosen.prefix, ttl=chosen.threads.keep)
             runtime = cls(ToolContext(folder, chosen, redis), models, memory)
             async with aclosing(runtime._learner):
                 yield runtime

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -68,11 +68,21 @@ def check_thread_id(thread_id: str) -> str:
 
 
 class Threads:
-    """The conversations of one tenant."""
+    """The conversations of one tenant.
 
-    def __init__(self, redis: Any, prefix: str, memory: Memory) -> None:
+    Args:
+        redis: the connection to Redis.
+        prefix: the tenant's key prefix.
+        memory: what is kept of them.
+        keep: how long a thread is kept after it was last asked on; ``None`` for ever.
+    """
+
+    def __init__(
+        self, redis: Any, prefix: str, memory: Memory, keep: timedelta | None = None
+    ) -> None:
         self._redis = redis
         self._memory = memory
+        self._keep = keep
         # One hash tag: the two keys change together, also on a cluster.
         self._order_key = f"{prefix}{{threads}}:order"
         self._info_key = f"{prefix}{{threads}}:info"
@@ -92,6 +102,7 @@ class Threads:
 
     async def recent(self, limit: int = 50) -> list[Thread]:
         """Return the threads asked most recently, newest first."""
+        await self._drop_expired()
         ids = await self._redis.zrevrange(self._order_key, 0, limit - 1)
         if not ids:
             return []
@@ -101,6 +112,18 @@ class Threads:
             for key, info in zip(ids, infos, strict=True)
             if info
         ]
+
+    async def _drop_expired(self) -> None:
+        """Drop threads that have expired from the list; their own keys expire by themselves."""
+        if self._keep is None:
+            return
+        oldest = (datetime.now(UTC) - self._keep).timestamp()
+        gone = await self._redis.zrangebyscore(self._order_key, "-inf", oldest, start=0, num=1_000)
+        if gone:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hdel(self._info_key, *gone)
+                pipe.zrem(self._order_key, *gone)
+                await pipe.execute()
 
     async def page(
         self,
