@@ -93,3 +93,14 @@ async def test_vectors_survive_a_sweep_by_anybody(client, index, monkeypatch, sw
         "busy": [7, 7, 7],
         "last": [0, 0, 0],
     }
+
+
+async def test_vectors_are_filled_in_later_for_texts_that_are_still_there(index):
+    await index.add([text("a"), text("b", 1, 1, 1), text("gone")])
+    await index.remove(["gone"])
+    entries = await index.entries()
+    missing = entries["a"].first
+    assert await index.fill({missing: np.ones(3), 2: np.ones(3), 900: np.ones(3)}) == 1
+    assert await vectors(index) == {"a": [1, 1, 1], "b": [1, 1, 1]}
+    with pytest.raises(ValueError, match="3 dimensions"):
+        await index.fill({missing: np.ones(2)})
