@@ -9,6 +9,7 @@ from langchain.agents.middleware import ModelFallbackMiddleware, ModelRetryMiddl
 from pydantic import BaseModel, ConfigDict, Field
 
 from treadle.core.errors import BrokenAnswerError
+from treadle.graphs._chain import Chain
 from treadle.graphs._guards import LoopGuard, ToolFailures
 from treadle.graphs._parts import Graph, GraphParts, Middleware
 from treadle.graphs._prompts import join, prompt
@@ -57,7 +58,7 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
         parts.model,
         tools,
         system_prompt=join(parts.prompt, prompt("react")),
-        middleware=middleware,
+        middleware=[Chain(middleware, WindowMiddleware.state_schema)],
         response_format=parts.output,
         checkpointer=parts.checkpointer,
         store=parts.store,
