@@ -4,15 +4,20 @@ from treadle.agents._build import build_agent
 from treadle.agents._catalogue import AGENT_FOLDER, agent_files, find_agent
 from treadle.agents._definition import Agent, Budget, CitationMode, MemorySettings
 from treadle.agents._instrument import instrument
+from treadle.agents._policy import MAX_EXPIRES, Decision, Rule, first_rule
 
 __all__ = [
     "AGENT_FOLDER",
+    "MAX_EXPIRES",
     "Agent",
     "Budget",
     "CitationMode",
+    "Decision",
     "MemorySettings",
+    "Rule",
     "agent_files",
     "build_agent",
     "find_agent",
+    "first_rule",
     "instrument",
 ]

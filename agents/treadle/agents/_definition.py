@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from treadle.agents._policy import Rule
 from treadle.core.limits import Limits
 from treadle.memory.window import SummaryMode
 
@@ -67,6 +68,9 @@ class Agent(_Part):
         tools: names of shipped tools, or ``path.py:name`` for the project's own.
         memory: what the model is shown of the conversation.
         budget: what one run may use.
+        policy: which calls of tools are made, which a person is asked about first, and which are
+            refused: the first rule that fits a call decides. A call that none fits is made, as the
+            agent was given the tool; end with ``tool: "*"`` and ``then: deny`` to close the list.
         output: a JSON schema that the answer must fit; plain text without one.
         citations: what becomes of what the answer says and no source bears out.
     """
@@ -80,6 +84,7 @@ class Agent(_Part):
     tools: tuple[str, ...] = ()
     memory: MemorySettings = MemorySettings()
     budget: Budget = Budget()
+    policy: tuple[Rule, ...] = ()
     output: dict[str, Any] | None = None
     citations: CitationMode = "mark"
 

@@ -9,10 +9,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from treadle.agents._definition import Agent, Budget, MemorySettings
+from treadle.agents._policy import Rule
 from treadle.core.errors import ConfigError, nearest
 
 _MAX_BYTES = 1_000_000
-_SECTIONS: dict[str, type[BaseModel]] = {"memory": MemorySettings, "budget": Budget}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "memory": MemorySettings,
+    "budget": Budget,
+    "policy": Rule,
+}
 
 
 def read_agent(path: Path) -> Agent:

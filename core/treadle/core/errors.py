@@ -15,6 +15,7 @@ and ``hint`` says what to do next::
     │   │   └── ModelUnavailableError  it is busy, failing or out of reach: so it is asked again
     │   ├── BudgetExceededError  a limit of the run was reached
     │   ├── UnboundedCallError   a limit is set, and what the call can cost has no bound
+    │   ├── ApprovalError        an approval is for another call, too late, or used up
     │   ├── FencedError          another attempt at the run has taken over
     │   └── BoundaryError        a call reached the boundary in a way it cannot serve
     └── ToolError            the model acts: it reads the message and tries otherwise
@@ -150,6 +151,10 @@ class BudgetExceededError(RunError):
 
 class UnboundedCallError(RunError):
     """A limit on tokens or money is set, and what the call can cost cannot be bounded."""
+
+
+class ApprovalError(RunError):
+    """An approval cannot be given or used: it is for something else, expired, answered or used."""
 
 
 class FencedError(RunError):

@@ -26,6 +26,7 @@ from treadle.runtime._learning import Learner
 from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
 from treadle.runtime._reporter import Emit, Reporter
+from treadle.runtime.approvals import ApprovalStore, PolicyGate
 from treadle.runtime.budget import (
     BudgetGate,
     Ledger,
@@ -85,6 +86,7 @@ class Executor:
         runs: where runs and their journals are kept.
         memory: where the threads are kept, and what was said on them.
         learner: learns facts when a run is over.
+        approvals: where calls wait for a person's leave.
         redact: takes secrets out of what is recorded.
     """
 
@@ -96,6 +98,7 @@ class Executor:
         runs: RunStore,
         memory: Memory,
         learner: Learner,
+        approvals: ApprovalStore,
         redact: Callable[[Any], Any],
     ) -> None:
         self._redis = redis
@@ -103,6 +106,7 @@ class Executor:
         self._runs = runs
         self._memory = memory
         self._learner = learner
+        self._approvals = approvals
         self._redact = redact
         self._lease = timedelta(seconds=settings.runs.lease_seconds)
         self._slots = asyncio.Semaphore(settings.runs.concurrent)
@@ -209,6 +213,13 @@ class Executor:
         journal = CallJournal(source, attempt.writer, self._redact, attempt.reporter)
         return [
             KnownOutcomes(journal),
+            PolicyGate(
+                work.agent.policy,
+                agent=work.agent.name,
+                store=self._approvals,
+                journal=journal,
+                is_dry=work.run.mode is RunMode.DRY,
+            ),
             *work.gates,
             budget,
             Recorder(journal),

@@ -8,6 +8,7 @@ from treadle.memory import encoded
 from treadle.memory.bundle import Memory
 from treadle.memory.store import user_namespace
 from treadle.runtime._threads import Threads
+from treadle.runtime.approvals import ApprovalStore
 from treadle.runtime.runs import RunStore
 
 Counts = dict[str, int]
@@ -23,29 +24,39 @@ class Forgetting:
         memory: what is remembered.
         threads: the conversations.
         runs: the runs and their journals.
+        approvals: what a person was or is to be asked.
     """
 
     def __init__(
-        self, redis: Any, prefix: str, memory: Memory, threads: Threads, runs: RunStore
+        self,
+        redis: Any,
+        prefix: str,
+        *,
+        memory: Memory,
+        threads: Threads,
+        runs: RunStore,
+        approvals: ApprovalStore,
     ) -> None:
         self._redis = redis
         self._prefix = prefix
         self._memory = memory
         self._threads = threads
         self._runs = runs
+        self._approvals = approvals
 
     async def note_user(self, user: str, thread_id: str) -> None:
         """Remember that a thread is a user's, so that it is forgotten with the user."""
         await self._redis.sadd(self._user_key(user), thread_id)
 
     async def thread(self, thread_id: str) -> Counts:
-        """Remove a thread: what was said, summaries, vectors, facts, runs and their journals.
+        """Remove a thread: what was said, summaries, vectors, facts, runs, journals, approvals.
 
         Raises:
             UnknownNameError: there is no such thread.
         """
         counts = Counter(await self._threads.forget(thread_id))
         counts["runs"] += await self._runs.forget_thread(thread_id)
+        counts["approvals"] += await self._approvals.forget_thread(thread_id)
         return dict(counts)
 
     async def user(self, user: str) -> Counts:

@@ -32,10 +32,12 @@ from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
 from treadle.runtime._reporter import Emit
 from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads, check_thread_id
+from treadle.runtime.approvals import Approval, Approvals, ApprovalStore, is_approval
+from treadle.runtime.approvals._arguments import check_arguments, tools_in
 from treadle.runtime.runs import JournalFile, Run, RunMode, Runs, RunStateError, RunStatus, RunStore
 from treadle.runtime.runs._before import latest_state, put_state
 from treadle.runtime.runs._replay import definition_of, recorded_input
-from treadle.tools import ToolContext
+from treadle.tools import ToolContext, build_tool
 
 MAX_QUESTION_CHARS = 400_000
 """The longest question, in characters: some 100,000 tokens, which few models can read at once."""
@@ -53,6 +55,7 @@ class Runtime:
         threads: the conversations.
         documents: the project's document index.
         runs: the runs and their journals.
+        approvals: the calls that wait for a person's leave.
     """
 
     def __init__(self, context: ToolContext, models: Models, memory: Memory) -> None:
@@ -70,6 +73,8 @@ class Runtime:
         store = RunStore(context.redis, prefix, keep)
         self.runs = Runs(store, memory.saver, self._offline_graph, self._find, redact)
         self._store = store
+        approvals = ApprovalStore(context.redis, prefix, keep)
+        self.approvals = Approvals(approvals, self._check_arguments, redact)
         self._learner = Learner(memory.store)
         self._executor = Executor(
             context.redis,
@@ -77,10 +82,18 @@ class Runtime:
             runs=store,
             memory=memory,
             learner=self._learner,
+            approvals=approvals,
             redact=redact,
         )
         self._redact = redact
-        self._forgetting = Forgetting(context.redis, prefix, memory, self.threads, store)
+        self._forgetting = Forgetting(
+            context.redis,
+            prefix,
+            memory=memory,
+            threads=self.threads,
+            runs=store,
+            approvals=approvals,
+        )
 
     @classmethod
     @asynccontextmanager
@@ -157,7 +170,7 @@ class Runtime:
         Args:
             run_id: the run.
             answers: to the run's interrupts: a mapping by the interrupts' ids, or the answer itself
-                where the run waits at one.
+                where the run waits at one. Approvals that were answered need none.
             agent: its agent, where that was made in Python and not in a file.
 
         Raises:
@@ -366,18 +379,38 @@ class Runtime:
         )
 
     async def _by_interrupt(self, run: Run, answers: object) -> Mapping[str, Any]:
-        if answers is None or run.status is not RunStatus.INTERRUPTED:
+        """Return what the run's graph is answered: as given, and as approvals were answered."""
+        if run.status is not RunStatus.INTERRUPTED:
             return {}
-        waiting = await self._store.interrupts(run)
-        ids = [str(one["id"]) for one in waiting]
-        if isinstance(answers, Mapping) and answers and set(answers) <= set(ids):
-            return {str(name): answer for name, answer in answers.items()}
-        if len(ids) == 1:
-            return {ids[0]: answers}
+        waiting = {str(one["id"]): one["value"] for one in await self._store.interrupts(run)}
+        asked = {id_: value for id_, value in waiting.items() if is_approval(value)}
+        approved = await self.approvals.answers(asked)
+        if answers is None:
+            return approved
+        others = [id_ for id_ in waiting if id_ not in asked]
+        if isinstance(answers, Mapping) and answers and set(answers) <= set(others):
+            return {**approved, **{str(name): answer for name, answer in answers.items()}}
+        if len(others) == 1 and len(waiting) == 1:
+            return {others[0]: answers}
+        if not others:
+            raise InputError(
+                f"The run {run.id} waits for approvals, which are not answered by resuming it.",
+                hint="Answer them through 'approvals', or with 'treadle approvals'.",
+            )
         raise InputError(
-            f"The run {run.id} waits at {len(ids)} interrupts, and the answer does not say which.",
-            hint=f"Give a mapping by the interrupts' ids: {', '.join(ids)}.",
+            f"The run {run.id} waits at {len(waiting)} interrupts, and the answer does not say "
+            "which.",
+            hint=f"Give a mapping by the interrupts' ids: {', '.join(others)}.",
         )
+
+    async def _check_arguments(self, approval: Approval, arguments: Mapping[str, Any]) -> None:
+        if approval.agent in self.agents():
+            agent, graph = self._load(approval.agent)
+        else:  # It was made in Python.
+            run = await self._store.get(approval.run_id)
+            agent, graph = self._load(definition_of(await self._store.journal(run)))
+        tools = [build_tool(name, self._context) for name in agent.tools]
+        check_arguments([*tools, *tools_in(graph)], approval.tool, arguments)
 
     async def _events(
         self, prepare: Callable[[], Coroutine[Any, Any, Work]]

@@ -86,7 +86,7 @@ class Tool(StructuredTool):
     ) -> tuple[str, Artifact]:
         assert self.coroutine is not None  # noqa: S101 - the decorator always sets it
         if execution.permit.arguments is not None:
-            arguments = dict(execution.permit.arguments)
+            arguments = self._parse_input(dict(execution.permit.arguments), None)  # type: ignore[assignment]
         if self.effect is Effect.KEYED:
             arguments = {**arguments, "idempotency_key": execution.idempotency_key}
         seconds = self.time_limit.total_seconds()

@@ -47,6 +47,12 @@ class EntryType(StrEnum):
     """A call ended: ``call_id``, ``outcome``; one that was refused was not ``made``."""
     CALL_ABANDONED = "call.abandoned"
     """A call was cancelled on its way; what it did is not known."""
+    APPROVAL_ASKED = "approval.asked"
+    """A person is asked whether a call may be made: ``approval`` (its id), ``asked`` (a
+    `CallRecord`), ``value`` (what the run waits with)."""
+    APPROVAL_USED = "approval.used"
+    """A call is about to be made as a person approved it: ``approval``, ``call_id``, ``by``, and
+    ``arguments`` where the person changed them."""
     RUN_INTERRUPTED = "run.interrupted"
     """The run waits for a person: ``interrupts``."""
     RUN_FINISHED = "run.finished"

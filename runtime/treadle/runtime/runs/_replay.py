@@ -17,6 +17,7 @@ from treadle.core.usage import Usage
 from treadle.graphs import Graph
 from treadle.memory.saver import StrictSerializer
 from treadle.runtime._replies import make_reply
+from treadle.runtime.approvals import WaitingAgain, is_approval
 from treadle.runtime.journal import (
     CallJournal,
     Difference,
@@ -100,7 +101,8 @@ async def replay(
     saver = InMemorySaver(serde=StrictSerializer())
     await put_state(saver, run.thread_id, file.before)
     source = Recording(journal.calls(), journal.blobs, is_strict=True)
-    gates = GateChain([KnownOutcomes(CallJournal(source, None, redact, _Nobody()))])
+    calls = CallJournal(source, None, redact, _Nobody())
+    gates = GateChain([WaitingAgain(journal, calls), KnownOutcomes(calls)])
     error: Exception | None = None
     state: Mapping[str, Any] = {}
     limited = metered(_no_headroom) if _is_metered(journal) else nullcontext()
@@ -114,8 +116,8 @@ async def replay(
         end = _end(journal, redact(_found(agent, run, state, error)))
         # What stopped a replay explains why calls are missing from it.
         difference = (end or _order(source)) if error is not None else (_order(source) or end)
-    calls = sum(1 for made, _ in source.made if made.kind is not CallKind.DECISION)
-    return Replay(run.id, agent.name, calls, difference)
+    count = sum(1 for made, _ in source.made if made.kind is not CallKind.DECISION)
+    return Replay(run.id, agent.name, count, difference)
 
 
 def _is_metered(journal: Journal) -> bool:
@@ -134,14 +136,24 @@ async def _invoke(graph: Graph, run: Run, journal: Journal) -> Mapping[str, Any]
     given = recorded_input(journal)
     state = await graph.ainvoke(given, config_of(run), durability="sync")
     for entry in resumed:
-        waiting = state.get("__interrupt__", ()) if isinstance(state, Mapping) else ()
-        answers = list(from_data(entry.data.get("answers", {})).values())
+        waiting = _questions(state)
+        answers = [
+            answer
+            for answer in from_data(entry.data.get("answers", {})).values()
+            if not is_approval(answer)
+        ]
         if not waiting or not answers:
             continue  # It went on after a crash, or an approval that the outcomes already hold.
         # The ids of interrupts follow from the checkpoints', which are new in a replay.
         named = {one.id: answer for one, answer in zip(waiting, answers, strict=False)}
         state = await graph.ainvoke(Command(resume=named), config_of(run), durability="sync")
     return checked_state(state)
+
+
+def _questions(state: Any) -> list[Any]:
+    """Return the interrupts that are answered by resuming a run; approvals are not."""
+    waiting = state.get("__interrupt__", ()) if isinstance(state, Mapping) else ()
+    return [one for one in waiting if not is_approval(one.value)]
 
 
 def _order(source: Recording) -> Difference | None:

@@ -1,0 +1,162 @@
+"""What a person does with the approvals of a tenant."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from treadle.core.errors import InputError
+from treadle.runtime.approvals._record import (
+    REASON,
+    Approval,
+    ApprovalStatus,
+    edited_digest,
+)
+from treadle.runtime.approvals._store import ApprovalStore
+
+MAX_REASON_CHARS = 2_000
+"""The longest reason for a rejection, in characters."""
+_MAX_NAME_CHARS = 200
+_MAX_ARGUMENT_BYTES = 1 << 20
+
+Checked = Callable[[Approval, Mapping[str, Any]], Awaitable[None]]
+"""Checks changed arguments against the schema of an approval's tool."""
+
+
+class Approvals:
+    """The approvals of a tenant: which wait, and the answers to them.
+
+    Each is answered once, and its call is made when the run is resumed:
+    ``await runtime.resume(approval.run_id)``.
+
+    Args:
+        store: where they are kept.
+        check: checks changed arguments.
+        redact: takes secrets out of a text.
+    """
+
+    def __init__(self, store: ApprovalStore, check: Checked, redact: Callable[[Any], Any]) -> None:
+        self._store = store
+        self._check = check
+        self._redact = redact
+
+    async def pending(self, thread: str | None = None, limit: int = 50) -> list[Approval]:
+        """Return the approvals that wait for an answer, the longest waiting first.
+
+        Args:
+            thread: of this thread only.
+            limit: at most so many.
+        """
+        if thread is None:
+            return [one async for one in self._store.waiting(limit)]
+        found = [one async for one in self._store.of_thread(thread)]
+        return [one for one in found if one.status is ApprovalStatus.PENDING][:limit]
+
+    async def get(self, id: str) -> Approval:  # noqa: A002
+        """Return an approval, whatever became of it.
+
+        Raises:
+            UnknownNameError: there is none of that id, or it is no longer kept.
+        """
+        return await self._store.get(id)
+
+    async def approve(self, id: str, *, by: str) -> Approval:  # noqa: A002
+        """Let the call be made as it was asked for.
+
+        Args:
+            id: the approval.
+            by: who answers.
+
+        Raises:
+            UnknownNameError: there is no such approval.
+            InputError: nobody is named.
+            ApprovalError: it is answered already, or expired.
+        """
+        approval = await self._store.get(id)
+        return await self._answer(approval, ApprovalStatus.APPROVED, by, {})
+
+    async def edit(self, id: str, arguments: Mapping[str, Any], *, by: str) -> Approval:  # noqa: A002
+        """Let the call be made with other arguments.
+
+        Args:
+            id: the approval.
+            arguments: all the arguments, by name, as JSON holds them.
+            by: who answers.
+
+        Raises:
+            UnknownNameError: there is no such approval.
+            InputError: the arguments do not fit the tool, or nobody is named.
+            ApprovalError: it is answered already, or expired.
+        """
+        approval = await self._store.get(id)
+        edited = _as_json(arguments)
+        if "[redacted:" in edited:
+            raise InputError(
+                "The changed arguments hold the placeholder of a secret.",
+                hint="Give the value itself, or approve the call as it is.",
+            )
+        await self._check(approval, json.loads(edited))
+        bound = edited_digest(approval.digest, json.loads(edited))
+        fields = {"edited": edited, "edited_digest": bound}
+        return await self._answer(approval, ApprovalStatus.EDITED, by, fields)
+
+    async def reject(self, id: str, reason: str = "", *, by: str) -> Approval:  # noqa: A002
+        """Refuse the call; the model is told the reason.
+
+        Args:
+            id: the approval.
+            reason: why, in words for the model; at most `MAX_REASON_CHARS`.
+            by: who answers.
+
+        Raises:
+            UnknownNameError: there is no such approval.
+            InputError: the reason is too long, or nobody is named.
+            ApprovalError: it is answered already, or expired.
+        """
+        approval = await self._store.get(id)
+        if len(reason) > MAX_REASON_CHARS:
+            raise InputError(
+                f"The reason has {len(reason):,} characters.",
+                hint=f"Use at most {MAX_REASON_CHARS:,}.",
+            )
+        fields = {"reason": self._redact(" ".join(reason.split()))}
+        return await self._answer(approval, ApprovalStatus.REJECTED, by, fields)
+
+    async def _answer(
+        self, approval: Approval, status: ApprovalStatus, by: str, fields: Mapping[str, str]
+    ) -> Approval:
+        if not by.strip() or len(by) > _MAX_NAME_CHARS or not by.isprintable():
+            raise InputError(
+                f"{by[:_MAX_NAME_CHARS]!r} does not name who answers.",
+                hint=f"Give a name of at most {_MAX_NAME_CHARS} characters.",
+            )
+        await self._store.answer(approval, status, {"by": by, **fields})
+        return await self._store.get(approval.id)
+
+    async def answers(self, waiting: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answers that a run's graph is given, by the ids of its interrupts.
+
+        Args:
+            waiting: the values of the interrupts that wait for approvals, by id.
+        """
+        answers: dict[str, Any] = {}
+        for interrupt_id, value in waiting.items():
+            found = await self._store.find(str(value["approval"]))
+            if found is None or found.status is not ApprovalStatus.PENDING:
+                # One that is no longer kept is asked for again.
+                answers[interrupt_id] = {
+                    "reason": REASON,
+                    "approval": value["approval"],
+                    "call_id": value.get("call_id"),
+                }
+        return answers
+
+
+def _as_json(arguments: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(dict(arguments), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise InputError(f"The arguments are not JSON: {problem}.") from None
+    if len(text) > _MAX_ARGUMENT_BYTES:
+        raise InputError(f"The arguments take {len(text):,} characters as JSON; that is too much.")
+    return text

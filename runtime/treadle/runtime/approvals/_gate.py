@@ -1,0 +1,154 @@
+"""The gate that holds tool calls to their agent's policy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from langgraph.types import interrupt
+
+from treadle.agents import Decision, Rule, first_rule
+from treadle.core.calls import Call, CallKind, Effect, Outcome, Permit, Purpose
+from treadle.core.errors import ApprovalError, ToolError
+from treadle.runtime.approvals._record import (
+    REASON,
+    Approval,
+    ApprovalStatus,
+    Question,
+    edited_digest,
+)
+from treadle.runtime.approvals._store import ApprovalStore, refused
+from treadle.runtime.journal import CallJournal, EntryType, to_data
+
+
+class PolicyGate:
+    """Lets a tool call pass, refuses it, or lets the run wait until a person has answered.
+
+    Asked after the outcomes that are known: what was done is not asked about again.
+
+    Args:
+        policy: the agent's rules.
+        agent: the agent's name.
+        store: where approvals are kept.
+        journal: the run's journal.
+        is_dry: whether nothing is to be done anyway, so that nobody is asked.
+    """
+
+    def __init__(
+        self,
+        policy: Sequence[Rule],
+        *,
+        agent: str,
+        store: ApprovalStore,
+        journal: CallJournal,
+        is_dry: bool = False,
+    ) -> None:
+        self._policy = policy
+        self._agent = agent
+        self._store = store
+        self._journal = journal
+        self._is_dry = is_dry
+
+    async def before(self, call: Call) -> Outcome | Permit | None:
+        """Decide by the first rule that fits.
+
+        Raises:
+            GraphInterrupt: the run waits for an answer.
+            ApprovalError: an answer was given, and it does not hold for this.
+        """
+        if call.kind is not CallKind.TOOL or not self._policy:
+            return None
+        rule = first_rule(self._policy, call.name, call.effect, call.request)
+        if rule is None or rule.then is Decision.ALLOW:
+            return None
+        if rule.then is Decision.DENY:
+            return _not_called(
+                f"{call.name} was not called: the rule '{rule}' of the agent's policy forbids it.",
+                "Go on without it.",
+            )
+        if self._is_dry:
+            return _described(call, rule)
+        return await self._answered(call, rule)
+
+    async def after(self, call: Call, outcome: Outcome) -> Outcome:
+        """Nothing is left to do."""
+        return outcome
+
+    def delta(self, call: Call, text: str, purpose: Purpose) -> None:
+        """Tools stream nothing."""
+
+    async def _answered(self, call: Call, rule: Rule) -> Outcome | Permit | None:
+        arguments = self._journal.redact(to_data(dict(call.request)))
+        question = Question(call, rule, self._agent, arguments)
+        approval = await self._store.ask(question)
+        match approval.status:
+            case ApprovalStatus.PENDING:
+                self._wait(call, approval)
+            case ApprovalStatus.REJECTED:
+                reason = approval.reason or "no reason given"
+                return _not_called(
+                    f"{call.name} was not called: a person rejected it ({reason}).",
+                    "Do not ask for the same again.",
+                )
+            case ApprovalStatus.EXPIRED:
+                return _not_called(
+                    f"{call.name} was not called: nobody approved it in time.",
+                    "Go on without it, or ask for it again if it still matters.",
+                )
+        return await self._use(approval, question)
+
+    async def _use(self, approval: Approval, question: Question) -> Permit | None:
+        edited = approval.edited
+        bound = edited_digest(question.digest, edited) if edited is not None else ""
+        if bound != approval.edited_digest:
+            raise refused(approval, [b"changed"])
+        await self._store.use(approval, question.call.id, question.digest)
+        used = {"approval": approval.id, "call_id": question.call.id, "by": approval.by}
+        if edited is not None:
+            used["arguments"] = self._journal.redact(edited)
+        if self._journal.writer is not None:
+            self._journal.writer.note(EntryType.APPROVAL_USED, used)
+        return None if edited is None else Permit(arguments=edited)
+
+    def _wait(self, call: Call, approval: Approval) -> NoReturn:
+        value = {
+            "reason": REASON,
+            "approval": approval.id,
+            "call_id": call.id,
+            "tool": call.name,
+            "arguments": approval.arguments,
+            "rule": approval.rule,
+            "expires": approval.expires.isoformat(),
+            "message": f"May {call.name} be called? Answer with 'treadle approvals'.",
+        }
+        writer = self._journal.writer
+        if writer is not None:
+            record, pieces = self._journal.record(call)
+            asked = self._journal.started(record, pieces)["call"]
+            told = {"approval": approval.id, "asked": asked, "value": value}
+            writer.note(EntryType.APPROVAL_ASKED, told)
+        while True:
+            # LangGraph hands out a task's answers in order; others may have been for calls whose
+            # outcomes are known by now. Only the kept approval says what was answered.
+            _check_answer(interrupt(value), call, approval)
+
+
+def _check_answer(answer: Any, call: Call, approval: Approval) -> None:
+    if not isinstance(answer, Mapping) or answer.get("call_id") != call.id:
+        return
+    if answer.get("approval") not in (None, approval.id):
+        raise ApprovalError(
+            f"The approval {answer['approval']} was given for {call.name!r} with other arguments "
+            "or under another rule; nothing was executed.",
+            hint="The agent changed in between. Resume the run to be asked again.",
+        )
+
+
+def _not_called(message: str, hint: str) -> Outcome:
+    return Outcome(error=ToolError(message, hint=hint))
+
+
+def _described(call: Call, rule: Rule) -> Outcome | None:
+    """Return what a dry run makes of a call that would wait; an effect is described elsewhere."""
+    if call.effect is not Effect.READ:
+        return None
+    text = f"(dry run) {call.name} was not called: a person would be asked, by the rule '{rule}'."
+    return Outcome(value=(text, {"sources": []}))
