@@ -7,7 +7,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from treadle.agents._definition import Agent
 from treadle.agents._instrument import instrument
 from treadle.agents.models import Models, ResolvedModel
-from treadle.graphs import Graph, GraphParts, build_graph
+from treadle.graphs import Graph, GraphParts, Prompts, build_graph
 from treadle.memory.bundle import Memory
 from treadle.memory.window import ContextWindow
 from treadle.tools import Tool, ToolContext, build_tool
@@ -42,6 +42,7 @@ def build_agent(
         fallbacks=model.fallbacks,
         tools=tools,
         prompt=agent.prompt,
+        prompts=Prompts(context.project),
         window=_window(agent, model, memory),
         output=agent.output,
         checkpointer=memory.saver if isinstance(memory, Memory) else memory,

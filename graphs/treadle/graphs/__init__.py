@@ -9,8 +9,10 @@ from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._extraction import extract_facts
 from treadle.graphs._guards import STOPPED, partial_answer
 from treadle.graphs._parts import Graph, GraphParts
+from treadle.graphs._prompts import Prompts
+from treadle.graphs._reasoning import ThoughtState
 from treadle.graphs._registry import build_graph, pattern_names
-from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, ThoughtState, chain_of_thought
+from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
 from treadle.graphs.react import ReactOptions, react
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "ChainOfThoughtOptions",
     "Graph",
     "GraphParts",
+    "Prompts",
     "ReactOptions",
     "ThoughtState",
     "build_graph",

@@ -12,7 +12,7 @@ from langgraph.types import Command
 
 from treadle.core.errors import BudgetExceededError, TreadleError
 from treadle.core.headroom import Headroom, headroom
-from treadle.graphs._prompts import prompt
+from treadle.graphs._prompts import Prompts
 from treadle.memory.window import aside, since_last_question
 
 STOPPED = "treadle_stopped"
@@ -32,8 +32,9 @@ class LoopGuard(AgentMiddleware[Any, Any]):
     found.
     """
 
-    def __init__(self, repeat_limit: int, max_steps: int) -> None:
+    def __init__(self, repeat_limit: int, max_steps: int, prompts: Prompts) -> None:
         super().__init__()
+        self._prompts = prompts
         self._repeat_limit = repeat_limit
         self._max_steps = max_steps
 
@@ -45,9 +46,11 @@ class LoopGuard(AgentMiddleware[Any, Any]):
         room = await headroom()
         reason = self._reason_to_stop(turn) or out_of_room(room)
         try:
-            response = await handler(_without_tools(request) if reason else _warned(request, room))
+            response = await handler(
+                self._without_tools(request) if reason else self._warned(request, room)
+            )
         except BudgetExceededError as error:
-            return await _last_words(request, turn, handler, error)
+            return await self._last_words(request, turn, handler, error)
         if not reason:
             return response
         answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
@@ -84,6 +87,45 @@ class LoopGuard(AgentMiddleware[Any, Any]):
                 return f"loop: {name} was called {count} times with the same arguments"
         return ""
 
+    def _warned(self, request: ModelRequest[Any], room: Headroom | None) -> ModelRequest[Any]:
+        if room is None or room.used < _NEAR_THE_END:
+            return request
+        warning = aside(f"{room.about}. {self._prompts('hurry')}")
+        return request.override(messages=[*request.messages, warning])
+
+    async def _last_words(
+        self,
+        request: ModelRequest[Any],
+        turn: Sequence[BaseMessage],
+        handler: _Handler,
+        error: BudgetExceededError,
+    ) -> ModelResponse[Any]:
+        """Ask once more with as little as can be sent, where the whole request was too much."""
+        reason = f"budget: {error.message}"
+        if error.unit in {"model_calls", "seconds"} or not turn:
+            return _partial(turn, reason)
+        question, known = turn[0], aside(f"{partial_answer(turn)}\n\n{self._prompts('finish')}")
+        shortest = request.override(
+            messages=[question, known],  # type: ignore[list-item]
+            system_message=None,
+            tools=[],
+            tool_choice=None,
+        )
+        try:
+            response = await handler(shortest)
+        except BudgetExceededError:
+            return _partial(turn, reason)
+        answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
+        if answer is None or not answer.text.strip():
+            return _partial(turn, reason)
+        answer.response_metadata[STOPPED] = reason
+        return response
+
+    def _without_tools(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        messages = [*request.messages, aside(self._prompts("finish"))]
+        choice = "none" if request.tools else None
+        return request.override(messages=messages, tool_choice=choice)
+
 
 class ToolFailures(AgentMiddleware[Any, Any]):
     """Turns an exception of a tool that is not Treadle's own into a message to the model."""
@@ -112,47 +154,6 @@ def out_of_room(room: Headroom | None) -> str:
     if room is None or room.model_calls is None or room.model_calls > 1:
         return ""
     return f"budget: no call fits after this one; {room.about}"
-
-
-def _warned(request: ModelRequest[Any], room: Headroom | None) -> ModelRequest[Any]:
-    if room is None or room.used < _NEAR_THE_END:
-        return request
-    warning = aside(f"{room.about}. {prompt('hurry')}")
-    return request.override(messages=[*request.messages, warning])
-
-
-async def _last_words(
-    request: ModelRequest[Any],
-    turn: Sequence[BaseMessage],
-    handler: _Handler,
-    error: BudgetExceededError,
-) -> ModelResponse[Any]:
-    """Ask once more with as little as can be sent, where the whole request was too much."""
-    reason = f"budget: {error.message}"
-    if error.unit in {"model_calls", "seconds"} or not turn:
-        return _partial(turn, reason)
-    question, known = turn[0], aside(f"{partial_answer(turn)}\n\n{prompt('finish')}")
-    shortest = request.override(
-        messages=[question, known],  # type: ignore[list-item]
-        system_message=None,
-        tools=[],
-        tool_choice=None,
-    )
-    try:
-        response = await handler(shortest)
-    except BudgetExceededError:
-        return _partial(turn, reason)
-    answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
-    if answer is None or not answer.text.strip():
-        return _partial(turn, reason)
-    answer.response_metadata[STOPPED] = reason
-    return response
-
-
-def _without_tools(request: ModelRequest[Any]) -> ModelRequest[Any]:
-    messages = [*request.messages, aside(prompt("finish"))]
-    choice = "none" if request.tools else None
-    return request.override(messages=messages, tool_choice=choice)
 
 
 def _partial(turn: Sequence[BaseMessage], reason: str) -> ModelResponse[Any]:

@@ -11,6 +11,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 
+from treadle.graphs._prompts import Prompts
 from treadle.memory.window import ContextWindow
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
@@ -28,6 +29,7 @@ class GraphParts:
         fallbacks: models asked in order when ``model`` fails.
         tools: what it may call.
         prompt: the agent's own instructions; they come before the pattern's.
+        prompts: the patterns' own instructions, which a project may replace.
         window: what the model is shown of the conversation.
         output: a JSON schema the answer must fit; plain text without one.
         checkpointer: where the conversation is kept; nothing is kept without one.
@@ -39,6 +41,7 @@ class GraphParts:
     fallbacks: Sequence[BaseChatModel] = ()
     tools: Sequence[BaseTool] = ()
     prompt: str = ""
+    prompts: Prompts = field(default_factory=Prompts)
     window: ContextWindow = field(default_factory=ContextWindow)
     output: dict[str, Any] | None = None
     checkpointer: BaseCheckpointSaver[Any] | None = None

@@ -12,7 +12,7 @@ from treadle.core.errors import BrokenAnswerError
 from treadle.graphs._chain import Chain
 from treadle.graphs._guards import LoopGuard, ToolFailures
 from treadle.graphs._parts import Graph, GraphParts, Middleware
-from treadle.graphs._prompts import join, prompt
+from treadle.graphs._prompts import join
 from treadle.memory.window import WindowMiddleware
 from treadle.tools import read_more_tool
 
@@ -42,7 +42,7 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
     """
     bounds = options or ReactOptions()
     middleware: list[Middleware] = [
-        LoopGuard(bounds.repeat_limit, bounds.max_steps),
+        LoopGuard(bounds.repeat_limit, bounds.max_steps, parts.prompts),
         WindowMiddleware(parts.window),
         ToolFailures(),
     ]
@@ -57,7 +57,7 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
     return create_agent(
         parts.model,
         tools,
-        system_prompt=join(parts.prompt, prompt("react")),
+        system_prompt=join(parts.prompt, parts.prompts("react")),
         middleware=[Chain(middleware, WindowMiddleware.state_schema)],
         response_format=parts.output,
         checkpointer=parts.checkpointer,
