@@ -6,15 +6,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.models import settings_for
 from treadle.agents import Agent, Rule
+from treadle.runtime import Runtime
+from treadle.runtime.testing import call, say
+
+MAIL = call("send_mail", to="ada@example.org", text="Hello")
+SCRIPT = [MAIL, say("Done.")]
 
 TOOLS = '''
+import os
 from pathlib import Path
 from treadle.tools import Effect, tool
 
 HERE = Path(__file__).parent
 
 def note(line):
+    if (HERE / "die").exists():
+        os._exit(9)
     with (HERE / "calls.txt").open("a") as file:
         file.write(line + "\\n")
 
@@ -72,3 +81,15 @@ def mailer(*rules, **changes) -> Agent:
     return Agent(
         name="mailer", tools=("effects.py:send_mail", "effects.py:pay"), policy=policy, **changes
     )
+
+
+@pytest.fixture
+def opened(redis_url, project):
+    """Return what opens a runtime: each a new one, as after a restart."""
+    return lambda server: Runtime.open(redis_url, project.path, settings=settings_for(server))
+
+
+async def only(runtime, **chosen):
+    """Return the approval that waits."""
+    [approval] = await runtime.approvals.pending(**chosen)
+    return approval

@@ -1,27 +1,9 @@
 """A call waits for a person, and is made as they say: once, as asked or as changed."""
 
-import pytest
-
-from tests.runtime.approvals.conftest import mailer
-from tests.support.models import settings_for
-from treadle.runtime import Runtime
+from tests.runtime.approvals.conftest import SCRIPT, mailer, only
 from treadle.runtime.approvals import ApprovalStatus
 from treadle.runtime.runs import RunStatus
-from treadle.runtime.testing import ScriptedOpenAI, call, say
-
-MAIL = call("send_mail", to="ada@example.org", text="Hello")
-SCRIPT = [MAIL, say("Done.")]
-
-
-@pytest.fixture
-def opened(redis_url, project):
-    """Return what opens a runtime: each a new one, as after a restart."""
-    return lambda server: Runtime.open(redis_url, project.path, settings=settings_for(server))
-
-
-async def only(runtime, **chosen):
-    [approval] = await runtime.approvals.pending(**chosen)
-    return approval
+from treadle.runtime.testing import ScriptedOpenAI
 
 
 async def test_an_approved_call_is_made_after_a_restart(opened, project):

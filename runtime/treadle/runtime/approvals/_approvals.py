@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from treadle.core.errors import InputError
+from treadle.core.errors import ApprovalError, InputError
 from treadle.runtime.approvals._record import (
     REASON,
     Approval,
@@ -138,17 +138,23 @@ class Approvals:
         Args:
             waiting: the values of the interrupts that wait for approvals, by id.
         """
-        answers: dict[str, Any] = {}
-        for interrupt_id, value in waiting.items():
-            found = await self._store.find(str(value["approval"]))
-            if found is None or found.status is not ApprovalStatus.PENDING:
-                # One that is no longer kept is asked for again.
-                answers[interrupt_id] = {
-                    "reason": REASON,
-                    "approval": value["approval"],
-                    "call_id": value.get("call_id"),
-                }
-        return answers
+        return {
+            interrupt_id: {
+                "reason": REASON,
+                "approval": value["approval"],
+                "call_id": value.get("call_id"),
+            }
+            for interrupt_id, value in waiting.items()
+            if not await self._is_pending(str(value["approval"]))
+        }
+
+    async def _is_pending(self, id_: str) -> bool:
+        try:
+            found = await self._store.find(id_)
+        except ApprovalError:
+            return False  # It is damaged: the run says so when it goes on.
+        # One that is no longer kept is asked for again when the run goes on.
+        return found is not None and found.status is ApprovalStatus.PENDING
 
 
 def _as_json(arguments: Mapping[str, Any]) -> str:

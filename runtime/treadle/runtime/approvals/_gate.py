@@ -78,37 +78,45 @@ class PolicyGate:
     async def _answered(self, call: Call, rule: Rule) -> Outcome | Permit | None:
         arguments = self._journal.redact(to_data(dict(call.request)))
         question = Question(call, rule, self._agent, arguments)
-        approval = await self._store.ask(question)
-        match approval.status:
-            case ApprovalStatus.PENDING:
-                self._wait(call, approval)
-            case ApprovalStatus.REJECTED:
-                reason = approval.reason or "no reason given"
-                return _not_called(
-                    f"{call.name} was not called: a person rejected it ({reason}).",
-                    "Do not ask for the same again.",
-                )
-            case ApprovalStatus.EXPIRED:
-                return _not_called(
-                    f"{call.name} was not called: nobody approved it in time.",
-                    "Go on without it, or ask for it again if it still matters.",
-                )
-        return await self._use(approval, question)
+        try:
+            approval = await self._store.ask(question)
+            if approval.status is ApprovalStatus.PENDING:
+                await self._wait(call, approval)
+            return await self._decided(approval, question)
+        except ApprovalError:
+            # It was changed by somebody else. The next attempt asks anew, and does not fail again.
+            await self._store.remove(call.position.thread_id, question.id)
+            raise
 
-    async def _use(self, approval: Approval, question: Question) -> Permit | None:
+    async def _decided(self, approval: Approval, question: Question) -> Outcome | Permit | None:
+        name = question.call.name
+        if approval.status is ApprovalStatus.REJECTED:
+            return _not_called(
+                f"{name} was not called: a person rejected it ({approval.reason or 'no reason'}).",
+                "Do not ask for the same again.",
+            )
+        if approval.status is not ApprovalStatus.EXPIRED and await self._use(approval, question):
+            return None if approval.edited is None else Permit(arguments=approval.edited)
+        return _not_called(
+            f"{name} was not called: nobody approved it in time.",
+            "Go on without it, or ask for it again if it still matters.",
+        )
+
+    async def _use(self, approval: Approval, question: Question) -> bool:
         edited = approval.edited
         bound = edited_digest(question.digest, edited) if edited is not None else ""
         if bound != approval.edited_digest:
             raise refused(approval, [b"changed"])
-        await self._store.use(approval, question.call.id, question.digest)
+        if not await self._store.use(approval, question.call.id, question.digest):
+            return False
         used = {"approval": approval.id, "call_id": question.call.id, "by": approval.by}
         if edited is not None:
             used["arguments"] = self._journal.redact(edited)
         if self._journal.writer is not None:
             self._journal.writer.note(EntryType.APPROVAL_USED, used)
-        return None if edited is None else Permit(arguments=edited)
+        return True
 
-    def _wait(self, call: Call, approval: Approval) -> NoReturn:
+    async def _wait(self, call: Call, approval: Approval) -> NoReturn:
         value = {
             "reason": REASON,
             "approval": approval.id,
@@ -128,18 +136,19 @@ class PolicyGate:
         while True:
             # LangGraph hands out a task's answers in order; others may have been for calls whose
             # outcomes are known by now. Only the kept approval says what was answered.
-            _check_answer(interrupt(value), call, approval)
+            await self._check(interrupt(value), call, approval)
 
-
-def _check_answer(answer: Any, call: Call, approval: Approval) -> None:
-    if not isinstance(answer, Mapping) or answer.get("call_id") != call.id:
-        return
-    if answer.get("approval") not in (None, approval.id):
-        raise ApprovalError(
-            f"The approval {answer['approval']} was given for {call.name!r} with other arguments "
-            "or under another rule; nothing was executed.",
-            hint="The agent changed in between. Resume the run to be asked again.",
-        )
+    async def _check(self, answer: Any, call: Call, approval: Approval) -> None:
+        """Refuse an answer that was given for this call when it asked for something else."""
+        if not isinstance(answer, Mapping) or answer.get("call_id") != call.id:
+            return
+        other = str(answer.get("approval"))
+        if other != approval.id and await self._store.withdraw(approval.thread_id, other):
+            raise ApprovalError(
+                f"The approval {other} was given for {call.name!r} with other arguments or under "
+                "another rule; nothing was executed.",
+                hint="The agent changed in between. Resume the run to be asked again.",
+            )
 
 
 def _not_called(message: str, hint: str) -> Outcome:

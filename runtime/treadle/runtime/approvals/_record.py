@@ -31,6 +31,9 @@ class ApprovalStatus(StrEnum):
     """The call is not made; the model is told why."""
     USED = "used"
     """The call was made, or begun. Nothing follows."""
+    WITHDRAWN = "withdrawn"
+    """It was answered for something else than the call was when it was to be made. Nothing follows,
+    and the call is asked about anew."""
     EXPIRED = "expired"
     """It was not answered, or not used, in time. Nothing follows."""
 
@@ -125,7 +128,7 @@ class Approval:
         except (KeyError, ValueError, TypeError, OverflowError) as problem:
             raise ApprovalError(
                 f"The approval {id_} is damaged: {problem!r}.",
-                hint="Nothing was executed. Reject the call by asking the agent again.",
+                hint="Nothing was executed. Resume the run to be asked again.",
             ) from None
 
 

@@ -39,6 +39,7 @@ class ApprovalStore:
         self._ask = client.register_script(_script("ask"))
         self._answer = client.register_script(_script("answer"))
         self._use = client.register_script(_script("use"))
+        self._withdraw = client.register_script(_script("withdraw"))
         self._waiting = f"{prefix}{{approvals}}:waiting"
 
     async def ask(self, question: Question) -> Approval:
@@ -75,8 +76,8 @@ class ApprovalStore:
             raise refused(approval, reply)
         await self._client.zrem(self._waiting, approval.id)
 
-    async def use(self, approval: Approval, call_id: str, digest: str) -> None:
-        """Use an approval for a call.
+    async def use(self, approval: Approval, call_id: str, digest: str) -> bool:
+        """Use an approval for a call; return whether it was still in time.
 
         Args:
             approval: as it was read.
@@ -84,14 +85,26 @@ class ApprovalStore:
             digest: of what is about to be done.
 
         Raises:
-            ApprovalError: it is not for that, expired, used, gone, or was changed.
+            ApprovalError: it is not for that, used, gone, or was changed.
         """
         reply = await self._use(
             [self._record(approval.thread_id, approval.id)],
             [call_id, digest, approval.edited_digest],
         )
-        if reply[0] != b"ok":
+        if reply[0] not in {b"ok", b"expired"}:
             raise refused(approval, reply)
+        return bool(reply[0] == b"ok")
+
+    async def withdraw(self, thread_id: str, id_: str) -> bool:
+        """Let an answer hold for nothing; return whether it could still have been used."""
+        return bool(await self._withdraw([self._record(thread_id, id_)]))
+
+    async def remove(self, thread_id: str, id_: str) -> int:
+        """Remove an approval, so that its call is asked about anew; return whether there was one.
+
+        What leads to it stays, for the next time that it is asked.
+        """
+        return int(await self._client.unlink(self._record(thread_id, id_)))
 
     async def get(self, id_: str) -> Approval:
         """Return an approval.
@@ -143,7 +156,7 @@ class ApprovalStore:
         ids = [id_.decode() for id_ in await self._client.zrange(of_thread, 0, -1)]
         count = 0
         for id_ in ids:
-            count += await self._client.unlink(self._record(thread_id, id_))
+            count += await self.remove(thread_id, id_)
             await self._client.unlink(self._way(id_))
             await self._client.zrem(self._waiting, id_)
         await self._client.unlink(of_thread)
