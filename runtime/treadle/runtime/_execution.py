@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -127,8 +127,11 @@ class Executor:
         return nullcontext() if is_open() else self._slots
 
     async def _hold_thread(self, work: Work, emit: Emit) -> Reply:
-        run = work.run
-        async with thread_lock(self._redis, self._settings.prefix, run.thread_id, self._lease):
+        thread_id = work.run.thread_id
+        async with thread_lock(self._redis, self._settings.prefix, thread_id, self._lease):
+            if work.input is None:  # Whoever held the thread until now may have gone on with it.
+                work = replace(work, run=await self._runs.get(work.run.id))
+            run = work.run
             earlier = await self._runs.journal(run) if run.attempt else None
             given = await self._given(work, earlier)
             number = await self._runs.begin(run)

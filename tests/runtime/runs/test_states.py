@@ -1,0 +1,141 @@
+"""The statuses of a run: only legal changes, whatever comes in whatever order."""
+
+import asyncio
+from datetime import timedelta
+
+import redis.asyncio
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from treadle.core.errors import FencedError, UnknownNameError
+from treadle.core.usage import Usage
+from treadle.runtime.journal import EntryType
+from treadle.runtime.runs import NEXT, Run, RunStateError, RunStatus, RunStore
+
+ENDS = {
+    RunStatus.SUCCESS: EntryType.RUN_FINISHED,
+    RunStatus.ERROR: EntryType.RUN_FAILED,
+    RunStatus.CANCELLED: EntryType.RUN_FAILED,
+    RunStatus.TIMEOUT: EntryType.RUN_FAILED,
+    RunStatus.INTERRUPTED: EntryType.RUN_INTERRUPTED,
+}
+
+
+class Workers(RuleBasedStateMachine):
+    """Several workers on two runs of one thread; each remembers the attempt it once began."""
+
+    url = ""
+    attempts = Bundle("attempts")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.Runner()
+        self.client = redis.asyncio.from_url(self.url)
+        self.wait(self.client.flushall())
+        self.store = RunStore(self.client, "treadle:main:", timedelta(days=1))
+        self.runs = {name: Run(name, "thread", "agent") for name in ("one", "two")}
+        self.statuses: dict[str, RunStatus] = {}
+        self.current: dict[str, int] = dict.fromkeys(self.runs, 0)
+        self.holder = ""
+
+    def wait(self, coroutine):
+        return self.loop.run(self._await(coroutine))
+
+    async def _await(self, awaitable):
+        return await awaitable
+
+    def teardown(self) -> None:
+        self.wait(self.client.aclose())
+        self.loop.close()
+
+    @rule(name=st.sampled_from(["one", "two"]))
+    def accept(self, name):
+        is_new = self.wait(self.store.create(self.runs[name], {"messages": []}))
+        assert is_new == (name not in self.statuses)
+        self.statuses.setdefault(name, RunStatus.PENDING)
+
+    @rule(target=attempts, name=st.sampled_from(["one", "two"]))
+    def begin(self, name):
+        before = self.statuses.get(name)
+        try:
+            number = self.wait(self.store.begin(self.runs[name]))
+        except UnknownNameError:
+            assert before is None
+            return (name, 0)
+        except RunStateError:
+            assert RunStatus.RUNNING not in NEXT[before]
+            return (name, 0)
+        assert RunStatus.RUNNING in NEXT[before]
+        assert number == self.current[name] + 1
+        self.current[name] = number
+        self.statuses[name] = RunStatus.RUNNING
+        self.holder = f"{name}/{number}"
+        return (name, number)
+
+    @precondition(lambda self: self.statuses)
+    @rule(attempt=attempts, status=st.sampled_from(sorted(ENDS)))
+    def finish(self, attempt, status):
+        name, number = attempt
+        entry = (ENDS[RunStatus(status)], {})
+        finishing = self.store.finish(
+            self.runs[name], number, RunStatus(status), entry, usage=Usage(model_calls=number)
+        )
+        may = self.holder == f"{name}/{number}" and self.statuses[name] is RunStatus.RUNNING
+        try:
+            self.wait(finishing)
+        except FencedError:
+            assert not may
+            return
+        assert may
+        assert RunStatus(status) in NEXT[RunStatus.RUNNING]
+        self.statuses[name] = RunStatus(status)
+
+    @rule(attempt=attempts)
+    def write(self, attempt):
+        name, number = attempt
+        if not number:
+            return
+        before = self.wait(self.store.journal(self.runs[name])).entries
+        writer = self.store.writer(self.runs[name], number)
+        try:
+            self.wait(writer.write(EntryType.CALL_ABANDONED, {"call_id": "x"}))
+            assert self.holder == f"{name}/{number}"
+        except FencedError:
+            assert self.holder != f"{name}/{number}"
+            assert self.wait(self.store.journal(self.runs[name])).entries == before
+
+    @invariant()
+    def what_is_stored_is_what_happened(self):
+        for name, status in self.statuses.items():
+            run = self.wait(self.store.get(name))
+            assert (run.status, run.attempt) == (status, self.current[name])
+        listed = {run.id for run in self.wait(self._listed())}
+        assert listed == set(self.statuses)
+
+    async def _listed(self):
+        return await self.store.of_thread("thread")
+
+
+def test_only_legal_changes_whatever_the_order(redis_url):
+    machine = type("Workers", (Workers,), {"url": redis_url})
+    chosen = settings(
+        max_examples=40,
+        stateful_step_count=25,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=chosen)
+
+
+def test_nothing_follows_success_and_everything_else_can_go_on():
+    assert not NEXT[RunStatus.SUCCESS]
+    for status in set(RunStatus) - {RunStatus.SUCCESS}:
+        assert RunStatus.RUNNING in NEXT[status]
