@@ -15,7 +15,8 @@ def put(project, name, text):
     (project / "prompts" / name).write_bytes(text)
 
 
-async def test_an_agent_is_asked_with_the_projects_own_prompt(redis_url, tmp_path):
+async def test_an_agent_is_asked_with_the_projects_own_prompt(redis_url, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "test-key")
     put(tmp_path, "think.md", b"Think as a weaver thinks.\n")
     agent = Agent(name="thinker", graph="chain_of_thought")
     with ScriptedOpenAI([say("Warp."), say("Weft.")]) as server:

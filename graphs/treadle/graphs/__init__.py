@@ -13,22 +13,41 @@ from treadle.graphs._prompts import Prompts
 from treadle.graphs._reasoning import ThoughtState
 from treadle.graphs._registry import build_graph, pattern_names
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
+from treadle.graphs.least_to_most import LeastToMostOptions, least_to_most
+from treadle.graphs.map_reduce import MapReduceOptions, map_reduce
+from treadle.graphs.plan_execute import PlanExecuteOptions, plan_execute
 from treadle.graphs.react import ReactOptions, react
+from treadle.graphs.reflexion import ReflexionOptions, ReflexionState, reflexion
+from treadle.graphs.self_consistency import SelfConsistencyOptions, self_consistency
+from treadle.graphs.tree_of_thoughts import TreeOfThoughtsOptions, tree_of_thoughts
 
 __all__ = [
     "STOPPED",
     "ChainOfThoughtOptions",
     "Graph",
     "GraphParts",
+    "LeastToMostOptions",
+    "MapReduceOptions",
+    "PlanExecuteOptions",
     "Prompts",
     "ReactOptions",
+    "ReflexionOptions",
+    "ReflexionState",
+    "SelfConsistencyOptions",
     "ThoughtState",
+    "TreeOfThoughtsOptions",
     "build_graph",
     "chain_of_thought",
     "extract_facts",
+    "least_to_most",
+    "map_reduce",
     "partial_answer",
     "pattern_names",
+    "plan_execute",
     "react",
+    "reflexion",
+    "self_consistency",
     "to_mermaid",
     "to_svg",
+    "tree_of_thoughts",
 ]

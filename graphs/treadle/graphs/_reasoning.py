@@ -1,5 +1,6 @@
 """What the patterns share: asking a model within the run's budget, and the answer at the end."""
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,15 +70,21 @@ class Branch(TypedDict):
         prompt: what the model is asked.
     """
 
-    prompt: list[AnyMessage]
+    prompt: Sequence[BaseMessage]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A prompt with the conversation in it, and what composing it changes in the state."""
 
-    prompt: list[AnyMessage]
+    system: SystemMessage
+    messages: list[AnyMessage]
     update: dict[str, Any]
+
+    @property
+    def prompt(self) -> list[AnyMessage]:
+        """What the model is asked."""
+        return [self.system, *self.messages]
 
 
 class Reasoner:
@@ -99,35 +106,68 @@ class Reasoner:
         self, state: Mapping[str, Any], name: str, working: str = "", output: object = None
     ) -> Shown:
         """Return the conversation behind the prompt of that name and what was worked out so far."""
-        parts = self.parts
-        system = SystemMessage(join(parts.prompt, parts.prompts(name), working[: self.room]))
-        composed = await parts.window.compose(
-            state, thread_id=running_thread(), system=system, output=output
-        )
-        return Shown([system, *composed.messages], composed.update(goes_on=True))
+        return await self.composed(state, self.system(name, working), output=output)
 
-    async def think(self, prompt: Sequence[BaseMessage], *, may_be_last: bool = False) -> Said:
+    async def composed(
+        self,
+        state: Mapping[str, Any],
+        system: SystemMessage,
+        *,
+        output: object = None,
+        tools: Sequence[Any] = (),
+    ) -> Shown:
+        """Return the conversation behind those instructions."""
+        composed = await self.parts.window.compose(
+            state, thread_id=running_thread(), system=system, output=output, tools=tools
+        )
+        return Shown(system, composed.messages, composed.update(goes_on=True))
+
+    def system(self, name: str, working: str = "") -> SystemMessage:
+        """Return the instructions of that name, with what was worked out so far."""
+        parts = self.parts
+        return SystemMessage(join(parts.prompt, parts.prompts(name), working[: self.room]))
+
+    async def think(
+        self,
+        prompt: Sequence[BaseMessage],
+        *,
+        may_be_last: bool = False,
+        output: dict[str, Any] | None = None,
+    ) -> Said:
         """Ask for a thought, unless that would take the call that is left for the answer.
 
         Args:
             prompt: what to ask.
             may_be_last: whether the last call that the budget allows may be spent on it.
+            output: a schema; what is said is then JSON that fits it, or nothing.
         """
         reason = out_of_room(await headroom())
         if reason and not may_be_last:
             return Said(text="", stopped=reason)
         try:
+            if output is not None:
+                data = await self.fill(prompt, output)
+                text = "" if data is None else json.dumps(data, sort_keys=True, ensure_ascii=False)
+                return Said(text=text, stopped="")
             with thinking():
                 return Said(text=(await robust(self.parts).ainvoke(prompt)).text, stopped="")
         except BudgetExceededError as error:
             return Said(text="", stopped=f"budget: {error.message}")
+
+    def fills(self, schema: dict[str, Any]) -> bool:
+        """Tell whether the model can be asked for data of that schema."""
+        try:
+            structured(schema)(self.parts.model)
+        except (ModelError, NotImplementedError):
+            return False
+        return True
 
     async def fill(self, prompt: Sequence[BaseMessage], schema: dict[str, Any]) -> Any:
         """Ask for data of that schema, as a thought; ``None`` when the answer does not fit it.
 
         Raises:
             BudgetExceededError: the budget does not allow it.
-            ModelError: the model fills no schemas.
+            ModelError: the model fills no schemas, or failed.
         """
         with thinking():
             result = await robust(self.parts, structured(schema)).ainvoke(prompt)

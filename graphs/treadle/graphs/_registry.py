@@ -12,13 +12,25 @@ from treadle.core.errors import ConfigError, UnknownNameError
 from treadle.core.files import load_object
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
+from treadle.graphs.least_to_most import LeastToMostOptions, least_to_most
+from treadle.graphs.map_reduce import MapReduceOptions, map_reduce
+from treadle.graphs.plan_execute import PlanExecuteOptions, plan_execute
 from treadle.graphs.react import ReactOptions, react
+from treadle.graphs.reflexion import ReflexionOptions, reflexion
+from treadle.graphs.self_consistency import SelfConsistencyOptions, self_consistency
+from treadle.graphs.tree_of_thoughts import TreeOfThoughtsOptions, tree_of_thoughts
 
 _Pattern = tuple[Callable[[GraphParts, Any], Graph], type[BaseModel]]
 
 _PATTERNS: dict[str, _Pattern] = {
     "chain_of_thought": (chain_of_thought, ChainOfThoughtOptions),
+    "least_to_most": (least_to_most, LeastToMostOptions),
+    "map_reduce": (map_reduce, MapReduceOptions),
+    "plan_execute": (plan_execute, PlanExecuteOptions),
     "react": (react, ReactOptions),
+    "reflexion": (reflexion, ReflexionOptions),
+    "self_consistency": (self_consistency, SelfConsistencyOptions),
+    "tree_of_thoughts": (tree_of_thoughts, TreeOfThoughtsOptions),
 }
 
 
