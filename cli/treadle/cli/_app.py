@@ -6,6 +6,20 @@ from typing import Annotated
 
 import typer
 
+from treadle.cli._approvals_app import approvals_app
+from treadle.cli._options import (
+    HERE,
+    AgentName,
+    AsJson,
+    ModelName,
+    Project,
+    RedisUrl,
+    ThreadArgument,
+    ThreadId,
+    UserName,
+)
+from treadle.cli._runs_app import runs_app
+
 app = typer.Typer(
     name="treadle",
     help="Define an agent graph once; run it in a chatbot, over HTTP or on a schedule.",
@@ -18,23 +32,8 @@ threads_app = typer.Typer(
     help="Read, export and forget conversations.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(threads_app, name="threads")
-
-Project = Annotated[Path, typer.Option("--project", "-p", help="The project's folder.")]
-RedisUrl = Annotated[
-    str | None, typer.Option("--redis", help="Where Redis is; your own embedded one by default.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
-AgentName = Annotated[str, typer.Option("--agent", "-a", help="The agent to ask.")]
-ThreadId = Annotated[
-    str | None, typer.Option("--thread", "-t", help="The conversation to go on with.")
-]
-ModelName = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help="The default model: a profile or provider:model."),
-]
-ThreadArgument = Annotated[str, typer.Argument(help="The thread's id.")]
-
-HERE = Path()
+app.add_typer(runs_app, name="runs")
+app.add_typer(approvals_app, name="approvals")
 
 
 def _version(wanted: bool) -> None:
@@ -59,6 +58,7 @@ def ask(
     ],
     agent: AgentName = "assistant",
     thread: ThreadId = None,
+    user: UserName = None,
     model: ModelName = None,
     project: Project = HERE,
     redis: RedisUrl = None,
@@ -66,21 +66,30 @@ def ask(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show only the answer, not the way to it.")
     ] = False,
+    is_dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what it would do; read, but change nothing."),
+    ] = False,
 ) -> None:
     """Ask an agent a question.
 
     The answer goes to standard output, the way to it to standard error.
     """
-    from treadle.cli._ask import run_ask
+    from treadle.cli._ask import Asking, run_ask, run_dry
     from treadle.cli._opening import Opening
 
-    run_ask(Opening(project, redis, model), question, agent, thread, as_json=as_json, quiet=quiet)
+    opening, asking = Opening(project, redis, model), Asking(question, agent, thread, user)
+    if is_dry:
+        run_dry(opening, asking, as_json=as_json)
+    else:
+        run_ask(opening, asking, as_json=as_json, quiet=quiet)
 
 
 @app.command()
 def chat(
     agent: AgentName = "assistant",
     thread: ThreadId = None,
+    user: UserName = None,
     model: ModelName = None,
     project: Project = HERE,
     redis: RedisUrl = None,
@@ -89,7 +98,7 @@ def chat(
     from treadle.cli._chat import run_chat
     from treadle.cli._opening import Opening
 
-    run_chat(Opening(project, redis, model), agent, thread)
+    run_chat(Opening(project, redis, model), agent, thread, user)
 
 
 @app.command()
@@ -219,14 +228,18 @@ def threads_export(
 
 @threads_app.command("forget")
 def threads_forget(
-    thread: ThreadArgument,
+    thread: Annotated[str | None, typer.Argument(help="The thread's id.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", "-u", help="Instead: everything about this user."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     project: Project = HERE,
     redis: RedisUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a conversation and everything that was kept of it."""
+    """Remove a conversation, or a user, and everything that was kept of them."""
     from treadle.cli import _threads
     from treadle.cli._opening import Opening
 
-    _threads.forget_thread(Opening(project, redis), thread, yes=yes, as_json=as_json)
+    _threads.forget(Opening(project, redis), thread, user, yes=yes, as_json=as_json)

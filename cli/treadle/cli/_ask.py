@@ -2,46 +2,83 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from treadle.cli._console import RunView, err, out, print_json, print_reply, reply_data, usage_line
 from treadle.cli._opening import Opening
+from treadle.cli._plan import print_plan
+from treadle.cli._run_view import print_waiting
 from treadle.core.errors import InputError, RunError
 from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
-from treadle.runtime import Runtime
+from treadle.runtime import Plan, Runtime
+from treadle.runtime.journal import Journal
 
 
-def run_ask(
-    opening: Opening,
-    question: str,
-    agent: str,
-    thread: str | None,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Ask one question and print the reply."""
-    text = _read_question(question)
-    reply = opening.run(lambda runtime: ask(runtime, agent, text, thread, quiet=quiet))
+@dataclass(frozen=True)
+class Asking:
+    """A question as the command line was given it: whom it is for, and where it belongs.
+
+    Attributes:
+        question: what is asked; ``-`` reads it from standard input.
+        agent: the agent's name.
+        thread: the conversation to go on with, when one was named.
+        user: whose long-term memory is used, when somebody was named.
+    """
+
+    question: str
+    agent: str
+    thread: str | None
+    user: str | None
+
+
+def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool) -> None:
+    """Ask one question and print the reply, or what the run waits for."""
+    asking = replace(asking, question=_read_question(asking.question))
+
+    async def both(runtime: Runtime) -> tuple[Reply, Sequence[Mapping[str, Any]]]:
+        reply = await ask(runtime, asking, quiet=quiet)
+        return reply, await runtime.runs.interrupts(reply.run_id)
+
+    reply, waiting = opening.run(both)
     if as_json:
-        print_json(reply_data(reply))
+        print_json({**reply_data(reply), "waits_for": list(waiting)})
         return
     if not quiet:
         err.print()
-    print_reply(reply, out)
+    if waiting:
+        print_waiting(reply.run_id, waiting)
+    else:
+        print_reply(reply, out)
     if not quiet:
         err.print(f"\n{usage_line(reply.usage)} · thread {reply.thread_id}", style="dim")
 
 
-async def ask(runtime: Runtime, agent: str, text: str, thread: str | None, *, quiet: bool) -> Reply:
+def run_dry(opening: Opening, asking: Asking, *, as_json: bool) -> None:
+    """Print what an agent would do, without doing it."""
+    text = _read_question(asking.question)
+    asked = (asking.agent, text)
+
+    async def plan(runtime: Runtime) -> tuple[Plan, Journal]:
+        made = await runtime.dry_run(*asked, thread=asking.thread, user=asking.user)
+        return made, await runtime.runs.journal(made.reply.run_id)
+
+    print_plan(*opening.run(plan), as_json=as_json)
+
+
+async def ask(runtime: Runtime, asking: Asking, *, quiet: bool) -> Reply:
     """Ask and show the run's events on standard error.
 
     Raises:
         RunError: the run failed.
     """
     view = RunView(err)
-    thread_id = thread
+    thread_id = asking.thread
     try:
-        async for event in runtime.stream(agent, text, thread=thread):
+        async for event in runtime.stream(
+            asking.agent, asking.question, thread=asking.thread, user=asking.user
+        ):
             if not quiet:
                 view.show(event)
             match event:

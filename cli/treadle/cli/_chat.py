@@ -2,7 +2,7 @@
 
 import uuid
 
-from treadle.cli._ask import ask
+from treadle.cli._ask import Asking, ask
 from treadle.cli._console import err, out, print_reply
 from treadle.cli._opening import Opening
 from treadle.core.errors import TreadleError
@@ -11,7 +11,7 @@ from treadle.runtime import SyncRuntime
 _WELCOME = "Talking with {agent}. An empty line or Ctrl-D ends it; Ctrl-C stops an answer."
 
 
-def run_chat(opening: Opening, agent: str, thread: str | None) -> None:
+def run_chat(opening: Opening, agent: str, thread: str | None, user: str | None) -> None:
     """Ask question after question on one thread."""
     thread_id = thread or uuid.uuid4().hex
     settings = opening.settings()
@@ -19,13 +19,13 @@ def run_chat(opening: Opening, agent: str, thread: str | None) -> None:
         runtime.runtime.graph(agent)  # A wrong name or setting is said before the first question.
         err.print(_WELCOME.format(agent=agent), style="dim")
         while question := _read():
-            _take_turn(runtime, agent, question, thread_id)
+            _take_turn(runtime, Asking(question, agent, thread_id, user))
     err.print(f"Go on with: treadle chat --agent {agent} --thread {thread_id}", style="dim")
 
 
-def _take_turn(runtime: SyncRuntime, agent: str, question: str, thread_id: str) -> None:
+def _take_turn(runtime: SyncRuntime, asking: Asking) -> None:
     try:
-        reply = runtime.call(lambda: ask(runtime.runtime, agent, question, thread_id, quiet=False))
+        reply = runtime.call(lambda: ask(runtime.runtime, asking, quiet=False))
     except KeyboardInterrupt:
         err.print("Stopped. What was said is kept.", style="dim")
     except TreadleError as error:

@@ -12,6 +12,7 @@ from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.text import Text
 
+from treadle.cli._safe import visible
 from treadle.core.calls import CallKind
 from treadle.core.events import CallFinished, CallStarted, Event, Reply, RunFinished, RunStarted
 from treadle.core.usage import Usage
@@ -70,6 +71,7 @@ class RunView:
         self._line("←", "green", Text(shown, style="dim"))
 
     def _line(self, mark: str, style: str, body: Text) -> None:
+        body.plain = visible(body.plain)
         grid = Text(f"{mark} ", style=style)
         if "\n" in body.plain or len(body) > self._console.width - 2:
             self._console.print(grid, end="")
@@ -106,7 +108,7 @@ def print_reply(reply: Reply, console: Console) -> None:
 
 def _with_marks(reply: Reply) -> RenderableType:
     """Return the answer as it is shown in a terminal, the marks in it in a colour of their own."""
-    answer = Markdown(reply.text)
+    answer = Markdown(visible(reply.text))
     if not reply.unverified:
         return answer
     return _Marked(answer)
@@ -161,7 +163,7 @@ def rows(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for line in lines:
-        table.add_row(*(Text(cell) for cell in line))
+        table.add_row(*(Text(visible(cell)) for cell in line))
     out.print(table)
 
 

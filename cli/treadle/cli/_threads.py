@@ -1,7 +1,7 @@
 """``treadle threads``."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -115,13 +115,41 @@ def _excerpt(text: str, query: str) -> str:
     return f"{'…' if start else ''}{excerpt}{'…' if start + _EXCERPT_CHARS < len(line) else ''}"
 
 
-def forget_thread(opening: Opening, thread: str, *, yes: bool, as_json: bool) -> None:
-    """Remove a conversation, after asking unless told not to."""
-    if not yes:
-        typer.confirm(f"Remove the thread {thread} for good?", abort=True, err=True)
-    counts = opening.run(lambda runtime: runtime.forget_thread(thread))
+def forget(
+    opening: Opening, thread: str | None, user: str | None, *, yes: bool, as_json: bool
+) -> None:
+    """Remove a conversation or a user, after asking unless told not to.
+
+    Raises:
+        InputError: neither is named, or both.
+    """
+    if thread is not None and user is None:
+        counts = _forget(
+            opening, f"the thread {thread}", lambda rt: rt.forget_thread(thread), yes=yes
+        )
+    elif user is not None and thread is None:
+        counts = _forget(
+            opening,
+            f"the user {user} with every thread they asked on",
+            lambda rt: rt.forget_user(user),
+            yes=yes,
+        )
+    else:
+        raise InputError("Name what to forget: a thread, or a user with --user.")
     if as_json:
         print_json(counts)
         return
     removed = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     err.print(f"Forgotten: {removed}.", style="dim")
+
+
+def _forget(
+    opening: Opening,
+    what: str,
+    work: Callable[[Runtime], Awaitable[dict[str, int]]],
+    *,
+    yes: bool,
+) -> dict[str, int]:
+    if not yes:
+        typer.confirm(f"Remove {what} for good?", abort=True, err=True)
+    return opening.run(work)

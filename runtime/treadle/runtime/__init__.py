@@ -15,6 +15,7 @@ from treadle.core.events import (
 )
 from treadle.memory.transcript import Turn
 from treadle.runtime._runtime import Runtime
+from treadle.runtime._simulation import Plan, PlannedEffect
 from treadle.runtime._sync import SyncRuntime
 from treadle.runtime._threads import Thread, Threads
 
@@ -23,6 +24,8 @@ __all__ = [
     "CallFinished",
     "CallStarted",
     "Event",
+    "Plan",
+    "PlannedEffect",
     "Reply",
     "RunFailed",
     "RunFinished",

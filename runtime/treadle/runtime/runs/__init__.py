@@ -2,7 +2,7 @@
 
 from treadle.runtime.runs._file import SUFFIX, JournalFile
 from treadle.runtime.runs._record import NEXT, Run, RunMode, RunStateError, RunStatus
-from treadle.runtime.runs._replay import Replay
+from treadle.runtime.runs._replay import Replay, definition_of
 from treadle.runtime.runs._runs import Runs
 from treadle.runtime.runs._store import RunStore
 
@@ -17,4 +17,5 @@ __all__ = [
     "RunStatus",
     "RunStore",
     "Runs",
+    "definition_of",
 ]

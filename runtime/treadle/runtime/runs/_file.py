@@ -114,6 +114,20 @@ class JournalFile:
         except UnicodeDecodeError:
             raise JournalError(f"{path} is no journal: it is not UTF-8 text.") from None
 
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.write_text(self.to_text(), encoding="utf-8", newline="\n")
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+
 
 def _check_end(lines: list[str], name: str) -> None:
     end = _parsed(lines[-1], name, len(lines))

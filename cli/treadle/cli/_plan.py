@@ -1,0 +1,56 @@
+"""The plan that ``treadle ask --dry-run`` prints."""
+
+import json
+
+from rich.padding import Padding
+from rich.text import Text
+
+from treadle.cli._calls import call_lines
+from treadle.cli._console import err, out, print_json, reply_data, usage_line
+from treadle.cli._run_view import print_call
+from treadle.cli._safe import visible
+from treadle.runtime import Plan
+from treadle.runtime.journal import Journal
+
+_SHOWN = 160
+
+
+def print_plan(plan: Plan, journal: Journal, *, as_json: bool) -> None:
+    """Print what was read, what would be done, and what that would cost."""
+    lines = [line for line in call_lines(journal) if line.kind == "tool" and line.effect == "read"]
+    if as_json:
+        print_json(
+            {
+                "reads": [{"tool": line.name, "arguments": line.asked} for line in lines],
+                "effects": [
+                    {"tool": one.tool, "arguments": one.arguments, "effect": one.effect}
+                    for one in plan.effects
+                ],
+                "reply": reply_data(plan.reply),
+            }
+        )
+        return
+    if lines:
+        out.print(Text("It read", style="bold"))
+        for line in lines:
+            print_call(line, _SHOWN)
+        out.print()
+    if plan.effects:
+        out.print(Text("It would do", style="bold yellow"))
+    else:
+        out.print(Text("It would change nothing.", style="bold"))
+    for number, effect in enumerate(plan.effects, 1):
+        head = Text(f"{number:3} ", style="cyan")
+        head.append(visible(effect.tool), style="bold").append(f"  {effect.effect}", "yellow")
+        out.print(head)
+        for name, value in effect.arguments.items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            shown = Text(f"{name}: ", style="dim").append(visible(text), "default")
+            out.print(Padding(shown, (0, 0, 0, 4)))
+    if plan.reply.text:
+        out.print()
+        out.print(Text("It would answer", style="bold"))
+        out.print(Padding(Text(visible(plan.reply.text)), (0, 0, 0, 4)))
+    err.print(
+        f"\nAbout what it would cost: {usage_line(plan.reply.usage)}", style="dim", highlight=False
+    )

@@ -1,0 +1,253 @@
+"""``treadle runs``."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import typer
+
+from treadle.agents import Agent, find_agent
+from treadle.cli._console import err, out, print_json, print_reply, reply_data, rows, usage_line
+from treadle.cli._opening import Opening
+from treadle.cli._run_view import print_run, print_waiting, run_data
+from treadle.cli._safe import one_line, visible
+from treadle.core.errors import InputError
+from treadle.core.events import Reply
+from treadle.runtime import Runtime
+from treadle.runtime.journal import Difference
+from treadle.runtime.runs import SUFFIX, JournalFile, RunStatus, definition_of
+
+
+def list_runs(
+    opening: Opening, limit: int, thread: str | None, status: str | None, *, as_json: bool
+) -> None:
+    """Print the runs, newest first.
+
+    Raises:
+        InputError: there is no such status.
+    """
+    wanted = _status(status)
+    runs = opening.run(lambda rt: rt.runs.recent(limit, thread=thread, status=wanted))
+    if as_json:
+        print_json([run.to_dict() for run in runs])
+    elif not runs:
+        err.print("No such runs yet. Ask something: treadle ask 'a question'", style="dim")
+    else:
+        rows(
+            ["run", "agent", "status", "when", "asked"],
+            [
+                [
+                    run.id,
+                    run.agent,
+                    run.status.value,
+                    f"{run.created.astimezone():%m-%d %H:%M}",
+                    one_line(run.question, 60),
+                ]
+                for run in runs
+            ],
+        )
+
+
+def _status(name: str | None) -> RunStatus | None:
+    if name is None:
+        return None
+    try:
+        return RunStatus(name)
+    except ValueError:
+        known = ", ".join(RunStatus)
+        raise InputError(f"No run has the status {name!r}.", hint=f"There are: {known}.") from None
+
+
+def show_run(opening: Opening, run_id: str, *, everything: bool, as_json: bool) -> None:
+    """Print what is known of a run: its calls, what it waits for, how it ended."""
+
+    async def read(runtime: Runtime) -> tuple[Any, ...]:
+        run = await runtime.runs.get(run_id)
+        journal = await runtime.runs.journal(run_id)
+        return run, journal, await runtime.runs.interrupts(run_id)
+
+    run, journal, waiting = opening.run(read)
+    if as_json:
+        print_json(run_data(run, journal, waiting))
+    else:
+        print_run(run, journal, waiting, everything=everything)
+
+
+def resume_run(opening: Opening, run_id: str, answers: Sequence[str], *, as_json: bool) -> None:
+    """Go on with a run, with answers to what it waits for."""
+
+    async def resume(runtime: Runtime) -> Reply:
+        waiting = {str(one["id"]) for one in await runtime.runs.interrupts(run_id)}
+        return await runtime.resume(run_id, _answers(answers, waiting))
+
+    _finish(opening, resume, as_json=as_json)
+
+
+def _answers(given: Sequence[str], waiting: set[str]) -> object:
+    """Return answers as `Runtime.resume` takes them: one, or one for each interrupt by its id."""
+    if not given:
+        return None
+    named: dict[str, Any] = {}
+    for text in given:
+        id_, found, answer = text.partition("=")
+        if found and id_ in waiting:
+            named[id_] = _value(answer)
+        elif len(given) == 1:
+            return _value(text)
+        else:
+            raise InputError(
+                f"The answer {text!r} does not say what it answers.",
+                hint=f"Write ID=ANSWER; the run waits with: {', '.join(sorted(waiting))}.",
+            )
+    return named
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def fork_run(
+    opening: Opening,
+    source: str,
+    *,
+    question: str | None,
+    prompt: str | None,
+    agent: str | None,
+    model: str | None,
+    at: int | None,
+    outcomes: Sequence[str],
+    as_json: bool,
+) -> None:
+    """Repeat a run with something changed, and go on live from there."""
+    edited = _outcomes(outcomes)
+
+    async def fork(runtime: Runtime) -> Reply:
+        file = await _source(runtime, source)
+        chosen = find_agent(agent, runtime.project) if agent else definition_of(file.journal)
+        changes = {"prompt": prompt, "model": model}
+        update = {name: value for name, value in changes.items() if value is not None}
+        changed = chosen.model_copy(update=update)
+        return await runtime.fork(file, agent=changed, question=question, at=at, outcomes=edited)
+
+    _finish(opening, fork, as_json=as_json)
+
+
+def _outcomes(given: Sequence[str]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for text in given:
+        number, sign, outcome = text.partition("=")
+        if not sign or not number.isdecimal():
+            raise InputError(
+                f"--outcome {text!r} names no call.", hint="Write NUMBER=TEXT, such as '2=nothing'."
+            )
+        found[int(number)] = outcome
+    return found
+
+
+def replay_run(opening: Opening, source: str, *, current: bool, as_json: bool) -> None:
+    """Execute a run again with outcomes from its journal only; leave with 1 where it differs."""
+
+    async def replay(runtime: Runtime) -> Any:
+        file = await _source(runtime, source)
+        agent: Agent | None = None
+        if current:
+            agent = find_agent(definition_of(file.journal).name, runtime.project)
+        return await runtime.runs.replay(file, agent=agent)
+
+    replay_ = opening.run(replay)
+    difference = replay_.difference
+    if as_json:
+        print_json(
+            {
+                "run": replay_.run_id,
+                "agent": replay_.agent,
+                "calls": replay_.calls,
+                "difference": difference.to_dict() if difference else None,
+            }
+        )
+    elif difference is None:
+        err.print(f"The same: {replay_.calls} calls of {replay_.agent}, and its end.", style="dim")
+    else:
+        print_difference(difference)
+    if difference is not None:
+        raise typer.Exit(1)
+
+
+def diff_runs(opening: Opening, left: str, right: str, *, as_json: bool) -> None:
+    """Print where one run differs from another; leave with 1 where they do."""
+    found = opening.run(lambda rt: rt.runs.diff(left, right))
+    if as_json:
+        print_json([difference.to_dict() for difference in found])
+    elif not found:
+        err.print("The runs are the same.", style="dim")
+    else:
+        for difference in found:
+            print_difference(difference)
+    if found:
+        raise typer.Exit(1)
+
+
+def export_run(opening: Opening, run_id: str, output: Path | None, *, as_json: bool) -> None:
+    """Write a run's journal to a file that replays anywhere.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    file = opening.run(lambda rt: rt.runs.export(run_id))
+    path = output or Path(f"{run_id}{SUFFIX}")
+    file.write(path)
+    if as_json:
+        print_json({"run": run_id, "file": str(path)})
+    else:
+        err.print(f"Wrote {path}. Replay it with: treadle runs replay {quote(str(path))}")
+
+
+def import_run(opening: Opening, path: Path, *, as_json: bool) -> None:
+    """Keep a journal that was exported elsewhere."""
+    file = JournalFile.read(path)
+    run = opening.run(lambda rt: rt.runs.import_file(file))
+    if as_json:
+        print_json(run.to_dict())
+    else:
+        err.print(f"Kept the run {run.id}: treadle runs show {run.id}", highlight=False)
+
+
+def print_difference(difference: Difference) -> None:
+    """Print one difference: where, and both values."""
+    out.print(visible(f"{difference.where}: {difference.field}"), style="bold", markup=False)
+    for mark, style, value in (
+        ("-", "red", difference.recorded),
+        ("+", "green", difference.found),
+    ):
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        out.print(f"  {mark} {one_line(text, 400)}", style=style, markup=False, highlight=False)
+
+
+async def _source(runtime: Runtime, source: str) -> JournalFile:
+    """Return the journal of a run's id, or of a file."""
+    if source.endswith(SUFFIX):
+        return JournalFile.read(Path(source))
+    return await runtime.runs.export(source)
+
+
+def _finish(opening: Opening, work: Any, *, as_json: bool) -> None:
+    """Do what ends with a reply, and print that, or what the run waits for now."""
+
+    async def both(runtime: Runtime) -> tuple[Reply, Sequence[Mapping[str, Any]]]:
+        reply = await work(runtime)
+        return reply, await runtime.runs.interrupts(reply.run_id)
+
+    reply, waiting = opening.run(both)
+    if as_json:
+        print_json({**reply_data(reply), "waits_for": list(waiting)})
+        return
+    if waiting:
+        print_waiting(reply.run_id, waiting)
+    else:
+        print_reply(reply, out)
+    err.print(f"\n{usage_line(reply.usage)} · run {reply.run_id}", style="dim", highlight=False)
