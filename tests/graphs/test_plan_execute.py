@@ -46,9 +46,10 @@ def working(first, *more, rounds=0):
 CHAIN = [step("a"), step("b"), step("c", "a", "b")]
 
 
-@pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize("rounds", [0, 2])
-@pytest.mark.parametrize(("replans", "again"), [(0, 0), (1, 0), (1, 1), (3, 1), (2, 2)])
+@pytest.mark.parametrize(
+    ("steps", "rounds", "replans", "again"),
+    [(1, 0, 0, 0), (3, 0, 1, 0), (3, 2, 1, 1), (1, 2, 3, 1), (3, 1, 2, 2)],
+)
 async def test_the_number_of_calls(steps, rounds, replans, again):
     more = [[step(f"more{n}")] for n in range(again)]
     options = PlanExecuteOptions(replans=replans, rounds=3)

@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from pydantic import BaseModel, ConfigDict
 
 from treadle.graphs._parts import Graph, GraphParts
-from treadle.graphs._reasoning import ThoughtState, without_tools
+from treadle.graphs._reasoning import PatternState, ThoughtState, without_tools
 
 
 class ChainOfThoughtOptions(BaseModel):
@@ -31,16 +31,18 @@ def chain_of_thought(parts: GraphParts, options: ChainOfThoughtOptions | None = 
     """
     reasoner = without_tools(parts, "chain_of_thought")
 
-    async def think(state: ThoughtState) -> dict[str, Any]:
+    async def think(state: PatternState) -> dict[str, Any]:
         shown = await reasoner.shown(state, "think")
         said = await reasoner.think(shown.prompt)
-        return {**shown.update, "reasoning": said["text"]}
+        stopped = said["stopped"] or None
+        return {**shown.update, "reasoning": said["text"], "stopped": stopped}
 
-    async def answer(state: ThoughtState) -> dict[str, Any]:
-        reasoning = state["reasoning"]
-        return await reasoner.answer(state, "answer", reasoning, best=reasoning)
+    async def answer(state: PatternState) -> dict[str, Any]:
+        reasoning, stopped = state["reasoning"], state["stopped"]
+        ending = await reasoner.answer(state, "answer", reasoning, best=reasoning, stopped=stopped)
+        return {**ending, "stopped": None}
 
-    graph = StateGraph(ThoughtState)
+    graph = StateGraph(PatternState, output_schema=ThoughtState)
     graph.add_node("think", think)
     graph.add_node("answer", answer)
     graph.add_edge(START, "think")

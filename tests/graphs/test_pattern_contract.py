@@ -1,0 +1,247 @@
+"""What holds for every pattern: it keeps to its budget, fits a schema, replays, and is bounded."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from pydantic import BaseModel
+
+from tests.support.models import settings_for
+from tests.support.patterns import SCHEMA, ask, graph_of, is_asked, look_up, numbered
+from tests.support.recording import Recording
+from treadle import graphs
+from treadle.agents import Agent, Budget
+from treadle.agents.embedded import EmbeddedChatModel
+from treadle.core.calls import CallKind
+from treadle.core.errors import BudgetExceededError, ConfigError, ModelError
+from treadle.graphs import STOPPED, GraphParts, build_graph, pattern_names
+from treadle.memory.window import ContextWindow
+from treadle.runtime import Runtime
+from treadle.runtime.testing import ScriptedOpenAI, call, say
+
+LONG = "Sum this up: 2 and 2 make what?\n\n" + "\n\n".join(["word " * 90] * 5)
+
+
+STEPS = [
+    {"id": "a", "task": "Do a.", "needs": []},
+    {"id": "b", "task": "Do b.", "needs": []},
+    {"id": "c", "task": "Do c.", "needs": ["a"]},
+]
+REPLIES = {
+    "plan": json.dumps({"steps": STEPS}),
+    "replan": '{"steps": []}',
+    "split_question": numbered(["What is 1 and 1?", "What is twice that?"]),
+    "expand": numbered(["Add.", "Count."]),
+    "rank": "1: 5\n2: 5",
+    "critique": "Count again.",
+}
+
+
+def reply(request):
+    """Play the model of any pattern, so that each makes all kinds of calls that it has."""
+    for name, text in REPLIES.items():
+        if is_asked(request, name):
+            return say(text)
+    if request.tool_names and request.messages[-1]["role"] != "tool":
+        return call("look_up", topic="sums")
+    if request.response_format is not None:
+        return say('{"total": 4}')
+    if is_asked(request, "sample"):
+        return say("Answer: 4")
+    return say(f"It is {len(request.system_text)}.")
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    calls: int
+    options: dict = field(default_factory=dict)
+    tools: tuple = ()
+    text: str = "What is 2 and 2?"
+
+
+CASES = [
+    Case("chain_of_thought", 2),
+    Case("react", 2, tools=("look_up",)),
+    Case("self_consistency", 3, {"samples": 5}),
+    Case("least_to_most", 4),
+    Case("tree_of_thoughts", 6, {"breadth": 2}),
+    Case("plan_execute", 9, tools=("look_up",)),
+    Case("reflexion", 6, {"retries": 2}, tools=("look_up",)),
+    Case("map_reduce", 8, {"part_chars": 500, "fan_in": 3}, text=LONG),
+]
+each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def test_every_pattern_is_a_case():
+    assert sorted(case.name for case in CASES) == pattern_names()
+
+
+def pattern(case, server, **parts):
+    tools = [look_up] if case.tools else []
+
+    def build(made, _):
+        return build_graph(case.name, made, case.options, None)
+
+    return graph_of(build, server, tools=tools, **parts)
+
+
+class Wall(Recording):
+    """Refuses every model call after so many."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.left = calls
+
+    async def before(self, call):
+        if call.kind is CallKind.MODEL:
+            if self.left == 0:
+                raise BudgetExceededError("the budget is used up.", unit="model_calls")
+            self.left -= 1
+        return await super().before(call)
+
+
+@each
+async def test_wherever_the_budget_ends_there_is_an_answer(case):
+    for calls in range(case.calls + 1):
+        with ScriptedOpenAI(reply) as server:
+            state = await ask(pattern(case, server), text=case.text, gate=Wall(calls))
+            assert len(server.requests) == calls
+        answer = state["messages"][-1]
+        assert answer.type == "ai"
+        assert answer.text.strip()
+        assert not answer.tool_calls
+        assert answer.response_metadata.get(STOPPED, "").startswith("budget:") == (
+            calls < case.calls
+        )
+
+
+@each
+async def test_the_answer_fits_the_output_schema(case):
+    with ScriptedOpenAI(reply) as server:
+        state = await ask(pattern(case, server, output=SCHEMA), text=case.text)
+    assert state["structured_response"] == {"total": 4}
+    assert json.loads(state["messages"][-1].text) == {"total": 4}
+
+
+@each
+async def test_a_spent_budget_leaves_a_structured_answer_only_where_one_was_given(case):
+    for calls in (0, case.calls - 1):
+        with ScriptedOpenAI(reply) as server:
+            graph = pattern(case, server, output=SCHEMA)
+            state = await ask(graph, text=case.text, gate=Wall(calls))
+        is_known = case.name == "self_consistency" and calls > 0
+        assert state.get("structured_response") == ({"total": 4} if is_known else None)
+        assert state["messages"][-1].response_metadata[STOPPED].startswith("budget:")
+
+
+LOOK_UP = '''
+from treadle.tools import Effect, tool
+
+
+@tool(effect=Effect.READ)
+def look_up(topic: str) -> str:
+    """Look a topic up.
+
+    Args:
+        topic: what to look up.
+    """
+    return f"There is nothing about {topic}."
+'''
+
+
+@pytest.fixture
+async def runtime(redis_url, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "test-key")
+    (tmp_path / "kit.py").write_text(LOOK_UP)
+    with ScriptedOpenAI(reply) as server:
+        async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as rt:
+            rt.server = server
+            yield rt
+
+
+def agent(case, **changes):
+    tools = tuple(f"kit.py:{name}" for name in case.tools)
+    return Agent(name="thinker", graph=case.name, options=case.options, tools=tools, **changes)
+
+
+@each
+async def test_a_recorded_run_replays(case, runtime):
+    first = await runtime.ask(agent(case), case.text)
+    reply = await runtime.ask(agent(case), case.text, thread=first.thread_id)
+    asked = len(runtime.server.requests)
+    assert first.usage.model_calls == reply.usage.model_calls == case.calls
+    assert asked == 2 * case.calls
+    for run_id in (first.run_id, reply.run_id):
+        replay = await runtime.runs.replay(run_id)
+        assert replay.difference is None
+    assert len(runtime.server.requests) == asked
+
+
+@each
+async def test_a_run_with_a_budget_ends_in_time_and_replays(case, runtime):
+    limited = agent(case, budget=Budget(model_calls=case.calls - 1))
+    reply = await runtime.ask(limited, case.text)
+    assert reply.usage.model_calls <= case.calls - 1
+    assert reply.stopped.startswith("budget:")
+    assert reply.text
+    assert (await runtime.runs.replay(reply.run_id)).difference is None
+
+
+@each
+async def test_a_long_conversation_is_shown_through_the_window(case):
+    with ScriptedOpenAI(reply) as server:
+        graph = pattern(case, server, window=ContextWindow(1_500))
+        history = [
+            message
+            for turn in range(20)
+            for message in (("user", f"Question {turn}: " + "word " * 100), ("ai", "Yes."))
+        ]
+        await graph.ainvoke({"messages": [*history, ("user", case.text)]})
+    sizes = [sum(len(str(m.get("content") or "")) for m in r.messages) for r in server.requests]
+    assert max(sizes) < 1_500 * 4
+    assert not any("Question 0:" in str(request.messages) for request in server.requests)
+
+
+@each
+async def test_an_unknown_option_is_named_with_those_there_are(case):
+    with pytest.raises(ConfigError, match=f"option 'speed' of the graph '{case.name}'"):
+        build_graph(case.name, GraphParts(EmbeddedChatModel()), {"speed": 1}, None)
+
+
+BOUNDS = [
+    (name, option)
+    for name, kind in vars(graphs).items()
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and name.endswith("Options")
+    for option in kind.model_fields
+]
+
+
+@pytest.mark.parametrize(("kind", "option"), BOUNDS)
+def test_every_option_is_bounded(kind, option):
+    for value in (-1, 10**9, "many", None):
+        with pytest.raises(ValueError, match=option):
+            getattr(graphs, kind)(**{option: value})
+
+
+@pytest.mark.parametrize("name", ["self_consistency", "least_to_most", "tree_of_thoughts"])
+def test_patterns_without_tools_refuse_them(name):
+    with pytest.raises(ConfigError, match=f"the graph '{name}' calls no tools"):
+        build_graph(name, GraphParts(EmbeddedChatModel(), tools=[look_up]), {}, None)
+
+
+@each
+async def test_the_embedded_model_answers_with_it(case):
+    parts = GraphParts(EmbeddedChatModel(), tools=[look_up] if case.tools else [])
+    graph = build_graph(case.name, parts, case.options, None)
+    text = "Looms have four shafts. How many shafts have looms?"
+    state = await graph.ainvoke({"messages": [("user", text)]})
+    assert "four shafts" in state["messages"][-1].text
+
+
+@each
+async def test_the_embedded_model_refuses_a_schema_clearly(case):
+    parts = GraphParts(EmbeddedChatModel(), output=SCHEMA)
+    graph = build_graph(case.name, parts, case.options, None)
+    with pytest.raises(ModelError, match="cannot fill an output schema"):
+        await graph.ainvoke({"messages": [("user", "How many shafts have looms?")]})
