@@ -29,9 +29,8 @@ from pydantic import Field
 from redis.asyncio.connection import AbstractConnection
 
 from treadle.graphs import GraphParts, react
-from treadle.memory import connect, thread_root
+from treadle.memory import connect
 from treadle.memory.bundle import Memory
-from treadle.memory.textindex import IndexedText, TextIndex
 from treadle.memory.window import count_tokens
 from treadle.tools import tool
 
@@ -115,37 +114,6 @@ class RoundTrips:
 
     def __exit__(self, *_: object) -> None:
         AbstractConnection.send_packed_command = self._send  # type: ignore[method-assign]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A message that was found."""
-
-    message: BaseMessage
-
-
-class ByWords:
-    """Finds earlier messages by their words alone."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def _index(self, thread_id: str) -> TextIndex:
-        return TextIndex(self._client, f"{thread_root('treadle:main:', thread_id)}:words")
-
-    async def add(self, thread_id: str, messages: Sequence[BaseMessage]) -> None:
-        await self._index(thread_id).add(
-            IndexedText(m.id or "", m.text, fields={"type": m.type}) for m in messages
-        )
-
-    async def within(self, thread_id: str, query: str, tokens: int) -> list[Found]:
-        hits = await self._index(thread_id).search(query, 10)
-        return [
-            Found(
-                (HumanMessage if hit.fields["type"] == "human" else AIMessage)(hit.text, id=hit.id)
-            )
-            for hit in hits
-        ]
 
 
 async def measured(client: Any, memory: Memory, turns: int, budget: int) -> Figures:
@@ -239,7 +207,7 @@ async def main() -> None:
     random.seed(20_261_125)
     with tempfile.TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
         async with connect(f"embedded://{Path(folder)}") as client:
-            memory = Memory(client, recall=lambda _: ByWords(client))
+            memory = Memory(client)
             figures = await measured(client, memory, turns, budget)
     print_table(figures, turns, budget)
 

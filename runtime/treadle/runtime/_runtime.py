@@ -31,9 +31,11 @@ from treadle.runtime._learning import Learner
 from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
 from treadle.runtime._reporter import Emit
 from treadle.runtime._simulation import Plan, Simulator
+from treadle.runtime._tasks import uninterrupted
 from treadle.runtime._threads import Threads, check_thread_id
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore, is_approval
 from treadle.runtime.approvals._arguments import check_arguments, tools_in
+from treadle.runtime.journal import answer_to
 from treadle.runtime.runs import JournalFile, Run, RunMode, Runs, RunStateError, RunStatus, RunStore
 from treadle.runtime.runs._before import latest_state, put_state
 from treadle.runtime.runs._replay import definition_of, recorded_input
@@ -41,6 +43,9 @@ from treadle.tools import ToolContext, build_tool
 
 MAX_QUESTION_CHARS = 400_000
 """The longest question, in characters: some 100,000 tokens, which few models can read at once."""
+
+MAX_LOADED = 256
+"""How many agents' graphs a runtime keeps; the oldest goes first, and is made again when asked."""
 
 
 class Runtime:
@@ -297,12 +302,18 @@ class Runtime:
         return self._load(agent)[1]
 
     def _load(self, agent: str | Agent) -> tuple[Agent, Graph]:
-        if isinstance(agent, Agent):
-            self._check_budget(agent)
-            return agent, build_agent(agent, self._context, self._models, self._memory)
-        if agent not in self._loaded:
-            self._loaded[agent] = self._load(find_agent(agent, self.project))
-        return self._loaded[agent]
+        """Return an agent and its graph, which is made once for each definition."""
+        if isinstance(agent, str) and agent in self._loaded:
+            return self._loaded[agent]
+        found = find_agent(agent, self.project) if isinstance(agent, str) else agent
+        key = agent if isinstance(agent, str) else found.model_dump_json()
+        if key not in self._loaded:
+            self._check_budget(found)
+            graph = build_agent(found, self._context, self._models, self._memory)
+            if len(self._loaded) >= MAX_LOADED:
+                del self._loaded[next(iter(self._loaded))]
+            self._loaded[key] = found, graph
+        return self._loaded[key]
 
     async def _begin(
         self, agent: str | Agent, text: str, thread: str | None, user: str | None
@@ -311,10 +322,10 @@ class Runtime:
         thread_id = check_thread_id(thread if thread is not None else _new_id())
         run = self._new_run(loaded, text, thread_id, user)
         given = _asking(text)
-        await self._store.create(run, given)
         await self.threads.note_question(thread_id, loaded.name, text)
         if user:
             await self._forgetting.note_user(user, thread_id)
+        await uninterrupted(self._store.create(run, given))
         return Work(run, loaded, graph, given, learning_model=self._learning_model(loaded))
 
     def _learning_model(self, agent: Agent) -> BaseChatModel | None:
@@ -361,8 +372,8 @@ class Runtime:
         )
         given = recorded_input(file.journal) if question is None else _asking(question)
         await put_state(self._memory.saver, thread_id, file.before)
-        await self._store.create(run, given)
         await self.threads.note_question(thread_id, loaded.name, text)
+        await uninterrupted(self._store.create(run, given))
         return Work(run, loaded, graph, given, source=recording)
 
     async def _take_up(self, run_id: str, answers: object, agent: Agent | None) -> Work:
@@ -384,14 +395,15 @@ class Runtime:
             return {}
         waiting = {str(one["id"]): one["value"] for one in await self._store.interrupts(run)}
         asked = {id_: value for id_, value in waiting.items() if is_approval(value)}
-        approved = await self.approvals.answers(asked)
+        approved = await self.approvals.answers(run.thread_id, run.id, asked)
         if answers is None:
             return approved
         others = [id_ for id_ in waiting if id_ not in asked]
         if isinstance(answers, Mapping) and answers and set(answers) <= set(others):
-            return {**approved, **{str(name): answer for name, answer in answers.items()}}
+            given = {str(name): answer_to(waiting[name], one) for name, one in answers.items()}
+            return {**approved, **given}
         if len(others) == 1 and len(waiting) == 1:
-            return {others[0]: answers}
+            return {others[0]: answer_to(waiting[others[0]], answers)}
         if not others:
             raise InputError(
                 f"The run {run.id} waits for approvals, which are not answered by resuming it.",

@@ -3,7 +3,7 @@
 import random
 from statistics import fmean
 
-from benchmarks.memory.window import ByWords, measured, near
+from benchmarks.memory.window import measured, near
 
 from treadle.memory import connect
 from treadle.memory.bundle import Memory
@@ -15,7 +15,7 @@ BUDGET = 4_000
 async def test_bytes_and_round_trips_stay_flat_and_no_prompt_is_over_budget(redis_url):
     random.seed(1)
     async with connect(redis_url) as client:
-        memory = Memory(client, recall=lambda _: ByWords(client))
+        memory = Memory(client)
         figures = await measured(client, memory, TURNS, BUDGET)
         total = await memory.transcript.count("t")
     assert total == 2 * TURNS

@@ -1,7 +1,8 @@
 """A process that executes runs in children of its own, each killed at a point that is asked for.
 
 It reads a JSON command a line: ``{"do": "ask" | "resume", "kill_at": n, ...}``, and answers with
-what became of the child. A point lies before and after each command to Redis, each request to the
+what became of the child. With ``kills_redis`` the child lives on and its Redis is killed and
+started again. A point lies before and after each command to Redis, each request to the
 model and each request of a tool; point 0 is none. The children are forked, so that they need not
 import everything again.
 """
@@ -25,6 +26,8 @@ from treadle.runtime import Runtime
 
 passed: list[str] = []
 kill_at = 0
+kills_redis = False
+request = urllib.request.urlopen
 
 AGENT = Agent(
     name="worker",
@@ -34,7 +37,11 @@ AGENT = Agent(
 
 def point(label: str) -> None:
     passed.append(label)
-    if len(passed) == kill_at:
+    if len(passed) != kill_at:
+        return
+    if kills_redis:
+        request(os.environ["EFFECTS_URL"] + "/restart-redis", data=b"").close()
+    else:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -73,8 +80,8 @@ async def work(command: dict[str, Any]) -> dict[str, Any]:
 
 
 def child(command: dict[str, Any], result: Path) -> None:
-    global kill_at  # noqa: PLW0603 - one child, one number
-    kill_at = command["kill_at"]
+    global kill_at, kills_redis
+    kill_at, kills_redis = command["kill_at"], command.get("kills_redis", False)
     told: dict[str, Any] = {}
     try:
         told = asyncio.run(work(command))
