@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import BaseModel
 
 from tests.support.models import settings_for
@@ -17,7 +18,7 @@ from treadle.core.errors import BudgetExceededError, ConfigError, ModelError
 from treadle.graphs import STOPPED, GraphParts, build_graph, pattern_names
 from treadle.memory.window import ContextWindow
 from treadle.runtime import Runtime
-from treadle.runtime.testing import ScriptedOpenAI, call, say
+from treadle.runtime.testing import ScriptedOpenAI, call, say, unauthorized
 
 LONG = "Sum this up: 2 and 2 make what?\n\n" + "\n\n".join(["word " * 90] * 5)
 
@@ -70,6 +71,7 @@ CASES = [
     Case("reflexion", 6, {"retries": 2}, tools=("look_up",)),
     Case("map_reduce", 8, {"part_chars": 500, "fan_in": 3}, text=LONG),
 ]
+MOST_BRANCHES = 5
 each = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
@@ -245,3 +247,25 @@ async def test_the_embedded_model_refuses_a_schema_clearly(case):
     graph = build_graph(case.name, parts, case.options, None)
     with pytest.raises(ModelError, match="cannot fill an output schema"):
         await graph.ainvoke({"messages": [("user", "How many shafts have looms?")]})
+
+
+@each
+async def test_a_run_that_broke_off_goes_on_from_what_was_done(case):
+    """Wherever a call fails, going on makes the calls that are left and no step twice."""
+    for broken in range(case.calls):
+        asked = []
+
+        def breaking(request, broken=broken, asked=asked):
+            asked.append(request)
+            return unauthorized() if len(asked) == broken + 1 else reply(request)
+
+        with ScriptedOpenAI(breaking) as server:
+            graph = pattern(case, server, checkpointer=InMemorySaver())
+            with pytest.raises(ModelError):
+                await ask(graph, text=case.text)
+            state = await graph.ainvoke(None, {"configurable": {"thread_id": "1"}})
+        assert [message.type for message in state["messages"]].count("human") == 1
+        assert state["messages"][-1].text
+        assert STOPPED not in state["messages"][-1].response_metadata
+        # Branches beside the one that failed may have been cut off while they were asking.
+        assert case.calls + 1 <= len(asked) <= case.calls + MOST_BRANCHES
