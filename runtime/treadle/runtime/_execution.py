@@ -26,7 +26,7 @@ from treadle.runtime._learning import Learner
 from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
 from treadle.runtime._reporter import Emit, Reporter
-from treadle.runtime.approvals import ApprovalStore, PolicyGate
+from treadle.runtime.approvals import ApprovalStore, PolicyGate, is_approval
 from treadle.runtime.budget import (
     BudgetGate,
     Ledger,
@@ -75,6 +75,12 @@ class Work:
     source: Source | None = None
     gates: Sequence[Gate] = ()
     learning_model: BaseChatModel | None = None
+
+    @property
+    def approved(self) -> dict[str, str]:
+        """The approvals among the answers, by the ids of their calls."""
+        given = [answer for answer in self.answers.values() if is_approval(answer)]
+        return {str(answer["call_id"]): str(answer["approval"]) for answer in given}
 
 
 class Executor:
@@ -221,6 +227,7 @@ class Executor:
                 agent=work.agent.name,
                 store=self._approvals,
                 journal=journal,
+                approved=work.approved,
                 is_dry=work.run.mode is RunMode.DRY,
             ),
             *work.gates,
@@ -262,7 +269,10 @@ class Executor:
                 raise RunStateError(
                     f"The run {run.id} waits for an answer.", hint="Give one to resume it."
                 )
-            return Command(resume=dict(work.answers))
+            # The gate that waits for an approval looks it up. Handed to the graph, it would be
+            # taken for the answer to what else its task asks.
+            others = {id_: one for id_, one in work.answers.items() if not is_approval(one)}
+            return Command(resume=others) if others else None
         return None
 
     async def _finish(

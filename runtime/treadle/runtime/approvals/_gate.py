@@ -1,7 +1,7 @@
 """The gate that holds tool calls to their agent's policy."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from langgraph.types import interrupt
 
@@ -29,6 +29,7 @@ class PolicyGate:
         agent: the agent's name.
         store: where approvals are kept.
         journal: the run's journal.
+        approved: the approvals that the run is resumed with, by the ids of their calls.
         is_dry: whether nothing is to be done anyway, so that nobody is asked.
     """
 
@@ -39,12 +40,14 @@ class PolicyGate:
         agent: str,
         store: ApprovalStore,
         journal: CallJournal,
+        approved: Mapping[str, str],
         is_dry: bool = False,
     ) -> None:
         self._policy = policy
         self._agent = agent
         self._store = store
         self._journal = journal
+        self._approved = approved
         self._is_dry = is_dry
 
     async def before(self, call: Call) -> Outcome | Permit | None:
@@ -81,7 +84,8 @@ class PolicyGate:
         try:
             approval = await self._store.ask(question)
             if approval.status is ApprovalStatus.PENDING:
-                await self._wait(call, approval)
+                await self._check(call, approval)
+                self._wait(call, approval)
             return await self._decided(approval, question)
         except ApprovalError:
             # It was changed by somebody else. The next attempt asks anew, and does not fail again.
@@ -116,7 +120,7 @@ class PolicyGate:
             self._journal.writer.note(EntryType.APPROVAL_USED, used)
         return True
 
-    async def _wait(self, call: Call, approval: Approval) -> NoReturn:
+    def _wait(self, call: Call, approval: Approval) -> NoReturn:
         value = {
             "reason": REASON,
             "approval": approval.id,
@@ -134,15 +138,13 @@ class PolicyGate:
             told = {"approval": approval.id, "asked": asked, "value": value}
             writer.note(EntryType.APPROVAL_ASKED, told)
         while True:
-            # LangGraph hands out a task's answers in order; others may have been for calls whose
-            # outcomes are known by now. Only the kept approval says what was answered.
-            await self._check(interrupt(value), call, approval)
+            # LangGraph hands out the answers of a task in order, whoever asks: these were others'.
+            # What was answered to this, the kept approval says.
+            interrupt(value)
 
-    async def _check(self, answer: Any, call: Call, approval: Approval) -> None:
-        """Refuse an answer that was given for this call when it asked for something else."""
-        if not isinstance(answer, Mapping) or answer.get("call_id") != call.id:
-            return
-        other = str(answer.get("approval"))
+    async def _check(self, call: Call, approval: Approval) -> None:
+        """Refuse an approval that was given for this call when it asked for something else."""
+        other = self._approved.get(call.id, approval.id)
         if other != approval.id and await self._store.withdraw(approval.thread_id, other):
             raise ApprovalError(
                 f"The approval {other} was given for {call.name!r} with other arguments or under "
