@@ -6,17 +6,20 @@ thread but that loop's.
 """
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import redis
 import redis.asyncio
+from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import NoPermissionError, NoScriptError
+from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import InputError, RedisError
-from treadle.memory._lua import FindKeys, Pipeline, Request, ScriptCall
-from treadle.memory._storage_errors import redis_errors_explained
+from treadle.memory._line import Line, lines_of
+from treadle.memory._lua import FindKeys, Pipeline, Request, Script, ScriptCall
+from treadle.memory._storage_errors import explained, redis_errors_explained
 
 T = TypeVar("T")
 SyncClient = redis.Redis | redis.RedisCluster
@@ -33,6 +36,10 @@ class Driver(Protocol):
 
     async def arun(self, operation: Generator[Request, Any, T]) -> T:
         """Run an operation and return its result, without blocking the event loop."""
+        ...
+
+    async def ask(self, request: Request) -> Any:
+        """Make one request and return the reply, without blocking the event loop."""
         ...
 
 
@@ -81,6 +88,10 @@ class SyncDriver:
         """Run an operation in a worker thread."""
         return await asyncio.to_thread(self.run, operation)
 
+    async def ask(self, request: Request) -> Any:
+        """Make one request in a worker thread."""
+        return await self.arun(asking(request))
+
     def _perform(self, request: Request) -> Any:
         if isinstance(request, FindKeys):
             return [_text(key) for key in self._client.scan_iter(match=request.pattern, count=1000)]
@@ -114,6 +125,7 @@ class AsyncDriver:
         self._owner = owner
         self._is_checked = False
         self._loop = _running_loop()
+        self._lines = lines_of(client)
 
     def run(self, operation: Generator[Request, Any, T]) -> T:
         """Run an operation on the client's event loop, from another thread.
@@ -141,14 +153,23 @@ class AsyncDriver:
             self._loop = asyncio.get_running_loop()
         try:
             request = next(operation)
-            with redis_errors_explained():
-                await self._check_version()
             while True:
-                with redis_errors_explained():
-                    reply = await self._perform(request)
-                request = operation.send(reply)
+                request = operation.send(await self.ask(request))
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+    async def ask(self, request: Request) -> Any:
+        """Make one request and return the reply."""
+        try:
+            if not self._is_checked:
+                await self._check_version()
+            if self._lines is not None and not isinstance(request, FindKeys):
+                line = await self._lines.get()
+                with suppress(LostError):  # then redis-py sends it again, as it does its own
+                    return await _perform_on(line, request)
+            return await self._perform(request)
+        except DriverError as problem:
+            raise explained(problem) from problem
 
     async def _perform(self, request: Request) -> Any:
         if isinstance(request, FindKeys):
@@ -169,11 +190,37 @@ class AsyncDriver:
             return await self._client.execute_command(*_eval(request), NEVER_DECODE=True)
 
     async def _check_version(self) -> None:
-        if self._is_checked:
-            return
         with suppress(NoPermissionError):  # a user that may not ask is believed
             check_version(await self._client.info("server"))
         self._is_checked = True
+
+
+async def _perform_on(line: Line, request: ScriptCall | Pipeline) -> Any:
+    calls = request.calls if isinstance(request, Pipeline) else (request,)
+    sent = [line.send(_evalsha(call)) for call in calls]
+    replies = [await reply for reply in sent]
+    for number, reply in enumerate(replies):
+        if isinstance(reply, NoScriptError):
+            replies[number] = await line.send(_eval(calls[number]))
+    replies = [_checked(reply) for reply in replies]
+    return replies if isinstance(request, Pipeline) else replies[0]
+
+
+def asking(request: Request) -> Generator[Request, Any, Any]:
+    """Make an operation of one request."""
+    return (yield request)
+
+
+def script_of(
+    driver: Driver, source: str
+) -> Callable[[Sequence[str], Sequence[Any]], Awaitable[Any]]:
+    """Return what calls a Lua script with its keys and arguments, in one round trip."""
+    script = Script.of(source)
+
+    def call(keys: Sequence[str], arguments: Sequence[Any]) -> Awaitable[Any]:
+        return driver.ask(ScriptCall(script, tuple(keys), tuple(arguments)))
+
+    return call
 
 
 def check_version(info: Mapping[str, Any]) -> None:

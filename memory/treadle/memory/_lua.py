@@ -13,6 +13,11 @@ class Script:
     source: str
     sha: str
 
+    @classmethod
+    def of(cls, source: str) -> "Script":
+        """Return the script of that source."""
+        return cls(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptCall:
@@ -45,7 +50,9 @@ Request = ScriptCall | Pipeline | FindKeys
 
 
 def load_script(package: str, name: str) -> Script:
-    """Return ``lua/<name>.lua`` of a package, after the ``lua/_common.lua`` it rests on."""
+    """Return ``lua/<name>.lua`` of a package, after ``lua/_common.lua`` where there is one."""
     folder = files(package) / "lua"
-    source = (folder / "_common.lua").read_text() + (folder / f"{name}.lua").read_text()
-    return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+    common = folder / "_common.lua"
+    source = common.read_text() if common.is_file() else ""
+    source += (folder / f"{name}.lua").read_text()
+    return Script.of(source)

@@ -4,7 +4,7 @@ An operation is a generator that yields script calls, or pipelines of them, and 
 replies; ``driver_of(client, owner)`` runs it with ``run`` or ``arun``.
 """
 
-from treadle.memory._drivers import Driver, driver_of
+from treadle.memory._drivers import Driver, driver_of, script_of
 from treadle.memory._keys import checked_prefix, encoded
 from treadle.memory._lua import Pipeline, Request, Script, ScriptCall, load_script
 
@@ -18,4 +18,5 @@ __all__ = [
     "driver_of",
     "encoded",
     "load_script",
+    "script_of",
 ]

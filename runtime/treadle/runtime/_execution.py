@@ -65,6 +65,7 @@ class Work:
         gates: what is asked beside the usual gates, before a call is paid for.
         learning_model: what finds facts in what the person said, when the run is over; ``None``
             learns nothing.
+        is_watched: whether anybody sees answers grow; where nobody does, they are received whole.
     """
 
     run: Run
@@ -75,6 +76,7 @@ class Work:
     source: Source | None = None
     gates: Sequence[Gate] = ()
     learning_model: BaseChatModel | None = None
+    is_watched: bool = True
 
     @property
     def approved(self) -> dict[str, str]:
@@ -174,7 +176,9 @@ class Executor:
         await self._announce(attempt, budget)
         gates = GateChain(self._gates(attempt, budget))
         async with budget.open():
-            with boundary(gates, thread_id=run.thread_id, run_id=run.id):
+            with boundary(
+                gates, thread_id=run.thread_id, run_id=run.id, is_watched=work.is_watched
+            ):
                 state = await work.graph.ainvoke(
                     given,
                     fenced(config_of(run), attempt.writer.token),

@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -267,7 +268,7 @@ class Runtime:
         started = False
         try:
             begin = lambda: self._begin(agent, text, thread, user)  # noqa: E731
-            async with aclosing(self._events(begin)) as events:
+            async with aclosing(self._events(begin, is_watched=True)) as events:
                 async for event in events:
                     started = True
                     yield event
@@ -425,10 +426,10 @@ class Runtime:
         check_arguments([*tools, *tools_in(graph)], approval.tool, arguments)
 
     async def _events(
-        self, prepare: Callable[[], Coroutine[Any, Any, Work]]
+        self, prepare: Callable[[], Coroutine[Any, Any, Work]], *, is_watched: bool = False
     ) -> AsyncGenerator[Event, None]:
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        running = asyncio.create_task(self._execute(prepare, queue.put_nowait))
+        running = asyncio.create_task(self._execute(prepare, queue.put_nowait, is_watched))
         running.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             while (event := await queue.get()) is not None:
@@ -438,8 +439,11 @@ class Runtime:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    async def _execute(self, prepare: Callable[[], Coroutine[Any, Any, Work]], emit: Emit) -> Reply:
-        return await self._executor.execute(await prepare(), emit)
+    async def _execute(
+        self, prepare: Callable[[], Coroutine[Any, Any, Work]], emit: Emit, is_watched: bool
+    ) -> Reply:
+        work = replace(await prepare(), is_watched=is_watched)
+        return await self._executor.execute(work, emit)
 
     def _find(self, name: str) -> Agent:
         return find_agent(name, self.project)

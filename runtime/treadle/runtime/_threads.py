@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.memory.bundle import Memory
+from treadle.memory.scripts import ScriptCall, driver_of, load_script
 from treadle.memory.transcript import (
     Page,
     Said,
@@ -26,6 +27,7 @@ PAGE = 200
 EVIDENCE_MESSAGES = 100
 """How many messages before an answer it may cite the sources of."""
 _TITLE_CHARS = 80
+_ASKED = load_script(str(__package__), "asked")
 _MAX_ID_CHARS = 200
 
 
@@ -81,6 +83,7 @@ class Threads:
         self, redis: Any, prefix: str, memory: Memory, keep: timedelta | None = None
     ) -> None:
         self._redis = redis
+        self._driver = driver_of(redis, "Threads")
         self._memory = memory
         self._keep = keep
         # One hash tag: the two keys change together, also on a cluster.
@@ -90,15 +93,9 @@ class Threads:
     async def note_question(self, thread_id: str, agent: str, question: str) -> None:
         """Record that the thread was asked something."""
         now = datetime.now(UTC)
-        known = await self._redis.hget(self._info_key, thread_id)
-        info: dict[str, Any] = (
-            json.loads(known) if known else {"title": _title(question), "created": _iso(now)}
-        )
-        info |= {"agent": agent, "updated": _iso(now), "turns": info.get("turns", 0) + 1}
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(self._info_key, thread_id, json.dumps(info))
-            pipe.zadd(self._order_key, {thread_id: now.timestamp()})
-            await pipe.execute()
+        new = json.dumps({"title": _title(question), "created": _iso(now)})
+        asked = (thread_id, now.timestamp(), new, agent, _iso(now))
+        await self._driver.ask(ScriptCall(_ASKED, (self._info_key, self._order_key), asked))
 
     async def recent(self, limit: int = 50) -> list[Thread]:
         """Return the threads asked most recently, newest first."""

@@ -22,6 +22,7 @@ from redis.asyncio.client import Pipeline, Redis
 
 from treadle.agents import Agent
 from treadle.core.settings import Settings
+from treadle.memory._drivers import AsyncDriver
 from treadle.runtime import Runtime
 
 passed: list[str] = []
@@ -92,6 +93,7 @@ def child(command: dict[str, Any], result: Path) -> None:
 
 def main() -> None:
     between_points(Redis, "execute_command", lambda arguments: f"Redis {arguments[0]}")
+    between_points(AsyncDriver, "ask", lambda arguments: "a script in Redis")
     between_points(Pipeline, "execute", lambda arguments: "a Redis pipeline")
     between_points(httpx2.AsyncClient, "send", lambda arguments: "the model")
     urllib.request.urlopen = open_with_points(urllib.request.urlopen)

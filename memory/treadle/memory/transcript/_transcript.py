@@ -1,6 +1,6 @@
 """`Transcript`: everything that was said on a thread, for as long as the thread is kept."""
 
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from treadle.memory._cipher import AesGcmCipher
 from treadle.memory._codec import Codec, naming
 from treadle.memory._drivers import AsyncClient, SyncClient, driver_of
 from treadle.memory._keys import checked_id, checked_prefix
-from treadle.memory._lua import Request, ScriptCall
+from treadle.memory._lua import ScriptCall
 from treadle.memory._said import said_at, said_by, stamped
 from treadle.memory.saver import StrictSerializer
 from treadle.memory.transcript import _scripts as scripts
@@ -222,11 +222,7 @@ class Transcript:
         return Said(number, said_at(message) or moment, said_by(message), message)
 
     async def _run(self, call: ScriptCall) -> Any:
-        return await self._driver.arun(_asking(call))
-
-
-def _asking(call: ScriptCall) -> Generator[Request, Any, Any]:
-    return (yield call)
+        return await self._driver.ask(call)
 
 
 def _holds(said: Said, words: Sequence[str]) -> bool:

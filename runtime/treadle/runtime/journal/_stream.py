@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from redis.exceptions import RedisError as DriverError
-
 from treadle.core.errors import FencedError, RedisError
+from treadle.memory.scripts import Driver, script_of
 from treadle.runtime.journal._entries import VERSION, Entry, EntryType, joined, split
 from treadle.runtime.journal._errors import JournalError, lost
 
@@ -17,7 +16,7 @@ FLUSH_SECONDS = 0.05
 """How long entries that nobody's safety rests on may wait to be written together."""
 
 PAGE = 500
-_APPEND = (files(__package__) / "lua" / "append.lua").read_text()
+_APPEND = (files(str(__package__)) / "lua" / "append.lua").read_text()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,14 @@ class JournalWriter:
     returns when Redis has them.
 
     Args:
-        client: the connection to Redis.
+        driver: the way to Redis.
         keys: the run's keys.
         attempt: the attempt that writes; the fence must hold it.
         ttl_ms: how long the journal lives after it was last written to.
     """
 
-    def __init__(self, client: Any, keys: RunKeys, attempt: int, ttl_ms: int) -> None:
-        self._append = client.register_script(_APPEND)
+    def __init__(self, driver: Driver, keys: RunKeys, attempt: int, ttl_ms: int) -> None:
+        self._append = script_of(driver, _APPEND)
         self._keys = keys
         self._attempt = attempt
         self._ttl_ms = ttl_ms
@@ -160,9 +159,9 @@ class JournalWriter:
             reply = await self._append(
                 [keys.fence, keys.record, keys.entries, keys.blobs], arguments
             )
-        except (DriverError, OSError) as error:
+        except RedisError as error:
             raise RedisError(
-                f"The journal of the run {keys.run_id} could not be written: {error}.",
+                f"The journal of the run {keys.run_id} could not be written: {error.message}",
                 hint="Resume the run when Redis answers again.",
             ) from error
         if reply[0] != b"ok":

@@ -10,6 +10,7 @@ from typing import Any, cast
 from treadle.core.errors import UnknownNameError
 from treadle.core.usage import Usage
 from treadle.memory import thread_root
+from treadle.memory.scripts import driver_of, script_of
 from treadle.runtime.journal import (
     VERSION,
     Entry,
@@ -51,9 +52,11 @@ class RunStore:
         self._client = client
         self._prefix = prefix
         self._ttl_ms = max(1, int(keep / timedelta(milliseconds=1)))
-        self._create = client.register_script(_script("create"))
-        self._begin = client.register_script(_script("begin"))
-        self._finish = client.register_script(_script("finish"))
+        self._driver = driver_of(client, "RunStore")
+        self._find = script_of(self._driver, _script("find"))
+        self._create = script_of(self._driver, _script("create"))
+        self._begin = script_of(self._driver, _script("begin"))
+        self._finish = script_of(self._driver, _script("finish"))
         # One hash tag: the two keys change together, also on a cluster.
         self._order = f"{prefix}{{runs}}:order"
         self._threads = f"{prefix}{{runs}}:threads"
@@ -72,12 +75,8 @@ class RunStore:
         """
         moment = int(run.created.timestamp() * 1000)
         # The way to the run first: a record that nobody finds would be lost.
-        async with self._client.pipeline(transaction=True) as pipe:
-            pipe.zadd(self._order, {run.id: moment}, nx=True)
-            pipe.hsetnx(self._threads, run.id, run.thread_id)
-            pipe.pexpire(self._order, self._ttl_ms)
-            pipe.pexpire(self._threads, self._ttl_ms)
-            await pipe.execute()
+        way = [self._ttl_ms, run.id, moment, run.thread_id]
+        await self._find([self._order, self._threads], way)
         keys = self.keys(run.thread_id, run.id)
         record = {**run.to_hash(), _INPUT: json.dumps(to_data(given), ensure_ascii=False)}
         fields = [part for pair in record.items() for part in pair]
@@ -102,7 +101,7 @@ class RunStore:
 
     def writer(self, run: Run, attempt: int) -> JournalWriter:
         """Return what writes the journal of an attempt."""
-        return JournalWriter(self._client, self.keys(run.thread_id, run.id), attempt, self._ttl_ms)
+        return JournalWriter(self._driver, self.keys(run.thread_id, run.id), attempt, self._ttl_ms)
 
     async def finish(
         self,
