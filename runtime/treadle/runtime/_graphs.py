@@ -1,0 +1,95 @@
+"""The graphs of a project's agents, each made once."""
+
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.tools import BaseTool
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from treadle.agents import Agent, build_agent, find_agent
+from treadle.agents.models import Models, info_of
+from treadle.core.errors import ConfigError
+from treadle.graphs import Graph
+from treadle.memory.bundle import Memory
+from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
+from treadle.runtime.approvals._arguments import tools_in
+from treadle.tools import ToolContext, build_tool
+
+MAX_LOADED = 256
+"""How many agents' graphs a runtime keeps; the oldest goes first, and is made again when asked."""
+
+
+class AgentGraphs:
+    """Makes agents' graphs.
+
+    Args:
+        context: what tools are made with.
+        models: where models are found.
+        memory: what the graphs remember in.
+    """
+
+    def __init__(self, context: ToolContext, models: Models, memory: Memory) -> None:
+        self._context = context
+        self._models = models
+        self._memory = memory
+        self._loaded: dict[str, tuple[Agent, Graph]] = {}
+
+    def find(self, name: str) -> Agent:
+        """Return the agent of a name, as its file says now.
+
+        Raises:
+            UnknownNameError: there is none.
+            ConfigError: its file is wrong.
+        """
+        return find_agent(name, self._context.project)
+
+    def load(self, agent: str | Agent) -> tuple[Agent, Graph]:
+        """Return an agent and its graph, which is made once for each definition.
+
+        Raises:
+            UserError: an unknown name or a wrong definition.
+        """
+        if isinstance(agent, str) and agent in self._loaded:
+            return self._loaded[agent]
+        found = self.find(agent) if isinstance(agent, str) else agent
+        key = agent if isinstance(agent, str) else found.model_dump_json()
+        if key not in self._loaded:
+            self._check_budget(found)
+            graph = build_agent(found, self._context, self._models, self._memory)
+            if len(self._loaded) >= MAX_LOADED:
+                del self._loaded[next(iter(self._loaded))]
+            self._loaded[key] = found, graph
+        return self._loaded[key]
+
+    def offline(self, agent: Agent, saver: BaseCheckpointSaver[Any]) -> Graph:
+        """Return an agent's graph for a replay: it reaches neither Redis nor a provider."""
+        context = ToolContext(self._context.project, self._context.settings, NoRedis())
+        models = Models(self._context.settings, AnyKey())
+        return build_agent(agent, context, models, OfflineMemory(saver))
+
+    def dry(self, agent: str | Agent, saver: BaseCheckpointSaver[Any]) -> tuple[Agent, Graph]:
+        """Return an agent and a graph of its own that remembers in ``saver`` alone."""
+        found = self.load(agent)[0]
+        return found, build_agent(found, self._context, self._models, OfflineMemory(saver))
+
+    def tools(self, agent: str | Agent) -> list[BaseTool]:
+        """Return the tools an agent may call, and those of its own graph."""
+        found, graph = self.load(agent)
+        return [*(build_tool(name, self._context) for name in found.tools), *tools_in(graph)]
+
+    def learning_model(self, agent: Agent) -> BaseChatModel | None:
+        """Return what learns facts after the agent's runs; ``None`` where nothing is learned."""
+        if not agent.memory.learn:
+            return None
+        return self._models.resolve(agent.model or self._context.settings.model).chat
+
+    def _check_budget(self, agent: Agent) -> None:
+        if agent.budget.usd is None:
+            return
+        name = agent.model or self._context.settings.model
+        if info_of(self._models.resolve(name).chat).price is None:
+            raise ConfigError(
+                f"the agent {agent.name!r} has a budget in US dollars, and the price of the model "
+                f"{name!r} is not known.",
+                hint="Set 'price' in a profile under [models] in treadle.toml.",
+            )

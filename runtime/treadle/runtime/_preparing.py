@@ -1,0 +1,208 @@
+"""What a run needs before it can be executed: checked, found, made and written down."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
+
+from treadle.agents import Agent
+from treadle.core.errors import InputError
+from treadle.memory import stamped
+from treadle.memory.bundle import Memory
+from treadle.memory.saver import StrictSerializer
+from treadle.runtime._execution import Work
+from treadle.runtime._forgetting import Forgetting
+from treadle.runtime._graphs import AgentGraphs
+from treadle.runtime._simulation import Simulator
+from treadle.runtime._tasks import uninterrupted
+from treadle.runtime._threads import Threads, check_thread_id
+from treadle.runtime.approvals import Approvals, is_approval
+from treadle.runtime.journal import answer_to
+from treadle.runtime.runs import JournalFile, Run, RunMode, Runs, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs._before import latest_state, put_state
+from treadle.runtime.runs._replay import definition_of, recorded_input
+
+MAX_QUESTION_CHARS = 400_000
+"""The longest question, in characters: some 100,000 tokens, which few models can read at once."""
+
+
+class Preparation:
+    """Prepares runs: of a question, of a run to go on with, of a fork, of a dry run.
+
+    Args:
+        graphs: the agents' graphs.
+        memory: what is remembered.
+        threads: the conversations.
+        runs: the runs, to read their journals.
+        store: where runs are kept.
+        approvals: how calls that waited for leave were answered.
+        forgetting: notes whose a thread is.
+        redact: takes secrets out of what is recorded.
+    """
+
+    def __init__(
+        self,
+        *,
+        graphs: AgentGraphs,
+        memory: Memory,
+        threads: Threads,
+        runs: Runs,
+        store: RunStore,
+        approvals: Approvals,
+        forgetting: Forgetting,
+        redact: Callable[[Any], Any],
+    ) -> None:
+        self._graphs = graphs
+        self._memory = memory
+        self._threads = threads
+        self._runs = runs
+        self._store = store
+        self._approvals = approvals
+        self._forgetting = forgetting
+        self._redact = redact
+
+    async def question(
+        self, agent: str | Agent, text: str, thread: str | None, user: str | None
+    ) -> Work:
+        """Accept a question; arguments and errors as for `Runtime.ask`."""
+        loaded, graph = self._graphs.load(agent)
+        thread_id = check_thread_id(thread if thread is not None else _new_id())
+        run = self._new_run(loaded, text, thread_id, user)
+        given = _asking(text)
+        await self._threads.note_question(thread_id, loaded.name, text)
+        if user:
+            await self._forgetting.note_user(user, thread_id)
+        await uninterrupted(self._store.create(run, given))
+        return Work(run, loaded, graph, given, learning_model=self._graphs.learning_model(loaded))
+
+    async def dry_run(
+        self,
+        agent: str | Agent,
+        text: str,
+        thread: str | None,
+        user: str | None,
+        simulator: Simulator,
+    ) -> Work:
+        """Prepare a run that changes nothing; arguments and errors as for `Runtime.dry_run`."""
+        saver = InMemorySaver(serde=StrictSerializer())
+        loaded, graph = self._graphs.dry(agent, saver)
+        before = await latest_state(self._memory.saver, thread) if thread else None
+        run = self._new_run(loaded, text, f"dry-{_new_id()}", user, mode=RunMode.DRY)
+        await put_state(saver, run.thread_id, before)
+        given = _asking(text)
+        await self._store.create(run, given)
+        await self._store.keep_before(run, self._redact(before))
+        return Work(run, loaded, graph, given, gates=(simulator,))
+
+    async def forked(
+        self,
+        source: str | JournalFile,
+        agent: Agent | None,
+        *,
+        question: str | None,
+        at: int | None,
+        outcomes: Mapping[int, str] | None,
+    ) -> Work:
+        """Prepare a fork; arguments and errors as for `Runtime.fork`."""
+        file = source if isinstance(source, JournalFile) else await self._runs.export(source)
+        recording = self._runs.recording(file, at=at, outcomes=outcomes)
+        parent = Run.from_dict(file.journal.run)
+        loaded, graph = self._graphs.load(agent or definition_of(file.journal))
+        text = parent.question if question is None else question
+        thread_id = f"{parent.thread_id[:150]}~{_new_id()[:12]}"
+        run = self._new_run(
+            loaded, text, thread_id, parent.user, mode=RunMode.FORK, parent=parent.id
+        )
+        given = recorded_input(file.journal) if question is None else _asking(question)
+        await put_state(self._memory.saver, thread_id, file.before)
+        await self._threads.note_question(thread_id, loaded.name, text)
+        await uninterrupted(self._store.create(run, given))
+        return Work(run, loaded, graph, given, source=recording)
+
+    async def resumed(self, run_id: str, answers: object, agent: Agent | None) -> Work:
+        """Take a run up again; arguments and errors as for `Runtime.resume`."""
+        run = await self._store.get(run_id)
+        if run.status is RunStatus.SUCCESS:
+            raise RunStateError(f"The run {run_id} came to its end already.")
+        loaded, graph = self._graphs.load(agent or run.agent)
+        return Work(
+            run,
+            loaded,
+            graph,
+            answers=await self._by_interrupt(run, answers),
+            learning_model=self._graphs.learning_model(loaded),
+        )
+
+    def _new_run(
+        self,
+        agent: Agent,
+        text: str,
+        thread_id: str,
+        user: str | None,
+        *,
+        mode: RunMode = RunMode.LIVE,
+        parent: str = "",
+    ) -> Run:
+        return Run(
+            _new_id(),
+            thread_id,
+            agent.name,
+            question=self._redact(check_question(text)),
+            user=user or "",
+            mode=mode,
+            parent=parent,
+        )
+
+    async def _by_interrupt(self, run: Run, answers: object) -> Mapping[str, Any]:
+        """Return what the run's graph is answered: as given, and as approvals were answered."""
+        if run.status is not RunStatus.INTERRUPTED:
+            return {}
+        waiting = {str(one["id"]): one["value"] for one in await self._store.interrupts(run)}
+        asked = {id_: value for id_, value in waiting.items() if is_approval(value)}
+        approved = await self._approvals.answers(run.thread_id, run.id, asked)
+        if answers is None:
+            return approved
+        others = [id_ for id_ in waiting if id_ not in asked]
+        if isinstance(answers, Mapping) and answers and set(answers) <= set(others):
+            given = {str(name): answer_to(waiting[name], one) for name, one in answers.items()}
+            return {**approved, **given}
+        if len(others) == 1 and len(waiting) == 1:
+            return {others[0]: answer_to(waiting[others[0]], answers)}
+        if not others:
+            raise InputError(
+                f"The run {run.id} waits for approvals, which are not answered by resuming it.",
+                hint="Answer them through 'approvals', or with 'treadle approvals'.",
+            )
+        raise InputError(
+            f"The run {run.id} waits at {len(waiting)} interrupts, and the answer does not say "
+            "which.",
+            hint=f"Give a mapping by the interrupts' ids: {', '.join(others)}.",
+        )
+
+
+def check_question(text: str) -> str:
+    """Return the question as it is.
+
+    Raises:
+        InputError: when it is empty or longer than `MAX_QUESTION_CHARS`.
+    """
+    if not text.strip():
+        raise InputError("The question is empty.")
+    if len(text) > MAX_QUESTION_CHARS:
+        raise InputError(
+            f"The question has {len(text):,} characters; at most {MAX_QUESTION_CHARS:,} are read.",
+            hint="Put long material into a file, index it with 'treadle index', and ask about it.",
+        )
+    return text
+
+
+def _asking(question: str) -> dict[str, Any]:
+    message = stamped(HumanMessage(question, id=_new_id()), datetime.now(UTC))
+    return {"messages": [message]}
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
