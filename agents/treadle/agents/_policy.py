@@ -176,7 +176,7 @@ def _number_fits(condition: Any, value: Any, *, wants_all: bool) -> bool:
     number = value if type(value) is int else _as(_NUMBER, value)
     if number is None:
         return False
-    if math.isnan(number):
+    if isinstance(number, float) and math.isnan(number):
         return not wants_all  # It lies within no bounds, and must pass none unseen.
     if isinstance(condition, Mapping):
         return bool(condition.get("min", -math.inf) <= number <= condition.get("max", math.inf))

@@ -39,7 +39,7 @@ def make_reply(
         checked = check(answer.text, Evidence.of(messages, answer, earlier), citations)
     stopped = str(answer.response_metadata.get(STOPPED, "")) if answer else ""
     if interrupts := state.get("__interrupt__"):
-        stopped = f"interrupt: {interrupts[0].value}"
+        stopped = f"interrupt: {_question(interrupts[0].value)}"
     return Reply(
         text=checked.text.strip(),
         citations=checked.citations,
@@ -56,3 +56,8 @@ def make_reply(
 def _answer(messages: Sequence[BaseMessage]) -> AIMessage | None:
     turn = since_last_question(messages)
     return next((m for m in reversed(turn) if isinstance(m, AIMessage)), None)
+
+
+def _question(value: Any) -> Any:
+    """Return what a person is asked by an interrupt, without what is there for programs."""
+    return value.get("message", value) if isinstance(value, Mapping) else value

@@ -1,5 +1,6 @@
 """What the tests of approvals share: a project whose tools write down that they were called."""
 
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -70,7 +71,9 @@ def key(monkeypatch):
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "effects", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "effects.py").write_text(TOOLS)
     return Project(tmp_path)
 

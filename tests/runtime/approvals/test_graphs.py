@@ -139,7 +139,7 @@ async def test_a_tool_of_langchains_is_asked_about_and_edited(opened, project, m
         async with opened(server) as rt:
             reply = await rt.ask(agent, "Write.")
             while waiting := await rt.approvals.pending():
-                approval = waiting[0]
+                approval = waiting[-1]
                 with pytest.raises(InputError, match=r"copies: .* integer"):
                     await rt.approvals.edit(approval.id, {"to": "a", "copies": "2"}, by="Grace")
                 edited = {**approval.arguments, "copies": 2}
@@ -150,7 +150,7 @@ async def test_a_tool_of_langchains_is_asked_about_and_edited(opened, project, m
             assert (await rt.runs.replay(reply.run_id)).difference is None
 
 
-def test_a_call_that_a_kill_cut_off_finds_its_used_approval(opened, project):
+def test_a_call_that_a_kill_cut_off_finds_its_used_approval(opened, project, redis_6_2):
     die = project.path / "die"
 
     async def ask(server):
@@ -178,6 +178,8 @@ def test_a_call_that_a_kill_cut_off_finds_its_used_approval(opened, project):
         child.join(30)
         assert child.exitcode == 9
         die.unlink()
+        with redis_6_2.client() as client:
+            assert client.delete(*client.scan_iter("*:lock:*")) == 1  # its lease runs out now
         assert asyncio.run(status(server, approval)) is ApprovalStatus.USED
         _, [waits] = asyncio.run(resume(server, run))
         assert waits["value"]["reason"] == "unknown_outcome"

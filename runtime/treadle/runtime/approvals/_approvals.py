@@ -1,7 +1,7 @@
 """What a person does with the approvals of a tenant."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from typing import Any
 
 from treadle.core.errors import ApprovalError, InputError
@@ -16,6 +16,7 @@ from treadle.runtime.approvals._store import ApprovalStore
 MAX_REASON_CHARS = 2_000
 """The longest reason for a rejection, in characters."""
 _MAX_NAME_CHARS = 200
+_ANSWERED = {ApprovalStatus.APPROVED, ApprovalStatus.EDITED, ApprovalStatus.REJECTED}
 _MAX_ARGUMENT_BYTES = 1 << 20
 
 Checked = Callable[[Approval, Mapping[str, Any]], Awaitable[None]]
@@ -132,12 +133,20 @@ class Approvals:
         await self._store.answer(approval, status, {"by": by, **fields})
         return await self._store.get(approval.id)
 
-    async def answers(self, waiting: Mapping[str, Any]) -> dict[str, Any]:
+    async def answers(
+        self, thread_id: str, run_id: str, waiting: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Return the answers that a run's graph is given, by the ids of its interrupts.
 
         Args:
+            thread_id: the run's thread.
+            run_id: the run.
             waiting: the values of the interrupts that wait for approvals, by id.
         """
+        # Calls made side by side in one task interrupt it together, and LangGraph keeps one of
+        # the interrupts: an answer to another one is an answer to that one.
+        seen = {str(value["approval"]) for value in waiting.values()}
+        go_on = await self._is_answered_unseen(thread_id, run_id, seen)
         return {
             interrupt_id: {
                 "reason": REASON,
@@ -145,8 +154,15 @@ class Approvals:
                 "call_id": value.get("call_id"),
             }
             for interrupt_id, value in waiting.items()
-            if not await self._is_pending(str(value["approval"]))
+            if go_on or not await self._is_pending(str(value["approval"]))
         }
+
+    async def _is_answered_unseen(self, thread_id: str, run_id: str, seen: Set[str]) -> bool:
+        async for one in self._store.of_thread(thread_id):
+            is_open = one.status in _ANSWERED and one.used is None
+            if is_open and one.run_id == run_id and one.id not in seen:
+                return True
+        return False
 
     async def _is_pending(self, id_: str) -> bool:
         try:

@@ -1,9 +1,11 @@
 """The gate that holds tool calls to their agent's policy."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NoReturn
 
-from langgraph.types import interrupt
+from langgraph.errors import GraphInterrupt
+from langgraph.types import Interrupt
 
 from treadle.agents import Decision, Rule, first_rule
 from treadle.core.calls import Call, CallKind, Effect, Outcome, Permit, Purpose
@@ -40,7 +42,7 @@ class PolicyGate:
         agent: str,
         store: ApprovalStore,
         journal: CallJournal,
-        approved: Mapping[str, str],
+        approved: Mapping[str, str] = MappingProxyType({}),
         is_dry: bool = False,
     ) -> None:
         self._policy = policy
@@ -95,6 +97,7 @@ class PolicyGate:
     async def _decided(self, approval: Approval, question: Question) -> Outcome | Permit | None:
         name = question.call.name
         if approval.status is ApprovalStatus.REJECTED:
+            await self._store.use(approval, question.call.id, question.digest)
             return _not_called(
                 f"{name} was not called: a person rejected it ({approval.reason or 'no reason'}).",
                 "Do not ask for the same again.",
@@ -129,7 +132,7 @@ class PolicyGate:
             "arguments": approval.arguments,
             "rule": approval.rule,
             "expires": approval.expires.isoformat(),
-            "message": f"May {call.name} be called? Answer with 'treadle approvals'.",
+            "message": f"May {call.name} be called? The rule '{approval.rule}' asks a person.",
         }
         writer = self._journal.writer
         if writer is not None:
@@ -137,10 +140,8 @@ class PolicyGate:
             asked = self._journal.started(record, pieces)["call"]
             told = {"approval": approval.id, "asked": asked, "value": value}
             writer.note(EntryType.APPROVAL_ASKED, told)
-        while True:
-            # LangGraph hands out the answers of a task in order, whoever asks: these were others'.
-            # What was answered to this, the kept approval says.
-            interrupt(value)
+        # Not by 'interrupt()': it would take an answer to another call of the task for its own.
+        raise GraphInterrupt((Interrupt(value=value, id=approval.id),))
 
     async def _check(self, call: Call, approval: Approval) -> None:
         """Refuse an approval that was given for this call when it asked for something else."""

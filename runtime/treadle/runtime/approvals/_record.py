@@ -63,7 +63,7 @@ class Approval:
         answered: when.
         reason: why it was rejected.
         edited: the arguments it was approved with, where those were changed.
-        used: when its call was made.
+        used: when its call was made, or the model was told of the rejection.
     """
 
     id: str

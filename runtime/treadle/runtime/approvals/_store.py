@@ -146,7 +146,10 @@ class ApprovalStore:
     async def of_thread(self, thread_id: str) -> AsyncIterator[Approval]:
         """Yield the approvals of a thread, oldest first."""
         for id_ in await self._client.zrange(self._of_thread(thread_id), 0, -1):
-            found = await self._read(thread_id, id_.decode())
+            try:
+                found = await self._read(thread_id, id_.decode())
+            except ApprovalError:
+                continue  # It is damaged, as in `waiting`.
             if found is not None:
                 yield found
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from langgraph.types import interrupt
+from langgraph.errors import GraphInterrupt
+from langgraph.types import Interrupt
 
 from treadle.core.calls import Call, Outcome, Purpose
 from treadle.runtime.journal import CallJournal, CallRecord, EntryType, Journal
@@ -34,8 +35,8 @@ class WaitingAgain:
         if not self._values:
             return
         value = self._values.get(_where(self._journal.record(call)[0]))
-        while value is not None:
-            interrupt(value)
+        if value is not None:
+            raise GraphInterrupt((Interrupt(value=value, id=value["approval"]),))
 
     async def after(self, call: Call, outcome: Outcome) -> Outcome:
         """Nothing is left to do."""
