@@ -1,7 +1,6 @@
 """`Recall`: messages in, the ones that matter out."""
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,7 +12,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from treadle.memory._keys import checked_id, checked_prefix, thread_root
 from treadle.memory._redis_clients import AsyncRedis
 from treadle.memory.recall._embedder import Embedder
-from treadle.memory.recall._ranking import PLACE, place_of, ranked
+from treadle.memory.recall._ranking import ranked
 from treadle.memory.recall._texts import id_of, message_of, texts_of, to_embed
 from treadle.memory.textindex import IndexedText, Scores, TextIndex
 from treadle.memory.textindex._records import Vector
@@ -21,6 +20,7 @@ from treadle.memory.textindex._records import Vector
 _EMBEDDED_PER_ADD = 512
 _FILLED_PER_SEARCH = 64
 _FEWEST_TOKENS = 8
+_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,12 @@ class Recall:
         texts = [text for parts in held.values() for text in parts]
         if not texts:
             return
-        notes = {id_: {PLACE: place_of(entries[id_])} for id_ in held if id_ in entries}
         vectors = await self._vectors(texts[:_EMBEDDED_PER_ADD])
         if vectors:
             index = self._index(thread_id, vectors[0])
             embedded = zip(texts, vectors, strict=False)
             texts[: len(vectors)] = [replace(text, vector=row) for text, row in embedded]
-        await index.add(texts, notes=notes)
+        await index.add(texts)
 
     async def search(self, thread_id: str, query: str, k: int = 10) -> list[Recalled]:
         """Return the best ``k`` messages, best first; none for a query without words.
@@ -109,7 +108,12 @@ class Recall:
             UserError: the embeddings cannot be used as things are, such as for a missing package.
         """
         index, found = await self._ranked(thread_id, query)
-        return await _messages(index, found[: max(k, 0)])
+        best: list[Recalled] = []
+        async for one in _messages(index, found):
+            best.append(one)
+            if len(best) >= k:
+                break
+        return best[: max(k, 0)]
 
     async def within(self, thread_id: str, query: str, tokens: int) -> list[Recalled]:
         """Return the messages that matter most and fit into a budget together, best first.
@@ -125,12 +129,18 @@ class Recall:
             UserError: the embeddings cannot be used as things are, such as for a missing package.
         """
         index, found = await self._ranked(thread_id, query)
-        chosen = []
-        for one in await _messages(index, found[: max(tokens, 0) // _FEWEST_TOKENS]):
+        chosen: list[Recalled] = []
+        missed = 0
+        async for one in _messages(index, found):
             cost = count_tokens_approximately([one.message])
             if cost <= tokens:
                 tokens -= cost
                 chosen.append(one)
+                missed = 0
+            else:
+                missed += 1
+            if tokens < _FEWEST_TOKENS or missed == _BATCH:
+                break
         return chosen
 
     async def remove(self, thread_id: str, ids: Iterable[str]) -> int:
@@ -173,17 +183,17 @@ class Recall:
 
     async def _ranked(
         self, thread_id: str, query: str
-    ) -> tuple[TextIndex, list[tuple[str, float]]]:
+    ) -> tuple[TextIndex, list[tuple[int, float]]]:
         index = self._index(thread_id)
         if not query.strip():
             return index, []
         question = await self._embedder.query(query) if self._embedder else None
         if question is not None:
             index = self._index(thread_id, question)
-        scores, entries = await asyncio.gather(index.scores(query), index.entries())
+        scores = await index.scores(query)
         if question is not None:
             await self._fill(index, scores)
-        return index, ranked(entries, scores, question)
+        return index, ranked(scores, question)
 
     async def _fill(self, index: TextIndex, scores: Scores) -> None:
         """Make some of the vectors that are missing, the newest first."""
@@ -202,6 +212,16 @@ class Recall:
                 scores.vectors[row] = vector
 
 
-async def _messages(index: TextIndex, found: Sequence[tuple[str, float]]) -> list[Recalled]:
-    stored = await index.get([id_ for id_, _ in found])
-    return [Recalled(message_of(stored[id_]), score) for id_, score in found if id_ in stored]
+async def _messages(
+    index: TextIndex, found: Sequence[tuple[int, float]]
+) -> AsyncIterator[Recalled]:
+    """Yield the messages that texts belong to, each once, in the order of their best text."""
+    seen: set[str] = set()
+    for start in range(0, len(found), _BATCH):
+        hits = await index.fetch(found[start : start + _BATCH])
+        scores = {hit.id: hit.score for hit in reversed(hits) if hit.id not in seen}
+        seen |= scores.keys()
+        stored = await index.get(scores)
+        for id_ in dict.fromkeys(hit.id for hit in hits):
+            if id_ in stored and id_ in scores:
+                yield Recalled(message_of(stored[id_]), scores[id_])
