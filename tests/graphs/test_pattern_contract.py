@@ -191,6 +191,15 @@ async def test_a_run_with_a_budget_ends_in_time_and_replays(case, runtime):
 
 
 @each
+async def test_calls_made_side_by_side_share_a_budget_of_tokens(case, runtime):
+    """The first call reserves all that is left; the others get what it gives back."""
+    limited = agent(case, budget=Budget(tokens=20_000))
+    reply = await runtime.ask(limited, case.text)
+    assert (reply.usage.model_calls, reply.stopped) == (case.calls, "")
+    assert (await runtime.runs.replay(reply.run_id)).difference is None
+
+
+@each
 async def test_a_long_conversation_is_shown_through_the_window(case):
     with ScriptedOpenAI(reply) as server:
         graph = pattern(case, server, window=ContextWindow(1_500))

@@ -13,6 +13,7 @@ from langgraph.types import Command
 from treadle.core.errors import BudgetExceededError, TreadleError
 from treadle.core.headroom import Headroom, headroom
 from treadle.graphs._prompts import Prompts
+from treadle.graphs._sharing import side_by_side
 from treadle.memory.window import aside, since_last_question
 
 STOPPED = "treadle_stopped"
@@ -44,11 +45,10 @@ class LoopGuard(AgentMiddleware[Any, Any]):
         """Pass the call on, or make it the last one."""
         turn = since_last_question(request.messages)
         room = await headroom()
-        reason = self._reason_to_stop(turn) or out_of_room(room)
+        reason = self._reason_to_stop(turn) or (out_of_room(room) and await still_out_of_room())
         try:
-            response = await handler(
-                self._without_tools(request) if reason else self._warned(request, room)
-            )
+            asked = self._without_tools(request) if reason else self._warned(request, room)
+            response = await side_by_side(lambda: handler(asked))
         except BudgetExceededError as error:
             return await self._last_words(request, turn, handler, error)
         if not reason:
@@ -154,6 +154,26 @@ def out_of_room(room: Headroom | None) -> str:
     if room is None or room.model_calls is None or room.model_calls > 1:
         return ""
     return f"budget: no call fits after this one; {room.about}"
+
+
+async def still_out_of_room() -> str:
+    """Return why the next call must be the last, once calls beside it gave back what they hold."""
+    try:
+        await side_by_side(leave_one)
+    except BudgetExceededError as error:
+        return f"budget: {error.message}"
+    return ""
+
+
+async def leave_one() -> None:
+    """Make sure that a call for the answer fits after the next one.
+
+    Raises:
+        BudgetExceededError: none does.
+    """
+    room = await headroom()
+    if room is not None and (reason := out_of_room(room)):
+        raise BudgetExceededError(reason.removeprefix("budget: "), unit=room.unit)
 
 
 def _partial(turn: Sequence[BaseMessage], reason: str) -> ModelResponse[Any]:

@@ -12,10 +12,10 @@ from langchain_core.runnables import Runnable
 
 from treadle.core.boundary import thinking
 from treadle.core.errors import BrokenAnswerError, BudgetExceededError, ConfigError, ModelError
-from treadle.core.headroom import headroom
-from treadle.graphs._guards import STOPPED, out_of_room, partial_answer
+from treadle.graphs._guards import STOPPED, leave_one, partial_answer
 from treadle.graphs._parts import GraphParts
 from treadle.graphs._prompts import join
+from treadle.graphs._sharing import side_by_side
 from treadle.memory.window import WindowState, running_thread, since_last_question
 
 
@@ -141,18 +141,26 @@ class Reasoner:
             may_be_last: whether the last call that the budget allows may be spent on it.
             output: a schema; what is said is then JSON that fits it, or nothing.
         """
-        reason = out_of_room(await headroom())
-        if reason and not may_be_last:
-            return Said(text="", stopped=reason)
         try:
             if output is not None:
-                data = await self.fill(prompt, output)
+                data = await self.fill(prompt, output, may_be_last=may_be_last)
                 text = "" if data is None else json.dumps(data, sort_keys=True, ensure_ascii=False)
-                return Said(text=text, stopped="")
-            with thinking():
-                return Said(text=(await robust(self.parts).ainvoke(prompt)).text, stopped="")
+            else:
+                text = (await self._thought(robust(self.parts), prompt, may_be_last)).text
         except BudgetExceededError as error:
             return Said(text="", stopped=f"budget: {error.message}")
+        return Said(text=text, stopped="")
+
+    async def _thought(
+        self, model: Runnable[Any, Any], prompt: Sequence[BaseMessage], may_be_last: bool
+    ) -> Any:
+        async def ask() -> Any:
+            if not may_be_last:
+                await leave_one()
+            return await model.ainvoke(prompt)
+
+        with thinking():
+            return await side_by_side(ask)
 
     def fills(self, schema: dict[str, Any]) -> bool:
         """Tell whether the model can be asked for data of that schema."""
@@ -162,16 +170,17 @@ class Reasoner:
             return False
         return True
 
-    async def fill(self, prompt: Sequence[BaseMessage], schema: dict[str, Any]) -> Any:
+    async def fill(
+        self, prompt: Sequence[BaseMessage], schema: dict[str, Any], *, may_be_last: bool = False
+    ) -> Any:
         """Ask for data of that schema, as a thought; ``None`` when the answer does not fit it.
 
         Raises:
             BudgetExceededError: the budget does not allow it.
             ModelError: the model fills no schemas, or failed.
         """
-        with thinking():
-            result = await robust(self.parts, structured(schema)).ainvoke(prompt)
-        return result["parsed"]
+        model = robust(self.parts, structured(schema))
+        return (await self._thought(model, prompt, may_be_last))["parsed"]
 
     async def answer(
         self,

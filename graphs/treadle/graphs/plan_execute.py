@@ -14,8 +14,7 @@ from langgraph.types import Command, Send
 from pydantic import BaseModel, ConfigDict, Field
 
 from treadle.core.errors import BudgetExceededError
-from treadle.core.headroom import headroom
-from treadle.graphs._guards import out_of_room
+from treadle.graphs._guards import still_out_of_room
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs._plans import SCHEMA, Step, planned, tool_list
 from treadle.graphs._reasoning import (
@@ -115,7 +114,7 @@ class _Nodes:
         )
 
     async def execute(self, state: _Task) -> dict[str, Any]:
-        if reason := out_of_room(await headroom()):
+        if reason := await still_out_of_room():
             return {"stopped": reason}
         found = await self._worker.run(state["prompt"])
         return {
@@ -147,8 +146,6 @@ class _Nodes:
         """Return the steps of a plan, and why it could not be asked for."""
         if not self._reasoner.fills(SCHEMA):
             return [], ""
-        if reason := out_of_room(await headroom()):
-            return [], reason
         try:
             data = await self._reasoner.fill(shown.prompt, SCHEMA)
         except BudgetExceededError as error:
