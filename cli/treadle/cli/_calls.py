@@ -22,7 +22,7 @@ class CallLine:
         said: what came of it.
         calls: the tool calls a model asked for, as ``name(arguments)``.
         error: why it failed; empty when it did not.
-        state: ``made``, ``not made`` (refused or answered by a gate) or ``unknown``.
+        state: ``made``, ``not made`` (refused or answered by a gate), ``waits`` or ``unknown``.
         seconds: how long it took.
     """
 
@@ -63,7 +63,6 @@ def arguments_line(arguments: Mapping[str, Any]) -> str:
 def _line(number: int | None, record: CallRecord, journal: Journal) -> CallLine:
     outcome = record.outcome or {}
     said, calls = _said(outcome.get("value"))
-    state = "unknown" if record.outcome is None else "made" if record.made else "not made"
     return CallLine(
         number,
         record.kind.value,
@@ -74,9 +73,15 @@ def _line(number: int | None, record: CallRecord, journal: Journal) -> CallLine:
         said,
         calls,
         str(outcome.get("error", {}).get("message", "")),
-        state,
+        _state(record),
         round(float(outcome.get("seconds", 0)), 3),
     )
+
+
+def _state(record: CallRecord) -> str:
+    if record.outcome is None:
+        return "waits" if record.asks else "unknown"
+    return "made" if record.made else "not made"
 
 
 def _asked(record: CallRecord, journal: Journal) -> dict[str, Any]:

@@ -141,11 +141,17 @@ def _print_unverified(reply: Reply, console: Console) -> None:
 
 def usage_line(usage: Usage) -> str:
     """Return what a run cost, in a line."""
-    calls = f"{usage.model_calls} model calls, {usage.tool_calls} tool calls"
+    calls = (
+        f"{_counted(usage.model_calls, 'model call')}, {_counted(usage.tool_calls, 'tool call')}"
+    )
     tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
     if usage.unpriced_calls:
         return f"{calls}, {tokens}, price unknown"
     return f"{calls}, {tokens}, ${usage.usd:.4f}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def reply_data(reply: Reply) -> dict[str, Any]:

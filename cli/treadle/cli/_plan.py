@@ -46,11 +46,11 @@ def print_plan(plan: Plan, journal: Journal, *, as_json: bool) -> None:
         for name, value in effect.arguments.items():
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             shown = Text(f"{name}: ", style="dim").append(visible(text), "default")
-            out.print(Padding(shown, (0, 0, 0, 4)))
+            out.print(Padding(shown, (0, 0, 0, 4), expand=False))
     if plan.reply.text:
         out.print()
         out.print(Text("It would answer", style="bold"))
-        out.print(Padding(Text(visible(plan.reply.text)), (0, 0, 0, 4)))
+        out.print(Padding(Text(visible(plan.reply.text)), (0, 0, 0, 4), expand=False))
     err.print(
         f"\nAbout what it would cost: {usage_line(plan.reply.usage)}", style="dim", highlight=False
     )

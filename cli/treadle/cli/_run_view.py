@@ -36,6 +36,16 @@ def run_data(run: Run, journal: Journal, waiting: Sequence[Mapping[str, Any]]) -
     }
 
 
+def print_listed(run: Run) -> None:
+    """Print a run in two lines, as one of many."""
+    line = Text(f"{run.id}  ", style="bold")
+    line.append(f"{run.status.value:11}  ", _STYLES.get(run.status, "default"))
+    line.append(f"{run.created.astimezone():%Y-%m-%d %H:%M}  ", "dim")
+    line.append(run.agent)
+    out.print(line, soft_wrap=True)
+    out.print(Text(f"  {one_line(run.question, out.width - 2)}", style="dim"))
+
+
 def print_run(
     run: Run, journal: Journal, waiting: Sequence[Mapping[str, Any]], *, everything: bool
 ) -> None:
@@ -76,15 +86,15 @@ def print_waiting(run_id: str, waiting: Sequence[Mapping[str, Any]]) -> None:
         out.print(Text("The run waits for an answer", style="bold yellow"))
         asked = value.get("message", value) if isinstance(value, Mapping) else value
         text = asked if isinstance(asked, str) else json.dumps(asked, ensure_ascii=False, indent=2)
-        out.print(Padding(Text(visible(text)), (0, 0, 0, 2)))
+        out.print(Padding(Text(visible(text)), (0, 0, 0, 2), expand=False))
         if isinstance(value, Mapping) and "tool" in value:
             call = f"{value['tool']}({arguments_line(value.get('arguments', {}))})"
-            out.print(Padding(Text(visible(call), style="bold"), (0, 0, 0, 2)))
+            out.print(Padding(Text(visible(call), style="bold"), (0, 0, 0, 2), expand=False))
         named = f"{one['id']}=" if len(waiting) > 1 else ""
         how = f"treadle runs resume {run_id} --answer '{named}JSON or text'"
         if is_approval(value):
             how = "treadle approvals"
-        out.print(Padding(Text(f"Answer with: {how}", style="dim"), (0, 0, 0, 2)))
+        out.print(Text(f"  {how}", style="cyan"), soft_wrap=True)
 
 
 def _print_head(run: Run, journal: Journal) -> None:
@@ -157,7 +167,7 @@ def print_call(line: CallLine, limit: int) -> None:
     ):
         if text:
             shown = Text(f"{mark} " if mark else "", style=style).append(one_line(text, limit))
-            out.print(Padding(shown, (0, 0, 0, 4)))
+            out.print(Padding(shown, (0, 0, 0, 4), expand=False))
 
 
 def _hanging(text: Text) -> Text:

@@ -3,21 +3,25 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 from treadle.agents import Agent, find_agent
-from treadle.cli._console import err, out, print_json, print_reply, reply_data, rows, usage_line
+from treadle.cli._console import err, out, print_json, print_reply, reply_data, usage_line
 from treadle.cli._opening import Opening
-from treadle.cli._run_view import print_run, print_waiting, run_data
+from treadle.cli._run_view import print_listed, print_run, print_waiting, run_data
 from treadle.cli._safe import one_line, visible
 from treadle.core.errors import InputError
 from treadle.core.events import Reply
 from treadle.runtime import Runtime
 from treadle.runtime.journal import Difference
 from treadle.runtime.runs import SUFFIX, JournalFile, RunStatus, definition_of
+
+_LEAD = 40
+_SHOWN = 400
 
 
 def list_runs(
@@ -35,19 +39,8 @@ def list_runs(
     elif not runs:
         err.print("No such runs yet. Ask something: treadle ask 'a question'", style="dim")
     else:
-        rows(
-            ["run", "agent", "status", "when", "asked"],
-            [
-                [
-                    run.id,
-                    run.agent,
-                    run.status.value,
-                    f"{run.created.astimezone():%m-%d %H:%M}",
-                    one_line(run.question, 60),
-                ]
-                for run in runs
-            ],
-        )
+        for run in runs:
+            print_listed(run)
 
 
 def _status(name: str | None) -> RunStatus | None:
@@ -204,7 +197,7 @@ def export_run(opening: Opening, run_id: str, output: Path | None, *, as_json: b
     if as_json:
         print_json({"run": run_id, "file": str(path)})
     else:
-        err.print(f"Wrote {path}. Replay it with: treadle runs replay {quote(str(path))}")
+        err.print(f"Wrote {path}", style="dim", highlight=False, soft_wrap=True)
 
 
 def import_run(opening: Opening, path: Path, *, as_json: bool) -> None:
@@ -218,14 +211,23 @@ def import_run(opening: Opening, path: Path, *, as_json: bool) -> None:
 
 
 def print_difference(difference: Difference) -> None:
-    """Print one difference: where, and both values."""
+    """Print one difference: where, and both values from where they part."""
     out.print(visible(f"{difference.where}: {difference.field}"), style="bold", markup=False)
-    for mark, style, value in (
-        ("-", "red", difference.recorded),
-        ("+", "green", difference.found),
-    ):
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        out.print(f"  {mark} {one_line(text, 400)}", style=style, markup=False, highlight=False)
+    before, now = (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for value in (difference.recorded, difference.found)
+    )
+    parting = max(0, _parting(before, now) - _LEAD)
+    for mark, style, text in (("-", "red", before), ("+", "green", now)):
+        shown = f"…{text[parting:]}" if parting else text
+        line = Text(f"{mark} {one_line(shown, _SHOWN)}", style=style)
+        out.print(Padding(line, (0, 0, 0, 2), expand=False))
+
+
+def _parting(before: str, now: str) -> int:
+    """Return where two texts part."""
+    pairs = enumerate(zip(before, now, strict=False))
+    return next((at for at, (old, new) in pairs if old != new), min(len(before), len(now)))
 
 
 async def _source(runtime: Runtime, source: str) -> JournalFile:
@@ -250,4 +252,4 @@ def _finish(opening: Opening, work: Any, *, as_json: bool) -> None:
         print_waiting(reply.run_id, waiting)
     else:
         print_reply(reply, out)
-    err.print(f"\n{usage_line(reply.usage)} · run {reply.run_id}", style="dim", highlight=False)
+    err.print(f"\n{usage_line(reply.usage)}\nrun {reply.run_id}", style="dim", highlight=False)

@@ -47,6 +47,9 @@ class EntryType(StrEnum):
     """A call ended: ``call_id``, ``outcome``; one that was refused was not ``made``."""
     CALL_ABANDONED = "call.abandoned"
     """A call was cancelled on its way; what it did is not known."""
+    CALL_PAUSED = "call.paused"
+    """A call waits for a person by ``interrupt()``: ``call_id``, ``asks``. It is made
+    again from its beginning when there is an answer."""
     APPROVAL_ASKED = "approval.asked"
     """A person is asked whether a call may be made: ``approval`` (its id), ``asked`` (a
     `CallRecord`), ``value`` (what the run waits with)."""
@@ -89,7 +92,8 @@ class CallRecord:
         fingerprint: SHA-256 of kind, name and request, after secrets were taken out.
         request: for each part of the request, the SHA-256 of its pieces.
         outcome: how it ended, as data; ``None`` when that is not known.
-        made: whether it was made; a refused call was not.
+        made: whether it was made; a refused call was not, and one that paused is to be made again.
+        asks: what it waits for, where it paused.
     """
 
     call_id: str
@@ -105,6 +109,7 @@ class CallRecord:
     request: Mapping[str, tuple[str, ...]]
     outcome: Mapping[str, Any] | None = None
     made: bool = True
+    asks: tuple[Any, ...] = ()
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -276,6 +281,9 @@ def calls_of(entries: Iterable[Entry]) -> list[CallRecord]:
                 )
             made = bool(entry.data.get("made", True))
             found[call_id] = replace(found[call_id], outcome=outcome, made=made)
+        elif entry.type == EntryType.CALL_PAUSED and entry.data.get("call_id") in found:
+            call_id, asks = str(entry.data["call_id"]), tuple(entry.data["asks"])
+            found[call_id] = replace(found[call_id], made=False, asks=asks)
     return list(found.values())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import interrupt
 
 from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
@@ -131,7 +131,7 @@ class KnownOutcomes:
 
         Raises:
             GraphInterrupt: the call must not be repeated and how it ended is not known; the run
-                waits until a person says what became of it.
+                waits until a person says what became of it. Or a replay waits as its run does.
             DivergenceError: the run does something else than its journal says.
         """
         source = self._journal.source
@@ -142,6 +142,8 @@ class KnownOutcomes:
         self._journal.findings[call.id] = finding
         if finding.knowledge is Knowledge.UNKNOWN_EFFECT:
             return self._ask(call)
+        while finding.knowledge is Knowledge.PAUSED and finding.record is not None:
+            interrupt(*map(from_data, finding.record.asks[:1]))
         if finding.record is None or finding.record.outcome is None:
             return None
         return replace(outcome_from_data(finding.record.outcome), seconds=0.0)
@@ -228,6 +230,7 @@ class Recorder:
         journal = self._journal
         self._end_delta()
         if isinstance(outcome.error, GraphBubbleUp):
+            await self._paused(call, outcome.error)
             return outcome  # The graph waits for somebody, or goes elsewhere: this is no end.
         if outcome.error is not None and not isinstance(outcome.error, Exception):
             if journal.writer is not None:
@@ -241,6 +244,14 @@ class Recorder:
             )
         journal.listener.ended(call, seen)
         return seen
+
+    async def _paused(self, call: Call, waits: GraphBubbleUp) -> None:
+        """Record that the call is to be made again: it came to no effect that must happen once."""
+        if self._journal.writer is None or not isinstance(waits, GraphInterrupt):
+            return
+        asks = [to_data(one.value) for one in waits.args[0]]
+        data = {"call_id": call.id, "asks": self._journal.redact(asks)}
+        await self._journal.writer.write(EntryType.CALL_PAUSED, data)
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
         """Record a piece of a streamed answer, together with its neighbours."""

@@ -24,6 +24,8 @@ class Knowledge(StrEnum):
     """It was made, and its outcome is to be used again."""
     UNKNOWN_EFFECT = "unknown effect"
     """It was begun, must not be repeated, and how it ended is not known."""
+    PAUSED = "paused"
+    """It waits for a person, and a replay is to wait there too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,8 @@ class Recording:
                 return Finding(Knowledge.OUTCOME, same)
         if not self._is_strict:
             return _NOTHING
+        if same is not None and same.asks:
+            return Finding(Knowledge.PAUSED, same)
         if same is not None:
             raise self._diverged(Difference(call.where, "outcome", "not recorded", "needed"))
         if there:

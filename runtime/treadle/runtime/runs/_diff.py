@@ -37,11 +37,13 @@ def differences(left: Journal, right: Journal) -> list[Difference]:
 def _pairs(left: Journal, right: Journal) -> Iterator[tuple[CallRecord | None, CallRecord | None]]:
     sides: defaultdict[tuple[str, int, int], tuple[list[CallRecord], list[CallRecord]]]
     sides = defaultdict(lambda: ([], []))
+    order: dict[str, int] = {}
     for side, journal in enumerate((left, right)):
-        for record in journal.calls():
+        for number, record in enumerate(journal.calls()):
             sides[record.place][side].append(record)
-    for before, now in sides.values():
-        yield from zip_longest(before, now)
+            order[record.call_id] = number
+    pairs = [pair for place in sides.values() for pair in zip_longest(*place)]
+    yield from sorted(pairs, key=lambda pair: max(order[one.call_id] for one in pair if one))
 
 
 def _call_difference(
