@@ -13,7 +13,7 @@ from treadle.memory._keys import checked_id, checked_prefix, thread_root
 from treadle.memory._redis_clients import AsyncRedis
 from treadle.memory.recall._embedder import Embedder
 from treadle.memory.recall._ranking import ranked
-from treadle.memory.recall._texts import id_of, message_of, texts_of, to_embed
+from treadle.memory.recall._texts import id_of, is_whole, message_of, texts_of, to_embed
 from treadle.memory.textindex import IndexedText, Scores, TextIndex
 from treadle.memory.textindex._records import Vector
 
@@ -221,7 +221,10 @@ async def _messages(
         hits = await index.fetch(found[start : start + _BATCH])
         scores = {hit.id: hit.score for hit in reversed(hits) if hit.id not in seen}
         seen |= scores.keys()
-        stored = await index.get(scores)
+        whole = {hit.id: message_of([hit]) for hit in hits if is_whole(hit)}
+        parted = [id_ for id_ in scores if id_ not in whole]
+        stored = await index.get(parted) if parted else {}
+        whole |= {id_: message_of(texts) for id_, texts in stored.items()}
         for id_ in dict.fromkeys(hit.id for hit in hits):
-            if id_ in stored and id_ in scores:
-                yield Recalled(message_of(stored[id_]), scores[id_])
+            if id_ in whole and id_ in scores:
+                yield Recalled(whole[id_], scores[id_])

@@ -17,7 +17,7 @@ from langchain_core.messages import (
 )
 
 from treadle.memory._said import said_at, said_by
-from treadle.memory.textindex import IndexedText
+from treadle.memory.textindex import Hit, IndexedText
 
 PART_CHARS = 1_000
 _LONGEST_BLOCK = 4_000
@@ -39,15 +39,23 @@ def texts_of(message: BaseMessage) -> list[IndexedText]:
     """Return what is kept of a message."""
     id_, text, context = id_of(message), searchable(message), _context(message)
     parts = _parts(text) or [""]
-    first = IndexedText(id_, parts[0], context, {"message": _record(message, text)})
+    fields: dict[str, Any] = {"message": _record(message, text)}
+    if len(parts) > 1:
+        fields["parts"] = len(parts)
+    first = IndexedText(id_, parts[0], context, fields)
     return [first, *(IndexedText(id_, part, context) for part in parts[1:])]
 
 
-def message_of(texts: Sequence[IndexedText]) -> BaseMessage:
+def is_whole(text: IndexedText | Hit) -> bool:
+    """Tell whether a text holds all of its message."""
+    return "message" in text.fields and "parts" not in text.fields
+
+
+def message_of(texts: Sequence[IndexedText | Hit]) -> BaseMessage:
     """Return the message that `texts_of` took apart."""
-    record = texts[0].fields["message"]
+    record = dict(texts[0].fields["message"])
     if "content" not in record["data"]:
-        record["data"]["content"] = "".join(part.text for part in texts)
+        record["data"] = {**record["data"], "content": "".join(part.text for part in texts)}
     return messages_from_dict([record])[0]
 
 
