@@ -31,7 +31,10 @@ class _Calls:
     ended: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def tell(self) -> None:
+    def leave(self, *, has_ended: bool) -> None:
+        """Note that one is not being made any more; what was refused has not ended."""
+        self.active -= 1
+        self.ended += has_ended
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -53,21 +56,16 @@ async def side_by_side(ask: Callable[[], Awaitable[T]]) -> T:
     """
     with _joined() as calls:
         while True:
-            known = calls.ended
+            known, refusal = calls.ended, None
+            calls.active += 1
             try:
-                calls.active += 1
-                try:
-                    answer = await ask()
-                finally:
-                    calls.active -= 1
+                return await ask()
             except BudgetExceededError as error:
-                calls.tell()
-                if not await _try_again(calls, known, error):
-                    raise
-            else:
-                calls.ended += 1
-                calls.tell()
-                return answer
+                refusal = error
+            finally:
+                calls.leave(has_ended=refusal is None)
+            if not await _try_again(calls, known, refusal):
+                raise refusal
 
 
 async def _try_again(calls: _Calls, known: int, error: BudgetExceededError) -> bool:
@@ -86,6 +84,5 @@ def _joined() -> Iterator[_Calls]:
         yield calls
     finally:
         calls.users -= 1
-        calls.tell()
         if not calls.users:
             _calls.pop(key, None)

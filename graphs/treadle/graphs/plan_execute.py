@@ -134,7 +134,7 @@ class _Nodes:
 
     async def _replan(self, state: _State) -> Command[Any]:
         reports = _reported(state, self._reasoner.room // 2)
-        working = f"{tool_list(self._parts.tools)}\n\nReports:\n\n{reports}"
+        working = f"Reports:\n\n{reports}\n\n{tool_list(self._parts.tools)}"
         shown = await self._reasoner.shown(state, "replan", working, SCHEMA)
         steps, stopped = await self._planned(shown, [step["id"] for step in state["steps"]])
         steps = [*state["steps"], *steps]

@@ -77,7 +77,8 @@ def tree_of_thoughts(parts: GraphParts, options: TreeOfThoughtsOptions | None = 
     async def send(state: _State, beam: Sequence[Way], update: dict[str, Any]) -> Command[Any]:
         """Follow the ways by one more step."""
         asked = [
-            f"Propose {bounds.breadth} next steps. The way so far:\n\n{_shown_way(way)}"
+            f"Propose {bounds.breadth} next steps. The way so far:\n\n"
+            f"{_shown_way(within(way, reasoner.room - 500))}"
             for way in beam
         ]
         shown = await reasoner.shown(state, "expand", max(asked, key=len))
