@@ -152,6 +152,29 @@ def new(
     make_project(folder)
 
 
+@app.command("test")
+def replay_folder(
+    folder: Annotated[Path, typer.Argument(help="The folder of journals.")] = Path(
+        "tests/journals"
+    ),
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="Record anew those that differ; only what is new is asked."),
+    ] = False,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay a folder of recorded runs with the agents as they are now.
+
+    Needs no Redis, no key and no network. Exit code 1 when a run goes another way.
+    """
+    from treadle.cli._journals import replay_journals
+    from treadle.cli._opening import Opening
+
+    replay_journals(Opening(project, redis), folder, update=update, as_json=as_json)
+
+
 @app.command()
 def doctor(project: Project = HERE, redis: RedisUrl = None, as_json: AsJson = False) -> None:
     """Say what is configured and what is missing."""

@@ -11,7 +11,7 @@ from treadle.agents.models import Models, info_of
 from treadle.core.errors import ConfigError
 from treadle.graphs import Graph
 from treadle.memory.bundle import Memory
-from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
+from treadle.runtime._offline import OfflineMemory
 from treadle.runtime.approvals._arguments import tools_in
 from treadle.tools import ToolContext, build_tool
 
@@ -60,12 +60,6 @@ class AgentGraphs:
                 del self._loaded[next(iter(self._loaded))]
             self._loaded[key] = found, graph
         return self._loaded[key]
-
-    def offline(self, agent: Agent, saver: BaseCheckpointSaver[Any]) -> Graph:
-        """Return an agent's graph for a replay: it reaches neither Redis nor a provider."""
-        context = ToolContext(self._context.project, self._context.settings, NoRedis())
-        models = Models(self._context.settings, AnyKey())
-        return build_agent(agent, context, models, OfflineMemory(saver))
 
     def dry(self, agent: str | Agent, saver: BaseCheckpointSaver[Any]) -> tuple[Agent, Graph]:
         """Return an agent and a graph of its own that remembers in ``saver`` alone."""

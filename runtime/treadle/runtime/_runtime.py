@@ -29,7 +29,7 @@ from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
-from treadle.runtime.runs import JournalFile, Runs, RunStore
+from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
 from treadle.tools import ToolContext
 
@@ -61,7 +61,7 @@ class Runtime:
         redact = Redactor.from_settings(context.settings, os.environ).redact
         keep = timedelta(days=context.settings.runs.keep_days)
         store = RunStore(context.redis, prefix, keep)
-        self.runs = Runs(store, memory.saver, self._graphs.offline, self._graphs.find, redact)
+        self.runs = Runs(store, memory.saver, Replayer(self.project, self.settings), redact)
         approvals = ApprovalStore(context.redis, prefix, keep)
         self.approvals = Approvals(approvals, self._check_arguments, redact)
         self._learner = Learner(memory.store)
@@ -122,7 +122,10 @@ class Runtime:
         """
         folder = project_folder(project)
         chosen = settings or Settings.load(folder)
-        async with connect(url or chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
+        if url:  # Its password is a secret as well.
+            at = chosen.redis.model_copy(update={"url": url})
+            chosen = chosen.model_copy(update={"redis": at})
+        async with connect(chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
             memory = Memory(redis, prefix=chosen.prefix, ttl=chosen.threads.keep)
             runtime = cls(ToolContext(folder, chosen, redis), models, memory)
             async with aclosing(runtime._learner):

@@ -3,6 +3,7 @@
 from treadle.runtime.runs._file import SUFFIX, JournalFile
 from treadle.runtime.runs._record import NEXT, Run, RunMode, RunStateError, RunStatus
 from treadle.runtime.runs._replay import Replay, definition_of
+from treadle.runtime.runs._replayer import Replayer, journal_files
 from treadle.runtime.runs._runs import Runs
 from treadle.runtime.runs._store import RunStore
 
@@ -11,6 +12,7 @@ __all__ = [
     "SUFFIX",
     "JournalFile",
     "Replay",
+    "Replayer",
     "Run",
     "RunMode",
     "RunStateError",
@@ -18,4 +20,5 @@ __all__ = [
     "RunStore",
     "Runs",
     "definition_of",
+    "journal_files",
 ]

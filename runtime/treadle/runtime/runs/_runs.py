@@ -9,17 +9,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from treadle.agents import Agent
 from treadle.core.calls import CallKind
 from treadle.core.errors import InputError
-from treadle.graphs import Graph
 from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
 from treadle.runtime.runs._before import state_before
 from treadle.runtime.runs._diff import differences
 from treadle.runtime.runs._file import JournalFile
 from treadle.runtime.runs._record import Run, RunStatus
-from treadle.runtime.runs._replay import Replay, definition_of, replay
+from treadle.runtime.runs._replay import Replay
+from treadle.runtime.runs._replayer import Replayer
 from treadle.runtime.runs._store import RunStore
-
-GraphOf = Callable[[Agent, BaseCheckpointSaver[Any]], Graph]
-"""Makes an agent's graph that works offline, with a checkpointer."""
 
 
 class Runs:
@@ -28,8 +25,7 @@ class Runs:
     Args:
         store: where they are kept.
         saver: where their threads are kept.
-        offline_graph: makes an agent's graph for a replay.
-        find_agent: returns the agent of a name, as it is now.
+        replayer: replays them.
         redact: takes secrets out of what is recorded.
     """
 
@@ -37,14 +33,12 @@ class Runs:
         self,
         store: RunStore,
         saver: BaseCheckpointSaver[Any],
-        offline_graph: GraphOf,
-        find_agent: Callable[[str], Agent],
+        replayer: Replayer,
         redact: Callable[[Any], Any],
     ) -> None:
         self._store = store
         self._saver = saver
-        self._offline_graph = offline_graph
-        self._find_agent = find_agent
+        self._replayer = replayer
         self._redact = redact
 
     async def recent(
@@ -132,10 +126,7 @@ class Runs:
             JournalError: the journal cannot be replayed.
         """
         file = source if isinstance(source, JournalFile) else await self.export(source)
-        chosen = agent or definition_of(file.journal)
-        return await replay(
-            file, chosen, lambda saver: self._offline_graph(chosen, saver), self._redact
-        )
+        return await self._replayer.replay(file, agent)
 
     async def diff(self, left: str, right: str) -> list[Difference]:
         """Return where one run differs from another.
