@@ -1,7 +1,7 @@
 """Executing a run: one attempt, from taking the thread to writing how it ended."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,6 +16,7 @@ from treadle.core.boundary import GateChain, boundary, is_open
 from treadle.core.calls import Gate
 from treadle.core.errors import BudgetExceededError, FencedError
 from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
+from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings
 from treadle.core.usage import Usage
 from treadle.graphs import Graph
@@ -95,7 +96,7 @@ class Executor:
         memory: where the threads are kept, and what was said on them.
         learner: learns facts when a run is over.
         approvals: where calls wait for a person's leave.
-        redact: takes secrets out of what is recorded.
+        redactor: takes secrets out of what is recorded.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Executor:
         memory: Memory,
         learner: Learner,
         approvals: ApprovalStore,
-        redact: Callable[[Any], Any],
+        redactor: Redactor,
     ) -> None:
         self._redis = redis
         self._settings = settings
@@ -115,7 +116,8 @@ class Executor:
         self._memory = memory
         self._learner = learner
         self._approvals = approvals
-        self._redact = redact
+        self._redactor = redactor
+        self._redact = redactor.redact
         self._lease = timedelta(seconds=settings.runs.lease_seconds)
         self._slots = asyncio.Semaphore(settings.runs.concurrent)
         self._ledger = Ledger(redis, prefix=settings.prefix)
@@ -223,7 +225,7 @@ class Executor:
         source = work.source
         if attempt.records:
             source = EarlierAttempts(attempt.records)
-        journal = CallJournal(source, attempt.writer, self._redact, attempt.reporter)
+        journal = CallJournal(source, attempt.writer, self._redactor, attempt.reporter)
         return [
             KnownOutcomes(journal),
             PolicyGate(

@@ -58,7 +58,8 @@ class Runtime:
         self._context = context
         self._memory = memory
         self._graphs = AgentGraphs(context, models, memory)
-        redact = Redactor.from_settings(context.settings, os.environ).redact
+        redactor = Redactor.from_settings(context.settings, os.environ)
+        redact = redactor.redact
         keep = timedelta(days=context.settings.runs.keep_days)
         store = RunStore(context.redis, prefix, keep)
         self.runs = Runs(store, memory.saver, Replayer(self.project, self.settings), redact)
@@ -72,7 +73,7 @@ class Runtime:
             memory=memory,
             learner=self._learner,
             approvals=approvals,
-            redact=redact,
+            redactor=redactor,
         )
         self._forgetting = Forgetting(
             context.redis,

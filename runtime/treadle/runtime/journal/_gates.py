@@ -12,6 +12,7 @@ from langgraph.types import interrupt
 
 from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
 from treadle.core.errors import InputError, RunError, ToolError
+from treadle.core.redaction import Redactor, StreamRedactor
 from treadle.core.usage import Usage
 from treadle.runtime.journal._data import from_data, to_data
 from treadle.runtime.journal._entries import (
@@ -68,7 +69,7 @@ class CallJournal:
     Args:
         source: where outcomes are known from; ``None`` where nothing is known.
         writer: where entries go; ``None`` records nothing, as in a replay.
-        redact: takes secrets out of a text.
+        redactor: takes secrets out of what is recorded.
         listener: is told of each call that is made or known.
     """
 
@@ -76,12 +77,13 @@ class CallJournal:
         self,
         source: Source | None,
         writer: Writer | None,
-        redact: Callable[[Any], Any],
+        redactor: Redactor,
         listener: Listener,
     ) -> None:
         self.source = source
         self.writer = writer
-        self.redact = redact
+        self.redactor = redactor
+        self.redact: Callable[[Any], Any] = redactor.redact
         self.listener = listener
         self.findings: dict[str, Finding] = {}
         self.recorded: set[str] = set()
@@ -209,6 +211,7 @@ class Recorder:
     def __init__(self, journal: CallJournal) -> None:
         self._journal = journal
         self._delta: _Delta | None = None
+        self._streams: dict[tuple[str, Purpose], StreamRedactor] = {}
 
     async def before(self, call: Call) -> None:
         """Record that the call is about to be made; for an effect, before it is made."""
@@ -228,7 +231,7 @@ class Recorder:
     async def after(self, call: Call, outcome: Outcome) -> Outcome:
         """Record how the call ended, and return that as it is recorded."""
         journal = self._journal
-        self._end_delta()
+        self._end_streams(call)
         if isinstance(outcome.error, GraphBubbleUp):
             await self._paused(call, outcome.error)
             return outcome  # The graph waits for somebody, or goes elsewhere: this is no end.
@@ -267,12 +270,28 @@ class Recorder:
         self._delta = _Delta(call.id, purpose, now, [text])
 
     def _end_delta(self) -> None:
+        """Record the pieces so far, but for an end that may turn out to be half a secret."""
         delta, self._delta = self._delta, None
-        if delta is None or self._journal.writer is None:
+        if delta is None:
             return
-        text = self._journal.redact("".join(delta.texts))
-        data = {"call_id": delta.call_id, "purpose": delta.purpose.value, "text": text}
-        self._journal.writer.note(EntryType.CALL_DELTA, data)
+        stream = self._streams.get((delta.call_id, delta.purpose))
+        if stream is None:
+            stream = self._journal.redactor.stream()
+            self._streams[delta.call_id, delta.purpose] = stream
+        self._note(delta.call_id, delta.purpose, stream.feed("".join(delta.texts)))
+
+    def _end_streams(self, call: Call) -> None:
+        """Record the rest of what the call said."""
+        self._end_delta()
+        for purpose in Purpose:
+            stream = self._streams.pop((call.id, purpose), None)
+            if stream is not None:
+                self._note(call.id, purpose, stream.close())
+
+    def _note(self, call_id: str, purpose: Purpose, text: str) -> None:
+        if text and self._journal.writer is not None:
+            data = {"call_id": call_id, "purpose": purpose.value, "text": text}
+            self._journal.writer.note(EntryType.CALL_DELTA, data)
 
     def _recordable(self, call: Call, outcome: Outcome) -> tuple[dict[str, Any], Outcome]:
         """Return the outcome as data, and as the graph is to see it: the two say the same."""

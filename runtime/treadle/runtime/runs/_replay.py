@@ -13,6 +13,7 @@ from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary
 from treadle.core.calls import Call, CallKind, Outcome, Purpose
 from treadle.core.headroom import metered
+from treadle.core.redaction import Redactor
 from treadle.core.usage import Usage
 from treadle.graphs import Graph
 from treadle.memory.saver import StrictSerializer
@@ -81,7 +82,7 @@ def recorded_input(journal: Journal) -> Any:
 
 
 async def replay(
-    file: JournalFile, agent: Agent, graph_with: GraphWith, redact: Callable[[Any], Any]
+    file: JournalFile, agent: Agent, graph_with: GraphWith, redactor: Redactor
 ) -> Replay:
     """Execute a run again with outcomes from its journal only, and compare all that happens.
 
@@ -91,7 +92,7 @@ async def replay(
         file: the journal.
         agent: the agent to replay it with: as recorded, or as it is now.
         graph_with: makes the agent's graph, given a checkpointer.
-        redact: takes secrets out, as it did when the run was recorded.
+        redactor: takes secrets out, as it did when the run was recorded.
 
     Raises:
         JournalError: the journal cannot be replayed.
@@ -101,7 +102,7 @@ async def replay(
     saver = InMemorySaver(serde=StrictSerializer())
     await put_state(saver, run.thread_id, file.before)
     source = Recording(journal.calls(), journal.blobs, is_strict=True)
-    calls = CallJournal(source, None, redact, _Nobody())
+    calls = CallJournal(source, None, redactor, _Nobody())
     gates = GateChain([WaitingAgain(journal, calls), KnownOutcomes(calls)])
     error: Exception | None = None
     state: Mapping[str, Any] = {}
@@ -113,7 +114,7 @@ async def replay(
             error = problem
     difference = source.divergence
     if difference is None:
-        end = _end(journal, redact(_found(agent, run, state, error)))
+        end = _end(journal, redactor.redact(_found(agent, run, state, error)))
         # What stopped a replay explains why calls are missing from it.
         difference = (end or _order(source)) if error is not None else (_order(source) or end)
     count = sum(1 for made, _ in source.made if made.kind is not CallKind.DECISION)

@@ -30,7 +30,7 @@ class Replayer:
     def __init__(self, project: Path, settings: Settings) -> None:
         self._context = ToolContext(project, settings, NoRedis())
         self._models = Models(settings, AnyKey())
-        self._redact = Redactor.from_settings(settings, os.environ).redact
+        self._redactor = Redactor.from_settings(settings, os.environ)
 
     async def replay(self, file: JournalFile, agent: Agent | None = None) -> Replay:
         """Replay a run and compare all that happens with what was recorded.
@@ -44,7 +44,7 @@ class Replayer:
             ConfigError: the agent cannot be made.
         """
         chosen = agent or definition_of(file.journal)
-        return await replay(file, chosen, lambda saver: self._graph(chosen, saver), self._redact)
+        return await replay(file, chosen, lambda saver: self._graph(chosen, saver), self._redactor)
 
     def current(self, file: JournalFile) -> Agent:
         """Return the agent of a run as the project has it now; as recorded where it has none.
