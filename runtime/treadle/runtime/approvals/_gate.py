@@ -116,9 +116,8 @@ class PolicyGate:
             raise refused(approval, [b"changed"])
         if not await self._store.use(approval, question.call.id, question.digest):
             return False
-        used = {"approval": approval.id, "call_id": question.call.id, "by": approval.by}
-        if edited is not None:
-            used["arguments"] = self._journal.redact(edited)
+        changed = {} if edited is None else {"arguments": self._journal.redact(edited)}
+        used = {"approval": approval.id, "call_id": question.call.id, "by": approval.by, **changed}
         if self._journal.writer is not None:
             self._journal.writer.note(EntryType.APPROVAL_USED, used)
         return True
