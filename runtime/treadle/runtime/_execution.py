@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langgraph.types import Command, Interrupt
+from redis.exceptions import RedisError as DriverError
 
 from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary, is_open
@@ -27,6 +28,7 @@ from treadle.runtime._learning import Learner
 from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
 from treadle.runtime._reporter import Emit, Reporter
+from treadle.runtime._tasks import uninterrupted
 from treadle.runtime.approvals import ApprovalStore, PolicyGate, is_approval
 from treadle.runtime.budget import (
     BudgetGate,
@@ -40,15 +42,15 @@ from treadle.runtime.journal import (
     CallRecord,
     EarlierAttempts,
     EntryType,
-    Journal,
     JournalWriter,
     KnownOutcomes,
     Recorder,
     Source,
+    is_told,
     to_data,
     usage_from_data,
 )
-from treadle.runtime.runs import Run, RunMode, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs import STOPPED, Run, RunMode, RunStateError, RunStatus, RunStore
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 
 
@@ -84,6 +86,12 @@ class Work:
         """The approvals among the answers, by the ids of their calls."""
         given = [answer for answer in self.answers.values() if is_approval(answer)]
         return {str(answer["call_id"]): str(answer["approval"]) for answer in given}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What became of calls with an unknown outcome, by their ids."""
+        given = [answer for answer in self.answers.values() if is_told(answer)]
+        return {str(answer["call_id"]): answer for answer in given}
 
 
 class Executor:
@@ -129,8 +137,18 @@ class Executor:
             RunStateError: the run cannot be begun as it stands.
             TreadleError: the run failed; that is recorded, and `RunFailed` is emitted.
         """
-        async with self._slot():
-            return await self._hold_thread(work, emit)
+        try:
+            async with self._slot():
+                return await self._hold_thread(work, emit)
+        except asyncio.CancelledError:
+            await uninterrupted(self._withdraw(work.run))
+            raise
+
+    async def _withdraw(self, run: Run) -> None:
+        """Record that a run was stopped, where its first attempt had not begun."""
+        if run.status is RunStatus.PENDING:
+            with suppress(DriverError, OSError):  # It can be taken up all the same.
+                await self._runs.cancel(run)
 
     def _slot(self) -> AbstractAsyncContextManager[Any]:
         # A run that another waits for inside its own slot must not wait for a slot.
@@ -142,17 +160,15 @@ class Executor:
             if work.input is None:  # Whoever held the thread until now may have gone on with it.
                 work = replace(work, run=await self._runs.get(work.run.id))
             run = work.run
-            earlier = await self._runs.journal(run) if run.attempt else None
-            given = await self._given(work, earlier)
-            number = await self._runs.begin(run)
-            records = earlier.calls() if earlier is not None else []
-            reporter = Reporter(run.id, emit, _cost(records))
+            given = await self._given(work)
+            number = await uninterrupted(self._runs.begin(run))
+            reporter = Reporter(run.id, emit, run.usage)
             writer = self._runs.writer(run, number)
-            attempt = _Attempt(work, number, writer, reporter, records)
+            attempt = _Attempt(work, number, writer, reporter)
             try:
                 return await self._attempt(attempt, given, emit)
             except asyncio.CancelledError:
-                await asyncio.shield(self._failed(attempt, RunStatus.CANCELLED, "It was stopped."))
+                await uninterrupted(self._failed(attempt, RunStatus.CANCELLED, STOPPED))
                 raise
             except FencedError:
                 raise
@@ -165,7 +181,7 @@ class Executor:
                 emit(RunFailed(run.id, error=str(failure), usage=reporter.usage))
                 raise failure from error
             finally:
-                await asyncio.shield(writer.aclose())
+                await uninterrupted(writer.aclose())
 
     async def _attempt(self, attempt: "_Attempt", given: Any, emit: Emit) -> Reply:
         work, run, reporter = attempt.work, attempt.work.run, attempt.reporter
@@ -175,8 +191,9 @@ class Executor:
             )
         )
         budget = self._budget(work)
+        source = await self._earlier(attempt) or work.source
         await self._announce(attempt, budget)
-        gates = GateChain(self._gates(attempt, budget))
+        gates = GateChain(self._gates(attempt, budget, source))
         async with budget.open():
             with boundary(
                 gates, thread_id=run.thread_id, run_id=run.id, is_watched=work.is_watched
@@ -220,12 +237,17 @@ class Executor:
             self._ledger, accounts, run_id=work.run.id, seconds=work.agent.budget.seconds
         )
 
-    def _gates(self, attempt: "_Attempt", budget: BudgetGate) -> list[Gate]:
+    async def _earlier(self, attempt: "_Attempt") -> Source | None:
+        """Return what earlier attempts did: the fence is taken, so they do no more by now."""
+        if attempt.number == 1:
+            return None
+        records = (await self._runs.journal(attempt.work.run)).calls()
+        attempt.reporter.usage = _cost(records)
+        return EarlierAttempts(records) if records else None
+
+    def _gates(self, attempt: "_Attempt", budget: BudgetGate, source: Source | None) -> list[Gate]:
         work = attempt.work
-        source = work.source
-        if attempt.records:
-            source = EarlierAttempts(attempt.records)
-        journal = CallJournal(source, attempt.writer, self._redactor, attempt.reporter)
+        journal = CallJournal(source, attempt.writer, self._redactor, attempt.reporter, work.told)
         return [
             KnownOutcomes(journal),
             PolicyGate(
@@ -256,15 +278,15 @@ class Executor:
             data = {"answers": to_data(dict(work.answers))}
             await attempt.writer.write(EntryType.RUN_RESUMED, self._redact(data))
 
-    async def _given(self, work: Work, earlier: Journal | None) -> Any:
+    async def _given(self, work: Work) -> Any:
         """Return what the graph is to be given: the input, an answer, or nothing to go on."""
         run = work.run
-        if earlier is None:
+        if not run.attempt:
             return work.input if work.input is not None else await self._runs.given(run)
         latest = await self._memory.saver.aget_tuple(config_of(run))
         is_ours = latest is not None and (latest.metadata or {}).get("run_id") == run.id
         if not is_ours:
-            if any(record.made for record in earlier.calls()):
+            if any(record.made for record in (await self._runs.journal(run)).calls()):
                 raise RunStateError(
                     f"The thread {run.thread_id!r} has moved on since the run {run.id}.",
                     hint="Fork the run instead, or ask again.",
@@ -275,9 +297,7 @@ class Executor:
                 raise RunStateError(
                     f"The run {run.id} waits for an answer.", hint="Give one to resume it."
                 )
-            # The gate that waits for an approval looks it up. Handed to the graph, it would be
-            # taken for the answer to what else its task asks.
-            others = {id_: one for id_, one in work.answers.items() if not is_approval(one)}
+            others = {id_: one for id_, one in work.answers.items() if not _is_for_gate(one)}
             return Command(resume=others) if others else None
         return None
 
@@ -315,7 +335,14 @@ class _Attempt:
     number: int
     writer: JournalWriter
     reporter: Reporter
-    records: Sequence[CallRecord]
+
+
+def _is_for_gate(answer: Any) -> bool:
+    """Tell whether a gate looks the answer up by its call.
+
+    Handed to the graph, it would be taken for the answer to what else its task asks.
+    """
+    return is_approval(answer) or is_told(answer)
 
 
 def _interrupted(interrupts: Sequence[Interrupt]) -> tuple[EntryType, dict[str, Any]]:

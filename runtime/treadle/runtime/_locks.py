@@ -8,8 +8,12 @@ from typing import Any
 
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
+from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import RunError
+from treadle.runtime._tasks import uninterrupted
+
+POLL_SECONDS = 0.05
 
 
 @asynccontextmanager
@@ -29,22 +33,25 @@ async def thread_lock(
         RunError: when the lease was lost, because Redis or this process stood still for longer.
     """
     seconds = lease.total_seconds()
-    lock = Lock(redis, f"{prefix}lock:{thread_id}", timeout=seconds, sleep=0.05, thread_local=False)
+    lock = Lock(redis, f"{prefix}lock:{thread_id}", timeout=seconds, thread_local=False)
     holder = asyncio.current_task()
     assert holder is not None  # noqa: S101 - a coroutine runs in a task
     lost = False
 
     async def renew() -> None:
         nonlocal lost
-        try:
-            while True:
-                await asyncio.sleep(seconds / 3)
+        while not lost:
+            await asyncio.sleep(seconds / 3)
+            try:
                 await lock.reacquire()
-        except LockNotOwnedError:
-            lost = True
-            holder.cancel()
+            except LockNotOwnedError:
+                lost = True
+                holder.cancel()
+            except (DriverError, OSError):
+                continue  # Redis may be back before the lease has run out.
 
-    await lock.acquire()
+    while not await uninterrupted(lock.acquire(blocking=False)):  # noqa: ASYNC110 - in Redis
+        await asyncio.sleep(POLL_SECONDS)
     renewing = asyncio.create_task(renew())
     try:
         yield
@@ -58,13 +65,17 @@ async def thread_lock(
         raise
     finally:
         renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
+        await uninterrupted(_settled(renewing))  # A cancellation here would skip the release.
         if not lost and lock.local.token is not None:
-            await asyncio.shield(_release(lock))
+            await uninterrupted(_release(lock))
+
+
+async def _settled(task: asyncio.Task[None]) -> None:
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _release(lock: Lock) -> None:
     try:
         await lock.release()
-    except LockNotOwnedError:
-        return  # The lease ran out between the last renewal and now.
+    except (DriverError, OSError):
+        return  # The lease ran out before, or will by itself: Redis does not answer.

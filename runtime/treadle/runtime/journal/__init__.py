@@ -38,6 +38,7 @@ from treadle.runtime.journal._stream import (
     read_blobs,
     read_entries,
 )
+from treadle.runtime.journal._unknown import answer_to, is_told
 
 __all__ = [
     "VERSION",
@@ -58,10 +59,12 @@ __all__ = [
     "Recording",
     "RunKeys",
     "Source",
+    "answer_to",
     "calls_of",
     "check_version",
     "first_difference",
     "from_data",
+    "is_told",
     "joined",
     "lost",
     "outcome_from_data",

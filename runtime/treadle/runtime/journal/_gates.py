@@ -5,10 +5,11 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
-from langgraph.types import interrupt
+from langgraph.types import Interrupt, interrupt
 
 from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
 from treadle.core.errors import InputError, RunError, ToolError
@@ -26,6 +27,7 @@ from treadle.runtime.journal._entries import (
 from treadle.runtime.journal._errors import DivergenceError, JournalError
 from treadle.runtime.journal._sources import Finding, Knowledge, Source
 from treadle.runtime.journal._stream import FLUSH_SECONDS
+from treadle.runtime.journal._unknown import outcome_of, question
 
 MAX_OUTCOME_BYTES = 8 << 20
 """The largest outcome that is recorded, as JSON; a larger one becomes an error the graph sees."""
@@ -71,6 +73,7 @@ class CallJournal:
         writer: where entries go; ``None`` records nothing, as in a replay.
         redactor: takes secrets out of what is recorded.
         listener: is told of each call that is made or known.
+        answers: what people said of calls with an unknown outcome, by the calls' ids.
     """
 
     def __init__(
@@ -79,12 +82,14 @@ class CallJournal:
         writer: Writer | None,
         redactor: Redactor,
         listener: Listener,
+        answers: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.source = source
         self.writer = writer
         self.redactor = redactor
         self.redact: Callable[[Any], Any] = redactor.redact
         self.listener = listener
+        self.answers = dict(answers)
         self.findings: dict[str, Finding] = {}
         self.recorded: set[str] = set()
         self._clean: dict[str, str] = {}
@@ -161,7 +166,9 @@ class KnownOutcomes:
             return outcome
         is_known = finding is not None and finding.knowledge is Knowledge.OUTCOME
         if not is_known:
-            await self._record(call, outcome, made=False)
+            # What a person said became of an effect is known of it from now on.
+            is_told = finding is not None and finding.knowledge is Knowledge.UNKNOWN_EFFECT
+            await self._record(call, outcome, made=is_told)
         elif journal.source is not None and not journal.source.is_own:
             outcome = replace(outcome, usage=Usage())
             await self._record(call, outcome, made=True)
@@ -183,26 +190,19 @@ class KnownOutcomes:
         await self._journal.writer.write(EntryType.CALL_FINISHED, data)
 
     def _ask(self, call: Call) -> Outcome | None:
-        answer = interrupt(
-            {
-                "reason": "unknown_outcome",
-                "call_id": call.id,
-                "tool": call.name,
-                "arguments": self._journal.redact(to_data(dict(call.request))),
-                "message": f"{call.name} was called, and the process ended before it returned. "
-                "Whether it took effect is not known. Answer {'repeat': true} to call it again, "
-                "or {'outcome': 'what became of it'}.",
-            }
-        )
-        if isinstance(answer, Mapping) and answer.get("repeat") is True:
+        """Return what a person said became of the call; ``None`` to make it again.
+
+        The answer is found by the call. LangGraph hands out a task's answers in the order in which
+        they are asked for, whichever call asks: one call would be repeated on another's answer.
+        """
+        answer = self._journal.answers.pop(call.id, None)
+        if answer is None:
+            asked = self._journal.redact(question(call))
+            raise GraphInterrupt((Interrupt(value=asked, id=call.id),))
+        outcome = outcome_of(answer)
+        if outcome is None:
             self._journal.findings.pop(call.id, None)
-            return None
-        if isinstance(answer, Mapping) and isinstance(answer.get("outcome"), str):
-            return Outcome(value=(answer["outcome"], {"sources": []}))
-        raise InputError(
-            f"The answer {answer!r} says neither 'repeat' nor 'outcome'.",
-            hint="Answer {'repeat': true} or {'outcome': 'text'}.",
-        )
+        return outcome
 
 
 class Recorder:

@@ -5,10 +5,11 @@ from treadle.runtime.runs._record import NEXT, Run, RunMode, RunStateError, RunS
 from treadle.runtime.runs._replay import Replay, definition_of
 from treadle.runtime.runs._replayer import Replayer, journal_files
 from treadle.runtime.runs._runs import Runs
-from treadle.runtime.runs._store import RunStore
+from treadle.runtime.runs._store import STOPPED, RunStore
 
 __all__ = [
     "NEXT",
+    "STOPPED",
     "SUFFIX",
     "JournalFile",
     "Replay",

@@ -30,9 +30,17 @@ from treadle.runtime.journal import (
 from treadle.runtime.runs._record import FIELDS, NEXT, Run, RunStateError, RunStatus
 
 _BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
+_CANCEL_FROM = [
+    status.value
+    for status, following in NEXT.items()
+    if RunStatus.CANCELLED in following and status is not RunStatus.RUNNING
+]
 _PAGE = 100
 _BEFORE = "before"
 _INPUT = "input"
+
+STOPPED = "It was stopped."
+"""What the journal says of a run that somebody stopped."""
 
 
 def _script(name: str) -> str:
@@ -57,6 +65,7 @@ class RunStore:
         self._create = script_of(self._driver, _script("create"))
         self._begin = script_of(self._driver, _script("begin"))
         self._finish = script_of(self._driver, _script("finish"))
+        self._cancel = client.register_script(_script("cancel"))
         # One hash tag: the two keys change together, also on a cluster.
         self._order = f"{prefix}{{runs}}:order"
         self._threads = f"{prefix}{{runs}}:threads"
@@ -132,6 +141,23 @@ class RunStore:
         if reply[0] != b"ok":
             holder = reply[1].decode() if len(reply) > 1 else "nobody"
             raise lost(run.id, attempt, holder)
+
+    async def cancel(self, run: Run) -> bool:
+        """Stop a run that no attempt is at work on: one that has not begun, or waits.
+
+        Args:
+            run: the run as it was read; when another attempt has begun since, nothing changes.
+
+        Returns:
+            Whether it was stopped.
+        """
+        keys = self.keys(run.thread_id, run.id)
+        data = json.dumps({"error": STOPPED, "status": RunStatus.CANCELLED.value})
+        ended = json.dumps(datetime.now(UTC).isoformat(timespec="milliseconds"))
+        arguments: list[Any] = [self._ttl_ms, run.attempt, EntryType.RUN_FAILED.value, data]
+        arguments += [len(_CANCEL_FROM), *_CANCEL_FROM]
+        arguments += ["status", RunStatus.CANCELLED.value, "ended", ended, "error", STOPPED]
+        return bool(await self._cancel([keys.record, keys.entries, keys.runs], arguments))
 
     async def get(self, run_id: str) -> Run:
         """Return a run.

@@ -4,7 +4,7 @@
 -- Replies {'ok', id...}, or {'fenced', the token that holds the thread now}.
 local token, ttl_ms, count = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= token then return { 'fenced', holder } end
+if holder ~= token then return { 'fenced', holder or '' } end
 local reply = { 'ok' }
 for i = 4, 3 + 3 * count, 3 do
   reply[#reply + 1] = redis.call('XADD', KEYS[3], '*', 'version', '1',
