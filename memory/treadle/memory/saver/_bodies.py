@@ -5,9 +5,11 @@ copied for them, never handed out, so that a graph that changes a message in pla
 copy only.
 """
 
+import gc
 import marshal
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import repeat
@@ -130,6 +132,27 @@ def copies(bodies: Sequence[Body], codec: Codec) -> list[Any]:
     It does what pydantic's own copy does, for all messages of a thread at once: this is most of
     what a turn of a long thread takes.
     """
+    with _collection_postponed():
+        return _copies(bodies, codec)
+
+
+@contextmanager
+def _collection_postponed() -> Iterator[None]:
+    """Let the collector look once at what is made inside, not again for every 700 objects of it.
+
+    Looking through the half-made copies of a long thread took longer than making them.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _copies(bodies: Sequence[Body], codec: Codec) -> list[Any]:
     known = [body for body in bodies if body.fields is not None]
     messages = list(map(_new, [body.kind for body in known]))
     fields = list(map(dict.copy, [body.fields for body in bodies if body.fields is not None]))
