@@ -12,12 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 import redis
 import redis.asyncio
-from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import NoPermissionError, NoScriptError
 from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import InputError, RedisError
-from treadle.memory._line import Line, lines_of
 from treadle.memory._lua import FindKeys, Pipeline, Request, Script, ScriptCall
 from treadle.memory._storage_errors import explained, redis_errors_explained
 
@@ -125,7 +123,6 @@ class AsyncDriver:
         self._owner = owner
         self._is_checked = False
         self._loop = _running_loop()
-        self._lines = lines_of(client)
 
     def run(self, operation: Generator[Request, Any, T]) -> T:
         """Run an operation on the client's event loop, from another thread.
@@ -163,10 +160,6 @@ class AsyncDriver:
         try:
             if not self._is_checked:
                 await self._check_version()
-            if self._lines is not None and not isinstance(request, FindKeys):
-                line = await self._lines.get()
-                with suppress(LostError):  # then redis-py sends it again, as it does its own
-                    return await _perform_on(line, request)
             return await self._perform(request)
         except DriverError as problem:
             raise explained(problem) from problem
@@ -193,17 +186,6 @@ class AsyncDriver:
         with suppress(NoPermissionError):  # a user that may not ask is believed
             check_version(await self._client.info("server"))
         self._is_checked = True
-
-
-async def _perform_on(line: Line, request: ScriptCall | Pipeline) -> Any:
-    calls = request.calls if isinstance(request, Pipeline) else (request,)
-    sent = [line.send(_evalsha(call)) for call in calls]
-    replies = [await reply for reply in sent]
-    for number, reply in enumerate(replies):
-        if isinstance(reply, NoScriptError):
-            replies[number] = await line.send(_eval(calls[number]))
-    replies = [_checked(reply) for reply in replies]
-    return replies if isinstance(request, Pipeline) else replies[0]
 
 
 def asking(request: Request) -> Generator[Request, Any, Any]:
