@@ -25,7 +25,7 @@ from treadle.runtime.journal._entries import (
     outcome_to_data,
 )
 from treadle.runtime.journal._errors import DivergenceError, JournalError
-from treadle.runtime.journal._sources import Finding, Knowledge, Source
+from treadle.runtime.journal._sources import EarlierAttempts, Finding, Knowledge, Source
 from treadle.runtime.journal._stream import FLUSH_SECONDS
 from treadle.runtime.journal._unknown import outcome_of, question
 
@@ -90,6 +90,8 @@ class CallJournal:
         self.redact: Callable[[Any], Any] = redactor.redact
         self.listener = listener
         self.answers = dict(answers)
+        # A retry policy may run a task again in this attempt: its effects do not happen again.
+        self.effects = EarlierAttempts(())
         self.findings: dict[str, Finding] = {}
         self.recorded: set[str] = set()
         self._clean: dict[str, str] = {}
@@ -141,7 +143,8 @@ class KnownOutcomes:
                 waits until a person says what became of it. Or a replay waits as its run does.
             DivergenceError: the run does something else than its journal says.
         """
-        source = self._journal.source
+        effects = self._journal.effects
+        source = effects if call.id in effects else self._journal.source
         if source is None:
             return None
         record, pieces = self._journal.record(call)
@@ -169,7 +172,7 @@ class KnownOutcomes:
             # What a person said became of an effect is known of it from now on.
             is_told = finding is not None and finding.knowledge is Knowledge.UNKNOWN_EFFECT
             await self._record(call, outcome, made=is_told)
-        elif journal.source is not None and not journal.source.is_own:
+        elif call.id not in journal.effects and journal.source and not journal.source.is_own:
             outcome = replace(outcome, usage=Usage())
             await self._record(call, outcome, made=True)
         if outcome.error is None or is_known:
@@ -225,6 +228,7 @@ class Recorder:
         self._end_delta()
         if call.effect is Effect.ONCE:
             await journal.writer.write(EntryType.CALL_STARTED, data)
+            journal.effects.begun(record)
         else:
             journal.writer.note(EntryType.CALL_STARTED, data)
 
@@ -241,6 +245,7 @@ class Recorder:
             journal.listener.ended(call, outcome)
             return outcome
         data, seen = self._recordable(call, outcome)
+        journal.effects.ended(call.id, data)
         if journal.writer is not None:
             await asyncio.shield(
                 journal.writer.write(EntryType.CALL_FINISHED, {"call_id": call.id, "outcome": data})

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from treadle.core.calls import Effect
 from treadle.runtime.journal._differences import Difference, request_difference
@@ -67,6 +67,18 @@ class EarlierAttempts:
 
     def __init__(self, records: Iterable[CallRecord]) -> None:
         self._records = {record.call_id: record for record in records if record.made}
+
+    def __contains__(self, call_id: str) -> bool:
+        return call_id in self._records
+
+    def begun(self, record: CallRecord) -> None:
+        """Know of one more call, whose outcome is not known yet."""
+        self._records[record.call_id] = record
+
+    def ended(self, call_id: str, outcome: Mapping[str, Any]) -> None:
+        """Know the outcome of a call that is known."""
+        if call_id in self._records:
+            self._records[call_id] = replace(self._records[call_id], outcome=outcome)
 
     def find(self, call: CallRecord, pieces: Pieces) -> Finding:
         """See `Source.find`.

@@ -201,10 +201,17 @@ class RunStore:
         """Return what an interrupted run waits for, each with its ``id`` and ``value``."""
         if run.status is not RunStatus.INTERRUPTED:
             return []
-        newest = await self._client.xrevrange(self.keys(run.thread_id, run.id).entries, count=1)
-        before = f"{int(newest[0][0].split(b'-')[0]) - 1}" if newest else "0"
-        last = [entry async for entry in self.entries(run, before)]
-        return list(last[-1].data.get("interrupts", ())) if last else []
+        entries, end = self.keys(run.thread_id, run.id).entries, "+"
+        while page := await self._client.xrevrange(entries, end, count=_PAGE):
+            for id_, fields in page:
+                # It need not be the last: a call that was under way may have ended since.
+                if fields[b"type"].decode() == EntryType.RUN_INTERRUPTED:
+                    before = f"{int(id_.split(b'-')[0]) - 1}"
+                    told = [one async for one in self.entries(run, before)]
+                    [asks] = [one.data for one in told if one.id == id_.decode()]
+                    return list(asks.get("interrupts", ()))
+            end = f"({page[-1][0].decode()}"
+        return []
 
     async def journal(self, run: Run) -> Journal:
         """Return a run's journal, whole.
