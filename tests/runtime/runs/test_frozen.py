@@ -1,4 +1,4 @@
-"""A worker that stands still for longer than its lease: what it does afterwards counts for nothing."""
+"""A worker that stands still for longer than its lease: what it does then counts for nothing."""
 
 import json
 import os
