@@ -111,6 +111,9 @@ async def test_an_approval_is_used_too_late(opened, project, redis_6_2):
         ("edited", '{"to": "eve@example.org", "text": "Hello"}'),
         ("edited_digest", "0" * 64),
         ("arguments", "{"),
+        ("arguments", '{"to": "bob@example.org", "text": "Hello", "copies": 1}'),
+        ("tool", "read_mail"),
+        ("rule", "send_mail: ask"),
         ("expires_ms", "never"),
         ("status", "granted"),
     ],
@@ -168,6 +171,22 @@ async def test_a_policy_that_denies_by_now_denies(opened, project):
             [told] = server.requests[1].tool_outputs.values()
             assert "the rule '*: deny' of the agent's policy forbids it" in told
             assert project.calls == []
+
+
+async def test_what_is_denied_is_not_made_by_changing_arguments(opened, project):
+    denying = mailer(
+        Rule(tool="send_mail", when={"to": "eve@*"}, then="deny"), Rule(tool="*", then="ask")
+    )
+    with ScriptedOpenAI(SCRIPT) as server:
+        async with opened(server) as rt:
+            run, approval = await asked(rt, denying)
+            changed = {"to": "eve@example.org", "text": "Hello"}
+            await rt.approvals.edit(approval.id, changed, by="Grace")
+            await rt.resume(run, agent=denying)
+            [told] = server.requests[1].tool_outputs.values()
+            assert "the rule 'send_mail when" in told
+            assert project.calls == []
+            assert (await rt.runs.replay(run)).difference is None
 
 
 async def test_an_approval_does_not_serve_another_call(opened, project):

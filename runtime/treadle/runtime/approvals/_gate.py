@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from langgraph.errors import GraphInterrupt
 from langgraph.types import Interrupt
@@ -65,10 +65,7 @@ class PolicyGate:
         if rule is None or rule.then is Decision.ALLOW:
             return None
         if rule.then is Decision.DENY:
-            return _not_called(
-                f"{call.name} was not called: the rule '{rule}' of the agent's policy forbids it.",
-                "Go on without it.",
-            )
+            return _forbidden(call, rule)
         if self._is_dry:
             return _described(call, rule)
         return await self._answered(call, rule)
@@ -85,6 +82,8 @@ class PolicyGate:
         question = Question(call, rule, self._agent, arguments)
         try:
             approval = await self._store.ask(question)
+            if not question.is_shown_by(approval):
+                raise refused(approval, [b"changed"])
             if approval.status is ApprovalStatus.PENDING:
                 await self._check(call, approval)
                 self._wait(call, approval)
@@ -102,12 +101,19 @@ class PolicyGate:
                 f"{name} was not called: a person rejected it ({approval.reason or 'no reason'}).",
                 "Do not ask for the same again.",
             )
+        if approval.edited is not None and (denied := self._denied(question.call, approval.edited)):
+            return denied
         if approval.status is not ApprovalStatus.EXPIRED and await self._use(approval, question):
             return None if approval.edited is None else Permit(arguments=approval.edited)
         return _not_called(
             f"{name} was not called: nobody approved it in time.",
             "Go on without it, or ask for it again if it still matters.",
         )
+
+    def _denied(self, call: Call, arguments: Mapping[str, Any]) -> Outcome | None:
+        """Return what a call with changed arguments comes to, where the policy denies it."""
+        rule = first_rule(self._policy, call.name, call.effect, arguments)
+        return _forbidden(call, rule) if rule and rule.then is Decision.DENY else None
 
     async def _use(self, approval: Approval, question: Question) -> bool:
         edited = approval.edited
@@ -151,6 +157,13 @@ class PolicyGate:
                 "another rule; nothing was executed.",
                 hint="The agent changed in between. Resume the run to be asked again.",
             )
+
+
+def _forbidden(call: Call, rule: Rule) -> Outcome:
+    return _not_called(
+        f"{call.name} was not called: the rule '{rule}' of the agent's policy forbids it.",
+        "Go on without it.",
+    )
 
 
 def _not_called(message: str, hint: str) -> Outcome:

@@ -153,6 +153,14 @@ class Question:
         """The approval's id."""
         return self.digest[:_ID_CHARS]
 
+    def is_shown_by(self, approval: Approval) -> bool:
+        """Tell whether a person who is shown the approval is shown this."""
+        shown = json.dumps(approval.arguments, ensure_ascii=False)
+        kept = self.fields()
+        return (kept["tool"], kept["arguments"], kept["rule"], kept["effect"]) == (
+            approval.tool, shown, approval.rule, approval.effect,
+        )  # fmt: skip
+
     def fields(self) -> dict[str, str]:
         """Return what is kept of it."""
         place = self.call.position
