@@ -246,12 +246,19 @@ class Recorder:
             return outcome
         data, seen = self._recordable(call, outcome)
         journal.effects.ended(call.id, data)
-        if journal.writer is not None:
-            await asyncio.shield(
-                journal.writer.write(EntryType.CALL_FINISHED, {"call_id": call.id, "outcome": data})
-            )
+        await self._finished(call, {"call_id": call.id, "outcome": data})
         journal.listener.ended(call, seen)
         return seen
+
+    async def _finished(self, call: Call, data: Mapping[str, Any]) -> None:
+        writer = self._journal.writer
+        if writer is None:
+            return
+        if call.kind is CallKind.DECISION:
+            # Whatever rests on it is written behind it; until then it can be decided anew.
+            writer.note(EntryType.CALL_FINISHED, data)
+        else:
+            await asyncio.shield(writer.write(EntryType.CALL_FINISHED, data))
 
     async def _paused(self, call: Call, waits: GraphBubbleUp) -> None:
         """Record that the call is to be made again: it came to no effect that must happen once."""
