@@ -133,6 +133,7 @@ async def acall(
     measured = _Measured(call)
     try:
         with measured, _inside(call):
+            _check_not_stopped()
             async with _cut_off(call, _deadline(known)):
                 value = await execute(Execution(scope, call, known))
             measured.returned(value, usage(value))
@@ -200,6 +201,7 @@ async def astream(
     pieces: list[T] = []
     try:
         with measured:
+            _check_not_stopped()
             source, deadline = stream(Execution(scope, call, known)), _deadline(known)
             while True:
                 # Piece by piece: what the receiver does in between must not be cut off.
@@ -310,6 +312,20 @@ class GateChain:
         for gate in reversed(self._gates[:count]):
             outcome = await gate.after(call, outcome)
         return outcome
+
+
+def _check_not_stopped() -> None:
+    """Begin no call in a task that was cancelled while the gate was asked.
+
+    Until Python 3.12 ``asyncio.wait_for``, with which redis-py sends its commands, loses a
+    cancellation that comes as the command is sent (https://github.com/python/cpython/issues/81839).
+
+    Raises:
+        CancelledError: the task was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class _Measured:
