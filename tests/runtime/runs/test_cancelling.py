@@ -39,9 +39,9 @@ async def test_stopped_at_any_moment(redis_url, redis_6_2, tmp_path):
                         went_on += 1
                         reply = await rt.resume(run.id, agent=CALCULATOR)
                         assert (reply.text, reply.usage.tool_calls) == ("It is 4.", 1), turns
-                turns += 1 + turns // 6
+                turns += 1 + turns // 10
             assert (await rt.ask(CALCULATOR, "Again?", thread="t1")).text == "It is 4."
-    assert went_on > 10
+    assert went_on
 
 
 async def test_stopped_while_it_waits_for_the_thread(redis_url, tmp_path):
