@@ -337,3 +337,19 @@ async def test_a_call_knows_whether_nobody_listens_to_its_pieces(is_watched):
 
     with boundary.boundary(Notes(), thread_id="t", run_id="r", is_watched=is_watched):
         assert await boundary.acall(SPEC, watched, usage) is is_watched
+
+
+async def test_named_calls_keep_their_identity_in_whatever_order_they_come():
+    def named(key):
+        return replace(SPEC, key=key)
+
+    ids = []
+    for order in ("ab", "ba"):
+        notes = Notes()
+        with opened(notes):
+            for key in order:
+                await boundary.acall(named(key), six, usage)
+            await boundary.acall(SPEC, six, usage)
+        ids.append({call.position.task[-1:]: call.id for call in notes.asked})
+    assert ids[0] == ids[1]
+    assert len(set(ids[0].values())) == 3

@@ -79,7 +79,7 @@ def _tool_run(original: Callable[..., Any]) -> Callable[..., Any]:
             return _as_value(original(self, sent, *args, **kwargs))
 
         try:
-            value = boundary.call(_spec(self, tool_input), execute, _usage)
+            value = boundary.call(_spec(self, tool_input, call_id), execute, _usage)
         except ToolError as error:
             return _refused(self, error, call_id)
         return _as_result(self, value, call_id)
@@ -99,7 +99,7 @@ def _tool_arun(original: Callable[..., Any]) -> Callable[..., Any]:
             return _as_value(await original(self, sent, *args, **kwargs))
 
         try:
-            value = await boundary.acall(_spec(self, tool_input), execute, _usage)
+            value = await boundary.acall(_spec(self, tool_input, call_id), execute, _usage)
         except ToolError as error:
             return _refused(self, error, call_id)
         return _as_result(self, value, call_id)
@@ -135,8 +135,9 @@ async def _contain(running: Awaitable[T]) -> T:
         raise BoundaryError(f"A tool raised SystemExit: {error}") from error
 
 
-def _spec(tool: BaseTool, tool_input: Any) -> CallSpec:
-    return CallSpec(CallKind.TOOL, tool.name, effect_of(tool), _arguments(tool, tool_input))
+def _spec(tool: BaseTool, tool_input: Any, call_id: str | None) -> CallSpec:
+    arguments = _arguments(tool, tool_input)
+    return CallSpec(CallKind.TOOL, tool.name, effect_of(tool), arguments, key=call_id or "")
 
 
 def effect_of(tool: BaseTool) -> Effect:

@@ -58,7 +58,7 @@ class Scope:
                 hint="A node or tool left a thread or task behind: wait for it before returning.",
             )
         return Call(
-            position=self._next_position(),
+            position=self._next_position(spec.key),
             kind=spec.kind,
             name=spec.name,
             effect=spec.effect,
@@ -67,19 +67,20 @@ class Scope:
             limits=spec.limits,
         )
 
-    def _next_position(self) -> Position:
+    def _next_position(self, key: str) -> Position:
         config = var_child_runnable_config.get() or {}
         configurable = config.get("configurable", {})
         namespace = str(configurable.get("checkpoint_ns", ""))
         inside = enclosing_call.get()
         info = getattr(configurable.get("__pregel_runtime"), "execution_info", None)
-        attempt, ordinal = self._count(namespace + inside, info)
+        task = f"{namespace}{inside}@{key}" if key else namespace + inside
+        attempt, ordinal = self._count(task, info)
         path = "|".join(part.partition(":")[0] for part in namespace.split("|")) + inside
         metadata = config.get("metadata", {})
         return Position(
             self.thread_id,
             self.run_id,
-            namespace + inside,
+            task,
             path,
             _branch(metadata.get("langgraph_path", ())),
             int(metadata.get("langgraph_step", 0)),

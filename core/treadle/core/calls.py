@@ -231,7 +231,9 @@ class Gate(Protocol):
 class CallSpec:
     """What a model or tool says of the call it is about to make; the boundary adds the rest.
 
-    Attributes: as those of `Call`.
+    Attributes: as those of `Call`, and
+        key: what names the call within its task, where something does, such as the id of the
+            model's tool call. Calls made side by side then keep their identity in any order.
     """
 
     kind: CallKind
@@ -239,6 +241,7 @@ class CallSpec:
     effect: Effect
     request: Mapping[str, Any]
     limits: ModelLimits | None = None
+    key: str = ""
 
 
 def _json(value: object) -> str:
