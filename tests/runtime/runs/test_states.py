@@ -1,8 +1,10 @@
 """The statuses of a run: only legal changes, whatever comes in whatever order."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 import redis.asyncio
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -66,7 +68,8 @@ class Workers(RuleBasedStateMachine):
     def begin(self, name):
         before = self.statuses.get(name)
         try:
-            number = self.wait(self.store.begin(self.runs[name]))
+            known = replace(self.runs[name], attempt=self.current[name])
+            number = self.wait(self.store.begin(known))
         except UnknownNameError:
             assert before is None
             return (name, 0)
@@ -79,6 +82,14 @@ class Workers(RuleBasedStateMachine):
         self.statuses[name] = RunStatus.RUNNING
         self.holder = f"{name}/{number}"
         return (name, number)
+
+    @precondition(lambda self: any(self.current.values()))
+    @rule(behind=st.integers(1, 3), name=st.sampled_from(["one", "two"]))
+    def begin_knowing_too_little(self, behind, name):
+        if self.current[name] >= behind:
+            stale = replace(self.runs[name], attempt=self.current[name] - behind)
+            with pytest.raises(RunStateError):
+                self.wait(self.store.begin(stale))
 
     @precondition(lambda self: self.statuses)
     @rule(attempt=attempts, status=st.sampled_from(sorted(ENDS)))

@@ -96,6 +96,7 @@ async def replay(
 
     Raises:
         JournalError: the journal cannot be replayed.
+        ConfigError: the agent cannot be made.
     """
     journal = file.journal
     run = Run.from_dict(journal.run)
@@ -106,10 +107,11 @@ async def replay(
     gates = GateChain([WaitingAgain(journal, calls), KnownOutcomes(calls)])
     error: Exception | None = None
     state: Mapping[str, Any] = {}
+    graph = graph_with(saver)
     limited = metered(_no_headroom) if _is_metered(journal) else nullcontext()
     with limited, boundary(gates, thread_id=run.thread_id, run_id=run.id):
         try:
-            state = await _invoke(graph_with(saver), run, journal)
+            state = await _invoke(graph, run, journal)
         except Exception as problem:
             error = problem
     difference = source.divergence

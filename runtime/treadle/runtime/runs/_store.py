@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -95,15 +96,24 @@ class RunStore:
     async def begin(self, run: Run) -> int:
         """Begin an attempt of the run, and return its number; earlier ones can write no more.
 
+        Args:
+            run: the run as it was read last: the attempt follows the one it knows of.
+
         Raises:
-            RunStateError: the run's status does not allow it.
+            RunStateError: the run's status does not allow it, or another attempt has begun since
+                it was read.
             UnknownNameError: the run is gone.
         """
         keys = self.keys(run.thread_id, run.id)
-        arguments = [self._ttl_ms, run.id, *_BEGIN_FROM]
+        arguments = [self._ttl_ms, run.id, run.attempt, uuid.uuid4().hex, *_BEGIN_FROM]
         reply = await self._begin([keys.fence, keys.record, keys.runs], arguments)
         if reply[0] == b"missing":
             raise UnknownNameError("run", run.id, ())
+        if reply[0] == b"taken":
+            raise RunStateError(
+                f"Somebody else took up the run {run.id}: its attempt {int(reply[1])} has begun.",
+                hint="See what became of it with 'treadle runs show'.",
+            )
         if reply[0] != b"ok":
             raise RunStateError(f"The run {run.id} is at its end: {reply[1].decode()}.")
         return int(reply[1])

@@ -1,14 +1,20 @@
 -- Begin an attempt of a run, and take the thread's fence for it: whoever held it writes no more.
 -- KEYS: fence of the thread, run, runs of the thread
--- ARGV: time to live in ms, id, statuses from which an attempt may begin...
--- Replies {'ok', attempt}, {'refused', status} or {'missing'}.
+-- ARGV: time to live in ms, id, the attempt known last, a name of this very beginning,
+--       statuses from which an attempt may begin...
+-- Sent again because its reply was lost, it replies the same again.
+-- Replies {'ok', attempt}, {'refused', status}, {'taken', attempt} when another one has begun
+-- meanwhile, or {'missing'}.
 local status = redis.call('HGET', KEYS[2], 'status')
 if not status then return { 'missing' } end
+local attempt = tonumber(redis.call('HGET', KEYS[2], 'attempt'))
+if redis.call('HGET', KEYS[2], 'begun_by') == ARGV[4] then return { 'ok', attempt } end
+if attempt ~= tonumber(ARGV[3]) then return { 'taken', attempt } end
 local allowed = false
-for i = 3, #ARGV do allowed = allowed or ARGV[i] == status end
+for i = 5, #ARGV do allowed = allowed or ARGV[i] == status end
 if not allowed then return { 'refused', status } end
-local attempt = redis.call('HINCRBY', KEYS[2], 'attempt', 1)
-redis.call('HSET', KEYS[2], 'status', 'running', 'error', '', 'ended', 'null')
+attempt = redis.call('HINCRBY', KEYS[2], 'attempt', 1)
+redis.call('HSET', KEYS[2], 'status', 'running', 'error', '', 'ended', 'null', 'begun_by', ARGV[4])
 redis.call('SET', KEYS[1], ARGV[2] .. '/' .. attempt)
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
 return { 'ok', attempt }
