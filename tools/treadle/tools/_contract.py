@@ -3,7 +3,9 @@
 import asyncio
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, overload
@@ -22,6 +24,19 @@ from treadle.core.usage import TOOL_CALL
 
 Artifact = dict[str, Any]
 """What is kept beside a tool's text: ``{"sources": [Source.to_dict(), ...]}``."""
+
+
+_tool_call_id: ContextVar[str | None] = ContextVar("treadle_tool_call_id", default=None)
+
+
+@contextmanager
+def _named(call_id: str | None) -> Iterator[None]:
+    """Name the call made inside by the id that the model gave it."""
+    token = _tool_call_id.set(call_id)
+    try:
+        yield
+    finally:
+        _tool_call_id.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,16 @@ class Tool(StructuredTool):
     time_limit: timedelta = timedelta(seconds=30)
     max_chars: int = 8_000
 
+    def run(self, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run the tool; see LangChain's ``BaseTool.run``."""
+        with _named(kwargs.get("tool_call_id")):
+            return super().run(tool_input, *args, **kwargs)
+
+    async def arun(self, tool_input: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run the tool; see LangChain's ``BaseTool.arun``."""
+        with _named(kwargs.get("tool_call_id")):
+            return await super().arun(tool_input, *args, **kwargs)
+
     async def _arun(
         self,
         *args: Any,
@@ -79,7 +104,9 @@ class Tool(StructuredTool):
         )
 
     def _spec(self, arguments: dict[str, Any]) -> CallSpec:
-        return CallSpec(CallKind.TOOL, self.name, self.effect, arguments)
+        return CallSpec(
+            CallKind.TOOL, self.name, self.effect, arguments, key=_tool_call_id.get() or ""
+        )
 
     async def _execute(
         self, execution: boundary.Execution, arguments: dict[str, Any]
@@ -97,7 +124,9 @@ class Tool(StructuredTool):
             raise ToolError(f"{self.name}: {error.message}", hint=error.hint) from error
         except GraphBubbleUp:
             raise  # It waits for a person, and has not failed.
-        except Exception as error:
+        except BaseException as error:
+            if _is_meant_for_us(error):
+                raise
             if limit.expired():
                 raise ToolError(
                     f"{self.name} gave no answer within {seconds:g} seconds.",
@@ -200,6 +229,14 @@ def _as_coroutine(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]
     run.__annotations__ = {part.name: part.annotation for part in shown}
     run.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     return run
+
+
+def _is_meant_for_us(error: BaseException) -> bool:
+    """Tell whether somebody stops this task; a tool that exits or cancels itself has failed."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, GeneratorExit)
 
 
 def _explain_arguments(error: ValidationError | Any) -> str:

@@ -1,7 +1,8 @@
 """Values as JSON that carries data only, and back.
 
 What JSON has no word for is an object with one key that begins with ``$``: ``$message`` (a
-LangChain message), ``$tuple``, ``$bytes`` (base64), ``$decimal``, and ``$packed`` (a type and
+LangChain message), ``$tuple``, ``$bytes`` (base64), ``$decimal``, ``$float`` (one that is not
+finite), ``$dict`` (pairs, where a key is no text or begins with ``$``), and ``$packed`` (a type and
 base64 of what LangGraph's serialiser makes of the rest).
 """
 
@@ -10,6 +11,7 @@ import builtins
 from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from langchain_core import messages as lc
@@ -44,11 +46,15 @@ def to_data(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of val
     Raises:
         InputError: it holds something that is not data.
     """
+    if isinstance(value, float) and not isfinite(value):
+        return {"$float": str(value)}
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, list):
         return [to_data(item) for item in value]
-    if type(value) is dict and not any(type(key) is not str or key[:1] == "$" for key in value):
+    if type(value) is dict:
+        if any(type(key) is not str or key[:1] == "$" for key in value):
+            return {"$dict": [[to_data(key), to_data(item)] for key, item in value.items()]}
         return {key: to_data(item) for key, item in value.items()}
     if isinstance(value, BaseMessage) and value.type in _MESSAGES:
         fields = {name: to_data(field) for name, field in vars(value).items() if field}
@@ -98,6 +104,8 @@ _READERS: dict[str, Any] = {
     "$tuple": lambda data: tuple(_from_data(item) for item in data),
     "$bytes": lambda data: base64.b64decode(data, validate=True),
     "$decimal": Decimal,
+    "$float": float,
+    "$dict": lambda data: {_from_data(key): _from_data(item) for key, item in data},
     "$packed": lambda data: _SERIALIZER.loads_typed(
         (data[0], base64.b64decode(data[1], validate=True))
     ),
