@@ -9,6 +9,15 @@ from typing import Any
 _SHOWN = 200
 
 
+class _Absent(str):
+    """Stands where one side has nothing, which is neither ``None`` nor any text."""
+
+    __slots__ = ()
+
+
+_ABSENT = _Absent("(absent)")
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One difference.
@@ -65,12 +74,12 @@ def first_difference(before: Any, now: Any, field: str = "") -> tuple[str, Any, 
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys([*before, *now]):
             path = f"{field}.{name}" if field else name
-            inner = first_difference(before.get(name), now.get(name), path)
+            inner = first_difference(before.get(name, _ABSENT), now.get(name, _ABSENT), path)
             if inner is not None:
                 return inner
         return None
     if isinstance(before, list) and isinstance(now, list):
-        for index, (old, new) in enumerate(zip_longest(before, now)):
+        for index, (old, new) in enumerate(zip_longest(before, now, fillvalue=_ABSENT)):
             inner = first_difference(old, new, f"{field}[{index}]")
             if inner is not None:
                 return inner
