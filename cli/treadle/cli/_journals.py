@@ -14,8 +14,7 @@ from treadle.cli._runs import print_difference
 from treadle.cli._safe import visible
 from treadle.core.errors import InputError, TreadleError
 from treadle.core.settings import project_folder
-from treadle.runtime import Runtime
-from treadle.runtime._rerecording import rerecord
+from treadle.runtime import Runtime, rerecord
 from treadle.runtime.runs import JournalFile, Replay, Replayer, journal_files
 
 

@@ -14,6 +14,7 @@ from treadle.core.events import (
     RunStarted,
 )
 from treadle.memory.transcript import Turn
+from treadle.runtime._rerecording import rerecord
 from treadle.runtime._runtime import Runtime
 from treadle.runtime._simulation import Plan, PlannedEffect
 from treadle.runtime._sync import SyncRuntime
@@ -35,4 +36,5 @@ __all__ = [
     "Thread",
     "Threads",
     "Turn",
+    "rerecord",
 ]

@@ -97,8 +97,7 @@ class _JournalItem(pytest.Item):
         asyncio.run(self._update(project))
 
     async def _update(self, project: Path) -> None:
-        from treadle.runtime import Runtime  # noqa: PLC0415
-        from treadle.runtime._rerecording import rerecord  # noqa: PLC0415
+        from treadle.runtime import Runtime, rerecord  # noqa: PLC0415
 
         async with Runtime.open(project=project) as runtime:
             await rerecord(runtime, self.path)
