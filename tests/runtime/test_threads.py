@@ -68,6 +68,7 @@ async def test_forgetting_leaves_nothing_of_a_thread_behind(runtime, redis_url):
         "recalled": 0,
         "facts": 0,
         "runs": 1,
+        "approvals": 0,
     }
     with pytest.raises(UnknownNameError):
         await runtime.threads.show("other")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_openai import ChatOpenAI
@@ -75,7 +75,13 @@ def _texts(value):
     return "" if value is None else str(value)
 
 
+def many_calls(count):
+    calls = [{"name": "", "args": {}, "id": "", "type": "tool_call"}] * count
+    return [AIMessage("", tool_calls=calls)]
+
+
 @given(MESSAGES, TOOLS)
+@example(many_calls(200), [])
 @settings(max_examples=200, deadline=None)
 def test_a_tokenizer_that_makes_every_byte_a_token_is_within(messages, tools):
     bound = InputBounds().of(call_of(messages, tools=tools))

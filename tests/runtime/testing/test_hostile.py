@@ -122,9 +122,9 @@ def test_a_body_with_one_odd_value_is_answered_or_refused(http, path, data):
         assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
 
 
-def test_the_kit_needs_only_the_standard_library():
+def test_the_kit_needs_only_the_standard_library_until_it_replays_runs():
     folder = Path(str(kit.__file__)).parent
-    for file in folder.glob("*.py"):
+    for file in set(folder.glob("*.py")) - {folder / "_recorded.py"}:
         allowed = sys.stdlib_module_names | ({"pytest"} if file.stem == "plugin" else set())
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []

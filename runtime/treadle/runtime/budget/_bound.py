@@ -125,10 +125,19 @@ def _why_unbounded(messages: Iterable[BaseMessage], options: Mapping[str, Any]) 
 def _message(message: BaseMessage) -> str:
     """Return what can be sent of a message, never shorter than that."""
     parts: list[Any] = [message.type, message.content, message.name, message.additional_kwargs]
-    calls = [json.dumps(call["args"], default=str) for call in getattr(message, "tool_calls", ())]
-    named = [(call["name"], call["id"]) for call in getattr(message, "tool_calls", ())]
+    calls = [
+        {
+            "type": "function",
+            "id": call["id"],
+            "function": {
+                "name": call["name"],
+                "arguments": json.dumps(call["args"], default=str),
+            },
+        }
+        for call in getattr(message, "tool_calls", ())
+    ]
     invalid = getattr(message, "invalid_tool_calls", ())
-    return _json([*parts, calls, named, invalid, getattr(message, "tool_call_id", None)])
+    return _json([*parts, calls, invalid, getattr(message, "tool_call_id", None)])
 
 
 def _json(value: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import reduce
 
 from treadle.core.calls import Call, CallKind, Outcome, Permit, Purpose
 from treadle.core.errors import BudgetExceededError, ModelError, RedisError, UnboundedCallError
@@ -16,7 +17,7 @@ from treadle.core.usage import TOOL_CALL
 from treadle.runtime.budget._account import Account, AccountUsage
 from treadle.runtime.budget._amounts import Amounts
 from treadle.runtime.budget._bound import InputBounds, is_counted
-from treadle.runtime.budget._ledger import Ledger, Settlement, Wanted, check
+from treadle.runtime.budget._ledger import Ledger, Reply, Settlement, Wanted, check
 from treadle.runtime.budget._reckoning import headroom_of, tool_wanted, wanted_for
 
 
@@ -76,7 +77,9 @@ class BudgetGate:
         self._numbers = itertools.count()
         self._bounds = InputBounds()
         self._held: dict[str, _Held] = {}
-        self._pending: list[Settlement] = []
+        self._pending: list[tuple[_Held, Amounts]] = []
+        self._leaving: list[tuple[_Held, Amounts]] = []  # being settled just now
+        self._exchanging = asyncio.Lock()
         self._states: dict[str, AccountUsage] = {}
         self._last: tuple[Amounts, Amounts] | None = None
 
@@ -131,7 +134,7 @@ class BudgetGate:
         self._bounds.learn(call, outcome)
         if call.kind is CallKind.MODEL and used.model_calls:
             self._last = (used, held.wanted.holding(held.wanted.least))
-        self._settle(held, used)
+        self._pending.append((held, used))
         return outcome
 
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
@@ -148,9 +151,19 @@ class BudgetGate:
                 elif limits is not None:
                     self._states[account.id] = AccountUsage(limits)
         return headroom_of(
-            [(a.title, self._states[a.id]) for a in self._accounts if a.id in self._states],
+            [(a.title, self._state(a)) for a in self._accounts if a.id in self._states],
             self._last,
+            reduce(Amounts.plus, (held.holding for held in self._held.values()), Amounts()),
         )
+
+    def _state(self, account: Account) -> AccountUsage:
+        """Return how an account stood when it was last seen, with what was settled since."""
+        state = self._states[account.id]
+        for held, used in (*self._leaving, *self._pending):
+            freed = state.reserved.plus(held.holding, -1)
+            reserved = Amounts(*(max(n or 0, 0) for n in freed))
+            state = replace(state, spent=state.spent.plus(used), reserved=reserved)
+        return state
 
     def _seconds_left(self) -> float | None:
         if self._deadline is None:
@@ -166,45 +179,48 @@ class BudgetGate:
 
     async def _reserve(self, call: Call, wanted: Wanted, why: str) -> int:
         held = _Held(f"{self._name}/{next(self._numbers)}", wanted, wanted.holding(wanted.most))
-        pending, self._pending = self._pending, []
         try:
-            replies = await self._ledger.exchange(
-                pending, [(account, held.id, wanted) for account in self._accounts]
-            )
-        except BaseException:
-            # It may have been reserved all the same, and the call is not going to be made.
-            self._pending = pending + self._pending
-            self._settle(held, Amounts())
-            raise
-        for account, reply in zip(self._accounts, replies, strict=True):
-            self._states[account.id] = reply.state
-        try:
+            replies = await self._exchange(held)
             for account, reply in zip(self._accounts, replies, strict=True):
                 check(account, wanted, reply)
         except UnboundedCallError as error:
-            self._settle(held, Amounts())
+            self._pending.append((held, Amounts()))
             raise UnboundedCallError(f"{error.message} {why}".strip(), hint=_HINT) from None
         except BaseException:
-            self._settle(held, Amounts())
+            # It may be reserved, in some accounts or all, and the call is not going to be made.
+            self._pending.append((held, Amounts()))
             raise
         granted = min(reply.number for reply in replies)
         self._held[call.id] = replace(held, holding=wanted.holding(granted))
         return granted
 
-    def _settle(self, held: _Held, used: Amounts) -> None:
-        for account in self._accounts:
-            self._pending.append((account, held.id, used))
-            state = self._states.get(account.id)
-            if state is not None:
-                freed = state.reserved.plus(held.holding, -1)
-                reserved = Amounts(*(max(n or 0, 0) for n in freed))
-                spent = state.spent.plus(used)
-                self._states[account.id] = replace(state, spent=spent, reserved=reserved)
+    async def _exchange(self, held: _Held) -> list[Reply]:
+        """Settle what is pending, reserve, and know how the accounts stand then.
+
+        One at a time: of two at once the earlier answer could come last, and hide what the later
+        one settled.
+        """
+        async with self._exchanging:
+            self._leaving, self._pending = self._pending, []
+            wanted = [(account, held.id, held.wanted) for account in self._accounts]
+            try:
+                replies = await self._ledger.exchange(self._settlements(self._leaving), wanted)
+            except BaseException:
+                self._pending = self._leaving + self._pending
+                raise
+            finally:
+                self._leaving = []
+            for account, reply in zip(self._accounts, replies, strict=True):
+                self._states[account.id] = reply.state
+            return replies
+
+    def _settlements(self, pending: Sequence[tuple[_Held, Amounts]]) -> list[Settlement]:
+        return [(account, held.id, used) for held, used in pending for account in self._accounts]
 
     async def _flush(self) -> None:
         pending, self._pending = self._pending, []
         with suppress(RedisError):  # What is not settled stays reserved.
-            await self._ledger.exchange(pending, [])
+            await self._ledger.exchange(self._settlements(pending), [])
 
 
 _HINT = "Leave out what has no bound, or limit only calls and seconds."

@@ -1,5 +1,6 @@
 """The ledger: accounts in Redis, from which calls reserve before they are made."""
 
+from collections import defaultdict
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,8 +21,7 @@ from treadle.runtime.budget._account import Account, AccountUsage
 from treadle.runtime.budget._amounts import NONE, UNITS, Amounts
 
 _PACKAGE = "treadle.runtime.budget"
-_RESERVE = load_script(_PACKAGE, "reserve")
-_SETTLE = load_script(_PACKAGE, "settle")
+_EXCHANGE = load_script(_PACKAGE, "exchange")
 _READ = load_script(_PACKAGE, "read")
 
 _REMEMBERED = timedelta(hours=1)
@@ -136,21 +136,27 @@ class Ledger:
 
         Whoever calls must let go of what was granted when one reply of several refuses.
         """
+        settled: defaultdict[Account, list[str]] = defaultdict(list)
+        for account, call_id, used in settlements:
+            settled[account] += (call_id, used.written())
         calls = [
-            ScriptCall(
-                _SETTLE,
-                self._keys(account),
-                (_ms(account.ttl), call_id, used.written(), _ms(_REMEMBERED)),
-            )
-            for account, call_id, used in settlements
+            self._exchange(account, settled.pop(account, []), (call_id, wanted))
+            for account, call_id, wanted in reservations
         ]
-        for account, call_id, wanted in reservations:
-            limits = "" if account.limits is None else Amounts.of_limits(account.limits).written()
-            arguments = (_ms(account.ttl), call_id, limits, wanted.fixed.written())
-            answer = (wanted.most, wanted.least, wanted.pico_usd)
-            calls.append(ScriptCall(_RESERVE, self._keys(account), (*arguments, *answer)))
+        calls += [self._exchange(account, pairs) for account, pairs in settled.items()]
         raw = await self._driver.arun(_sent(calls)) if calls else []
-        return [Reply.of(reply) for reply in raw[len(settlements) :]]
+        return [Reply.of(reply) for reply in raw[: len(reservations)]]
+
+    def _exchange(
+        self, account: Account, settled: Sequence[str], reserved: tuple[str, Wanted] | None = None
+    ) -> ScriptCall:
+        arguments = [_ms(account.ttl), _ms(_REMEMBERED), len(settled) // 2, *settled]
+        if reserved is not None:
+            call_id, wanted = reserved
+            limits = "" if account.limits is None else Amounts.of_limits(account.limits).written()
+            arguments += [call_id, limits, wanted.fixed.written()]
+            arguments += [wanted.most, wanted.least, wanted.pico_usd]
+        return ScriptCall(_EXCHANGE, self._keys(account), tuple(arguments))
 
     def _keys(self, account: Account) -> tuple[str, str, str]:
         root = f"{self._prefix}{{budget:{encoded(account.id)}}}"

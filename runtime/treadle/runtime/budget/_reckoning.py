@@ -63,38 +63,40 @@ def _answer(limits: ModelLimits, options: Any) -> tuple[int | None, str]:
 
 
 def headroom_of(
-    accounts: Iterable[tuple[str, AccountUsage]], last: tuple[Amounts, Amounts] | None
+    accounts: Iterable[tuple[str, AccountUsage]],
+    last: tuple[Amounts, Amounts] | None,
+    under_way: Amounts,
 ) -> Headroom | None:
     """Return what is left of the scarcest unit.
 
     Args:
         accounts: titles, and how they stand.
         last: what the last model call used, and what it needed reserved at least.
+        under_way: what is reserved for calls being made, most of which will be given back: it is
+            not there for a call made now, and yet it is not used.
     """
-    found = [
-        _left(title, unit, amounts)
-        for title, state in accounts
-        for unit, *amounts in zip(
-            UNITS,
-            state.limits,
-            state.spent.plus(state.reserved),
-            *(last or (_ONE_CALL, _ONE_CALL)),
-            strict=True,
-        )
-        if amounts[0] is not None and unit != "tool_calls"
-    ]
-    few = [one for one in found if one.model_calls is not None]
-    return min(few, key=lambda one: (one.model_calls, -one.used), default=None) or max(
+    used, needed = last or (_ONE_CALL, _ONE_CALL)
+    for_one, for_two = needed, used.plus(needed)
+    found = []
+    for title, state in accounts:
+        taken = state.spent.plus(state.reserved)
+        lasting = taken.plus(under_way, -1)
+        for place, unit in enumerate(UNITS):
+            limit = state.limits[place]
+            if limit is None or unit == "tool_calls":
+                continue
+            left = limit - (taken[place] or 0)
+            few = 0 if left < (for_one[place] or 0) else 1 if left < (for_two[place] or 0) else None
+            found.append(_left(title, unit, limit, max(lasting[place] or 0, 0), few))
+    few_left = [one for one in found if one.model_calls is not None]
+    return min(few_left, key=lambda one: (one.model_calls, -one.used), default=None) or max(
         found, key=lambda one: one.used, default=None
     )
 
 
-def _left(title: str, unit: str, amounts: list[Any]) -> Headroom:
-    limit, taken, used, needed = amounts
-    left = limit - taken
-    calls = 0 if left < needed else 1 if left < used + needed else None
+def _left(title: str, unit: str, limit: int, used: int, calls: int | None) -> Headroom:
     whole = Amounts(*(limit if name == unit else 0 for name in UNITS))
-    share = taken / limit if limit else 1.0
+    share = used / limit if limit else 1.0
     return Headroom(
         unit, min(share, 1.0), calls, f"{share:.0%} of the {title}'s {whole.shown(unit)} are used"
     )

@@ -88,7 +88,7 @@ class CallRecord:
     Attributes:
         call_id: `Call.id`; equal for the same position in a repeated step.
         kind, name, effect, purpose: as those of `Call`.
-        path, branch, step, ordinal: as those of `Position`.
+        path, branch, step, ordinal, task: as those of `Position`.
         fingerprint: SHA-256 of kind, name and request, after secrets were taken out.
         request: for each part of the request, the SHA-256 of its pieces.
         outcome: how it ended, as data; ``None`` when that is not known.
@@ -107,6 +107,7 @@ class CallRecord:
     ordinal: int
     fingerprint: str
     request: Mapping[str, tuple[str, ...]]
+    task: str = ""
     outcome: Mapping[str, Any] | None = None
     made: bool = True
     asks: tuple[Any, ...] = ()
@@ -159,6 +160,7 @@ class CallRecord:
             at.ordinal,
             fingerprint,
             request,
+            at.task,
         )
 
     def to_data(self) -> dict[str, Any]:
@@ -173,6 +175,7 @@ class CallRecord:
             "branch": self.branch,
             "step": self.step,
             "ordinal": self.ordinal,
+            "task": self.task,
             "fingerprint": self.fingerprint,
             "request": {name: list(pieces) for name, pieces in self.request.items()},
         }
@@ -197,6 +200,7 @@ class CallRecord:
                 int(data["ordinal"]),
                 str(data["fingerprint"]),
                 {str(name): tuple(pieces) for name, pieces in data["request"].items()},
+                str(data.get("task", "")),
             )
         except (KeyError, ValueError, TypeError, AttributeError) as problem:
             raise JournalError(f"A recorded call cannot be read: {problem!r}.") from problem

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import accumulate
 from typing import Any, Protocol
 
 from treadle.core.calls import Effect
@@ -126,16 +127,19 @@ class Recording:
             self._left[record.place].append(record)
         self._blobs = blobs
         self._is_strict = is_strict
+        self._tasks = _Tasks()
         self.made: list[tuple[CallRecord, CallRecord | None]] = []
         self.divergence: Difference | None = None
 
     def find(self, call: CallRecord, pieces: Pieces) -> Finding:
         """See `Source.find`."""
         there = self._left[call.place]
-        same = next((one for one in there if one.fingerprint == call.fingerprint), None)
+        alike = [one for one in there if one.fingerprint == call.fingerprint]
+        same = max(alike, key=lambda record: self._tasks.fit(call, record), default=None)
         self.made.append((call, same))
         if same is not None:
             there.remove(same)
+            self._tasks.matched(call, same)
             if same.outcome is not None:
                 return Finding(Knowledge.OUTCOME, same)
         if not self._is_strict:
@@ -145,7 +149,9 @@ class Recording:
         if same is not None:
             raise self._diverged(Difference(call.where, "outcome", "not recorded", "needed"))
         if there:
-            raise self._diverged(self._difference(there.pop(0), call, pieces))
+            nearest = max(there, key=lambda record: self._tasks.fit(call, record))
+            there.remove(nearest)
+            raise self._diverged(self._difference(nearest, call, pieces))
         raise self._diverged(Difference(call.where, "call", "none", call.what))
 
     def left(self) -> Difference | None:
@@ -169,3 +175,38 @@ class Recording:
         if self.divergence is None:
             self.divergence = difference
         return DivergenceError(f"The run went another way: {difference}.")
+
+
+class _Tasks:
+    """Which recorded task each task of a repetition stands for.
+
+    Branches of a run that call the same at the same place are told apart by what else they, and
+    the tasks around them, called: a branch that began with the calls of one goes on with them.
+    """
+
+    def __init__(self) -> None:
+        self._recorded: dict[str, str] = {}
+        self._repeated: dict[str, str] = {}
+
+    def matched(self, call: CallRecord, record: CallRecord) -> None:
+        """Know that the call's task stands for that of the record."""
+        for repeated, recorded in _around(call, record):
+            self._recorded[repeated] = recorded
+            self._repeated[recorded] = repeated
+
+    def fit(self, call: CallRecord, record: CallRecord) -> int:
+        """Return how many tasks, from the outermost on, are or may be the same."""
+        return sum(
+            self._recorded.get(repeated, recorded) == recorded
+            and self._repeated.get(recorded, repeated) == repeated
+            for repeated, recorded in _around(call, record)
+        )
+
+
+def _around(call: CallRecord, record: CallRecord) -> Iterable[tuple[str, str]]:
+    """Yield the pairs of tasks in which the two stand, the outermost first."""
+    return zip(
+        accumulate(call.task.split("|"), "{}|{}".format),
+        accumulate(record.task.split("|"), "{}|{}".format),
+        strict=False,
+    )

@@ -7,7 +7,8 @@ what was asked::
         ...  # run the agent with base_url=server.base_url, api_key=server.api_key
     assert server.requests[1].tool_outputs
 
-It needs nothing but the standard library. As a pytest fixture: ``treadle.runtime.testing.plugin``.
+It needs nothing but the standard library. As a pytest fixture, and for recorded runs as tests:
+``treadle.runtime.testing.plugin``.
 """
 
 from treadle.runtime.testing._errors import ScriptError

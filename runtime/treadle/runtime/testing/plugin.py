@@ -4,7 +4,6 @@ That line belongs in the ``conftest.py`` beside your ``pyproject.toml``. Every j
 among the tests, as ``treadle runs export`` writes it, is then a test of its own.
 """
 
-import asyncio
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -70,51 +69,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Take every exported journal for a test."""
     if not file_path.name.endswith(".journal.jsonl"):
         return None
-    collected: pytest.Collector = _JournalModule.from_parent(parent, path=file_path)
+    # The rest of the runtime is loaded only where there are journals.
+    from treadle.runtime.testing._recorded import RecordedRun  # noqa: PLC0415
+
+    collected: pytest.Collector = RecordedRun.from_parent(parent, path=file_path)
     return collected
-
-
-class _JournalModule(pytest.File):
-    def collect(self) -> Iterator[pytest.Item]:
-        yield _JournalItem.from_parent(self, name="replay")
-
-
-class _JournalItem(pytest.Item):
-    """Replays one journal with its agent as it is now."""
-
-    def runtest(self) -> None:
-        from treadle.core.settings import Settings  # noqa: PLC0415 - only where there are journals
-        from treadle.runtime.runs import JournalFile, Replayer  # noqa: PLC0415
-
-        project = self._project()
-        file = JournalFile.read(self.path)
-        replayer = Replayer(project, Settings.load(project))
-        replay = asyncio.run(replayer.replay(file, replayer.current(file)))
-        if replay.difference is None:
-            return
-        if not self.config.getoption("update_journals"):
-            raise JournalDiffersError(f"{self.path.name}: {replay.difference}")
-        asyncio.run(self._update(project))
-
-    async def _update(self, project: Path) -> None:
-        from treadle.runtime import Runtime, rerecord  # noqa: PLC0415
-
-        async with Runtime.open(project=project) as runtime:
-            await rerecord(runtime, self.path)
-
-    def _project(self) -> Path:
-        root = self.config.rootpath
-        return next((p for p in self.path.parents if (p / "treadle.toml").is_file()), root)
-
-    def repr_failure(
-        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
-    ) -> str:
-        """Say what differs, without the way to where it was noticed."""
-        return f"{type(excinfo.value).__name__}: {excinfo.value}"
-
-    def reportinfo(self) -> tuple[Path, None, str]:
-        return self.path, None, f"replay of {self.path.name}"
-
-
-class JournalDiffersError(AssertionError):
-    """A run goes another way than its journal says."""

@@ -1,2 +1,2 @@
--- Replies as reserve does, with the number of open reservations.
+-- Replies as exchange does, with the number of open reservations.
 return answer('read', redis.call('HLEN', open))
