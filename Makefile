@@ -3,7 +3,7 @@
 # Both set up everything they need in .venv: Python 3.11 or newer and make are enough.
 
 PYTHON ?= python3
-ROOMS  := core memory tools graphs agents runtime cli
+ROOMS  := core memory tools graphs agents runtime server cli
 VENV   := .venv
 BIN    := $(VENV)/bin
 
