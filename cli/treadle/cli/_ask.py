@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,18 +77,20 @@ async def ask(runtime: Runtime, asking: Asking, *, quiet: bool) -> Reply:
     view = RunView(err)
     thread_id = asking.thread
     try:
-        async for event in runtime.stream(
+        asked = runtime.stream(
             asking.agent, asking.question, thread=asking.thread, user=asking.user
-        ):
-            if not quiet:
-                view.show(event)
-            match event:
-                case RunStarted():
-                    thread_id = event.thread_id
-                case RunFinished():
-                    return event.reply
-                case RunFailed():
-                    raise RunError(event.error)
+        )
+        async with aclosing(asked) as events:
+            async for event in events:
+                if not quiet:
+                    view.show(event)
+                match event:
+                    case RunStarted():
+                        thread_id = event.thread_id
+                    case RunFinished():
+                        return event.reply
+                    case RunFailed():
+                        raise RunError(event.error)
     except asyncio.CancelledError:
         if thread_id:
             err.print(f"\nThe question is kept: go on with --thread {thread_id}", style="dim")

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -250,11 +250,12 @@ class Runtime:
         *,
         thread: str | None = None,
         user: str | None = None,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event]:
         """Ask an agent and yield each event of the run as it happens.
 
-        The last event is `RunFinished` or `RunFailed`. Leaving the loop early cancels the run;
-        what was said until then stays on the thread.
+        The last event is `RunFinished` or `RunFailed`. Leaving the loop early cancels the run, at
+        once where ``contextlib.aclosing`` is around it; what was said until then stays on the
+        thread.
 
         Args: as for `ask`.
 
@@ -303,7 +304,13 @@ class Runtime:
     ) -> AsyncGenerator[Event, None]:
         queue: asyncio.Queue[Event | None] = asyncio.Queue()
         running = asyncio.create_task(self._execute(prepare, queue.put_nowait, is_watched))
-        running.add_done_callback(lambda _: queue.put_nowait(None))
+
+        def ended(task: asyncio.Task[Reply]) -> None:
+            # Whoever left at `RunFailed` does not await the task: it is not to complain of that.
+            _ = task.cancelled() or task.exception()
+            queue.put_nowait(None)
+
+        running.add_done_callback(ended)
         try:
             while (event := await queue.get()) is not None:
                 yield event

@@ -183,13 +183,20 @@ class History(RuleBasedStateMachine):
 
 
 def told(values: dict[str, Any]) -> str:
-    """Tell all of a state, types too."""
+    """Tell all of a state, types too; dicts that differ in the order of their keys are equal."""
     return repr(
         {
-            channel: [(type(m), m.model_dump()) for m in values.get(channel, [])]
+            channel: [(type(m), ordered(m.model_dump())) for m in values.get(channel, [])]
             for channel in ("messages", "other")
         }
     )
+
+
+def ordered(value: Any) -> Any:
+    """Put the keys of dicts in order, whatever their types."""
+    if isinstance(value, dict):
+        return sorted(((repr(k), ordered(v)) for k, v in value.items()), key=lambda pair: pair[0])
+    return [ordered(one) for one in value] if isinstance(value, list) else value
 
 
 History.TestCase.settings = settings(
