@@ -7,10 +7,11 @@ import pytest
 from tests.support.rooms import ROOT
 from treadle.agents.embedded import EmbeddedChatModel
 from treadle.core.errors import ConfigError
-from treadle.graphs import GraphParts, build_graph, pattern_names, to_svg
+from treadle.graphs import Colleague, GraphParts, build_graph, pattern_names, react, to_svg
 from treadle.tools import tool
 
 PAGE = (ROOT / "docs" / "graphs.md").read_text("utf-8")
+TEAMS = {"route", "supervisor"}
 PROMPTS = ROOT / "graphs" / "treadle" / "graphs" / "prompts"
 
 
@@ -20,10 +21,17 @@ def calculate() -> str:
     return ""
 
 
+def parts_of(name):
+    model = EmbeddedChatModel()
+    graph = react(GraphParts(model))
+    team = [Colleague(one, "", graph, graph) for one in ("finder", "writer")]
+    tools = [calculate] if name == "react" else []
+    return GraphParts(model, tools=tools, colleagues=team if name in TEAMS else ())
+
+
 @pytest.mark.parametrize("name", pattern_names())
 def test_the_picture_is_what_the_product_draws(name):
-    tools = [calculate] if name == "react" else []
-    drawn = to_svg(build_graph(name, GraphParts(EmbeddedChatModel(), tools=tools), {}, ROOT))
+    drawn = to_svg(build_graph(name, parts_of(name), {}, ROOT))
     assert (ROOT / "docs" / "graphs" / f"{name}.svg").read_text("utf-8") == drawn, (
         f"docs/graphs/{name}.svg is out of date: draw it again with 'treadle graph'"
     )
@@ -32,7 +40,7 @@ def test_the_picture_is_what_the_product_draws(name):
 @pytest.mark.parametrize("name", pattern_names())
 def test_every_option_is_told(name):
     with pytest.raises(ConfigError) as caught:
-        build_graph(name, GraphParts(EmbeddedChatModel()), {"?": 1}, ROOT)
+        build_graph(name, parts_of(name), {"?": 1}, ROOT)
     options = re.search(r"Its options: (.*)\.$", caught.value.message)[1].split(", ")
     section = re.search(rf"\n## `{name}`\n(.*?)(?=\n## |\Z)", PAGE, re.DOTALL)[1]
     told = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)

@@ -1,7 +1,7 @@
 """What holds for every pattern: it keeps to its budget, fits a schema, replays, and is bounded."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -15,7 +15,7 @@ from treadle.agents import Agent, Budget
 from treadle.agents.embedded import EmbeddedChatModel
 from treadle.core.calls import CallKind
 from treadle.core.errors import BudgetExceededError, ConfigError, ModelError
-from treadle.graphs import STOPPED, GraphParts, build_graph, pattern_names
+from treadle.graphs import STOPPED, Colleague, GraphParts, build_graph, pattern_names, react
 from treadle.memory.window import ContextWindow
 from treadle.runtime import Runtime
 from treadle.runtime.testing import ScriptedOpenAI, call, say, unauthorized
@@ -35,7 +35,13 @@ REPLIES = {
     "expand": numbered(["Add.", "Count."]),
     "rank": "1: 5\n2: 5",
     "critique": "Count again.",
+    "research_questions": numbered(["What is 1 and 1?", "What is twice that?"]),
+    "research_gaps": "none",
+    "route": "counter",
 }
+
+
+ARGUMENTS = {"look_up": {"topic": "sums"}, "ask_counter": {"task": "What is 2 and 2?"}}
 
 
 def reply(request):
@@ -44,7 +50,7 @@ def reply(request):
         if is_asked(request, name):
             return say(text)
     if request.tool_names and request.messages[-1]["role"] != "tool":
-        return call("look_up", topic="sums")
+        return call(request.tool_names[0], **ARGUMENTS[request.tool_names[0]])
     if request.response_format is not None:
         return say('{"total": 4}')
     if is_asked(request, "sample"):
@@ -59,6 +65,7 @@ class Case:
     options: dict = field(default_factory=dict)
     tools: tuple = ()
     text: str = "What is 2 and 2?"
+    agents: tuple = ()
 
 
 CASES = [
@@ -69,6 +76,9 @@ CASES = [
     Case("tree_of_thoughts", 6, {"breadth": 2}),
     Case("plan_execute", 9, tools=("look_up",)),
     Case("reflexion", 6, {"retries": 2}, tools=("look_up",)),
+    Case("research", 7, tools=("look_up",)),
+    Case("route", 3, agents=("counter", "other")),
+    Case("supervisor", 4, agents=("counter",)),
     Case("map_reduce", 8, {"part_chars": 500, "fan_in": 3}, text=LONG),
 ]
 MOST_BRANCHES = 5
@@ -83,9 +93,19 @@ def pattern(case, server, **parts):
     tools = [look_up] if case.tools else []
 
     def build(made, _):
+        helping = replace(made, colleagues=(), tools=[look_up])
+        if case.name == "supervisor":
+            helping = replace(helping, output=None)
+        colleagues = [colleague(name, helping) for name in case.agents]
+        made = replace(made, colleagues=colleagues)
         return build_graph(case.name, made, case.options, None)
 
     return graph_of(build, server, tools=tools, **parts)
+
+
+def colleague(name, parts):
+    graph = react(replace(parts, name=name, checkpointer=None))
+    return Colleague(name, "It counts.", graph, graph)
 
 
 class Wall(Recording):
@@ -156,6 +176,10 @@ def look_up(topic: str) -> str:
 async def runtime(redis_url, tmp_path, monkeypatch):
     monkeypatch.setenv("TEST_KEY", "test-key")
     (tmp_path / "kit.py").write_text(LOOK_UP)
+    (tmp_path / "agents").mkdir()
+    for name in ("counter", "other"):
+        helper = "description: It counts.\ntools: ['kit.py:look_up']\n"
+        (tmp_path / "agents" / f"{name}.yaml").write_text(helper)
     with ScriptedOpenAI(reply) as server:
         async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as rt:
             rt.server = server
@@ -164,7 +188,8 @@ async def runtime(redis_url, tmp_path, monkeypatch):
 
 def agent(case, **changes):
     tools = tuple(f"kit.py:{name}" for name in case.tools)
-    return Agent(name="thinker", graph=case.name, options=case.options, tools=tools, **changes)
+    made = {"graph": case.name, "options": case.options, "agents": case.agents, **changes}
+    return Agent(name="thinker", tools=tools, **made)
 
 
 @each
@@ -224,7 +249,8 @@ BOUNDS = [
     (name, option)
     for name, kind in vars(graphs).items()
     if isinstance(kind, type) and issubclass(kind, BaseModel) and name.endswith("Options")
-    for option in kind.model_fields
+    for option, field in kind.model_fields.items()
+    if field.annotation != str | None  # names are checked where the graph is made
 ]
 
 
@@ -241,10 +267,15 @@ def test_patterns_without_tools_refuse_them(name):
         build_graph(name, GraphParts(EmbeddedChatModel(), tools=[look_up]), {}, None)
 
 
+def embedded(case, **parts):
+    made = GraphParts(EmbeddedChatModel(), **parts)
+    colleagues = [colleague(name, made) for name in case.agents]
+    return build_graph(case.name, replace(made, colleagues=colleagues), case.options, None)
+
+
 @each
 async def test_the_embedded_model_answers_with_it(case):
-    parts = GraphParts(EmbeddedChatModel(), tools=[look_up] if case.tools else [])
-    graph = build_graph(case.name, parts, case.options, None)
+    graph = embedded(case, tools=[look_up] if case.tools else [])
     text = "Looms have four shafts. How many shafts have looms?"
     state = await graph.ainvoke({"messages": [("user", text)]})
     assert "four shafts" in state["messages"][-1].text
@@ -252,8 +283,7 @@ async def test_the_embedded_model_answers_with_it(case):
 
 @each
 async def test_the_embedded_model_refuses_a_schema_clearly(case):
-    parts = GraphParts(EmbeddedChatModel(), output=SCHEMA)
-    graph = build_graph(case.name, parts, case.options, None)
+    graph = embedded(case, output=SCHEMA)
     with pytest.raises(ModelError, match="cannot fill an output schema"):
         await graph.ainvoke({"messages": [("user", "How many shafts have looms?")]})
 

@@ -1,13 +1,16 @@
 """Making an agent's graph."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from treadle.agents._catalogue import find_agent
 from treadle.agents._definition import Agent
 from treadle.agents._instrument import instrument
 from treadle.agents.models import Models, ResolvedModel
-from treadle.graphs import Graph, GraphParts, Prompts, build_graph
+from treadle.core.errors import ConfigError
+from treadle.graphs import Colleague, Graph, GraphParts, Prompts, build_graph
 from treadle.memory.bundle import Memory
 from treadle.memory.window import ContextWindow
 from treadle.tools import Tool, ToolContext, build_tool
@@ -19,7 +22,7 @@ def build_agent(
     models: Models,
     memory: Memory | BaseCheckpointSaver[Any] | None,
 ) -> Graph:
-    """Return the agent's graph, ready to run.
+    """Return the agent's graph, ready to run, with those of the agents that work for it.
 
     Args:
         agent: the definition.
@@ -30,26 +33,61 @@ def build_agent(
             nothing is kept.
 
     Raises:
-        UnknownNameError: the graph, the model or a tool has an unknown name.
+        UnknownNameError: the graph, the model, a tool or an agent has an unknown name.
         ConfigError: one of them cannot be used as it is configured.
     """
-    model = models.resolve(agent.model or context.settings.model)
-    tools = [build_tool(name, context) for name in agent.tools]
-    if ":" in agent.graph or not all(isinstance(tool, Tool) for tool in tools):
-        instrument()
-    parts = GraphParts(
-        model=model.chat,
-        fallbacks=model.fallbacks,
-        tools=tools,
-        prompt=agent.prompt,
-        prompts=Prompts(context.project),
-        window=_window(agent, model, memory),
-        output=agent.output,
-        checkpointer=memory.saver if isinstance(memory, Memory) else memory,
-        store=memory.store if isinstance(memory, Memory) else None,
-        name=agent.name,
-    )
-    return build_graph(agent.graph, parts, agent.options, context.project)
+    return _Builder(context, models, memory).graph(agent, ())
+
+
+@dataclass(frozen=True)
+class _Builder:
+    context: ToolContext
+    models: Models
+    memory: Memory | BaseCheckpointSaver[Any] | None
+    _made: dict[str, Colleague] = field(default_factory=dict)
+
+    def graph(self, agent: Agent, above: tuple[str, ...], *, is_alone: bool = False) -> Graph:
+        """Return an agent's graph.
+
+        Args:
+            agent: the agent.
+            above: the agents it works for, the first one outermost; what it does is kept with
+                their graph.
+            is_alone: whether it sees a task and nothing of the conversation.
+        """
+        context, memory = self.context, self.memory
+        model = self.models.resolve(agent.model or context.settings.model)
+        tools = [build_tool(name, context) for name in agent.tools]
+        if ":" in agent.graph or not all(isinstance(tool, Tool) for tool in tools):
+            instrument()
+        saver = memory.saver if isinstance(memory, Memory) else memory
+        parts = GraphParts(
+            model=model.chat,
+            fallbacks=model.fallbacks,
+            tools=tools,
+            colleagues=[self._colleague(name, (*above, agent.name)) for name in agent.agents],
+            prompt=agent.prompt,
+            prompts=Prompts(context.project),
+            window=_window(agent, model, None if is_alone else memory),
+            output=agent.output,
+            checkpointer=None if above else saver,
+            store=memory.store if isinstance(memory, Memory) else None,
+            name=agent.name,
+        )
+        return build_graph(agent.graph, parts, agent.options, context.project)
+
+    def _colleague(self, name: str, above: tuple[str, ...]) -> Colleague:
+        if name in above:
+            raise ConfigError(
+                f"the agents {' → '.join((*above, name))} work for each other in a circle.",
+                hint=f"Take {name!r} out of the 'agents' of {above[-1]!r}.",
+            )
+        if name not in self._made:
+            agent = find_agent(name, self.context.project)
+            graph = self.graph(agent, above)
+            alone = self.graph(agent, above, is_alone=True)
+            self._made[name] = Colleague(name, agent.description, graph, alone)
+        return self._made[name]
 
 
 def _window(agent: Agent, model: ResolvedModel, memory: object) -> ContextWindow:

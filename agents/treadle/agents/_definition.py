@@ -66,6 +66,9 @@ class Agent(_Part):
         model: a profile, ``provider:model`` or ``embedded``; the project's default when not set.
         prompt: instructions, before those of the pattern.
         tools: names of shipped tools, or ``path.py:name`` for the project's own.
+        agents: other agents of the project that it can let answer or give work to, for the graphs
+            ``supervisor`` and ``route``. Each keeps to its own policy; this one's budget counts
+            for all of them.
         memory: what the model is shown of the conversation.
         budget: what one run may use.
         policy: which calls of tools are made, which a person is asked about first, and which are
@@ -82,19 +85,20 @@ class Agent(_Part):
     model: str | None = None
     prompt: str = ""
     tools: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
     memory: MemorySettings = MemorySettings()
     budget: Budget = Budget()
     policy: tuple[Rule, ...] = ()
     output: dict[str, Any] | None = None
     citations: CitationMode = "mark"
 
-    @field_validator("tools")
+    @field_validator("tools", "agents")
     @classmethod
-    def _no_tool_twice(cls, tools: tuple[str, ...]) -> tuple[str, ...]:
-        for name in tools:
-            if tools.count(name) > 1:
-                raise ValueError(f"the tool {name!r} is listed {tools.count(name)} times")
-        return tools
+    def _none_twice(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{name!r} is listed {names.count(name)} times")
+        return names
 
     @field_validator("output")
     @classmethod

@@ -20,6 +20,7 @@ LOOP_PATIENCE_SECONDS = 30.0
 
 current_scope: ContextVar["Scope | None"] = ContextVar("treadle_boundary", default=None)
 current_purpose: ContextVar[Purpose] = ContextVar("treadle_purpose", default=Purpose.ANSWER)
+acting_agent: ContextVar[str] = ContextVar("treadle_agent", default="")
 enclosing_call: ContextVar[str] = ContextVar("treadle_enclosing_call", default="")
 """What marks the places of calls made inside a call, such as ``"~0"``; empty outside one."""
 
@@ -65,6 +66,7 @@ class Scope:
             request=spec.request,
             purpose=current_purpose.get(),
             limits=spec.limits,
+            agent=acting_agent.get(),
         )
 
     def _next_position(self, key: str) -> Position:

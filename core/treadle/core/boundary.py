@@ -22,7 +22,13 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, TypeVar
 
-from treadle.core._scope import Scope, current_purpose, current_scope, enclosing_call
+from treadle.core._scope import (
+    Scope,
+    acting_agent,
+    current_purpose,
+    current_scope,
+    enclosing_call,
+)
 from treadle.core.calls import Call, CallKind, CallSpec, Effect, Gate, Outcome, Permit, Purpose
 from treadle.core.errors import BoundaryError, BudgetExceededError
 from treadle.core.usage import Usage
@@ -63,6 +69,16 @@ def thinking() -> Iterator[None]:
         yield
     finally:
         current_purpose.reset(token)
+
+
+@contextmanager
+def acting(agent: str) -> Iterator[None]:
+    """Mark the calls made inside as those of an agent that works for the run's own."""
+    token = acting_agent.set(agent)
+    try:
+        yield
+    finally:
+        acting_agent.reset(token)
 
 
 @contextmanager

@@ -28,6 +28,9 @@ class Effect(StrEnum):
     """Nothing more, when it is repeated with the same idempotency key."""
     ONCE = "once"
     """Something that must not happen twice: it is never repeated."""
+    CALLS = "calls"
+    """Nothing by itself: it is made of other calls, each with an effect of its own, as an agent is
+    that works for another. A replay makes it anew out of these."""
 
 
 class CallKind(StrEnum):
@@ -112,6 +115,7 @@ class Call:
             of LangChain messages) and ``options`` (tools, stop words and the like).
         purpose: what a model's text is for.
         limits: what is known of the model called, to bound what the call can cost.
+        agent: the agent that makes it, where that is not the run's own: one that works for it.
     """
 
     position: Position
@@ -121,6 +125,7 @@ class Call:
     request: Mapping[str, Any]
     purpose: Purpose = Purpose.ANSWER
     limits: ModelLimits | None = None
+    agent: str = ""
 
     @cached_property
     def id(self) -> str:

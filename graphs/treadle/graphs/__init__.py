@@ -8,7 +8,7 @@ what a person said that is worth remembering.
 from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._extraction import extract_facts
 from treadle.graphs._guards import STOPPED, partial_answer
-from treadle.graphs._parts import Graph, GraphParts
+from treadle.graphs._parts import Colleague, Graph, GraphParts
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._reasoning import ThoughtState
 from treadle.graphs._registry import build_graph, pattern_names
@@ -18,12 +18,16 @@ from treadle.graphs.map_reduce import MapReduceOptions, map_reduce
 from treadle.graphs.plan_execute import PlanExecuteOptions, plan_execute
 from treadle.graphs.react import ReactOptions, react
 from treadle.graphs.reflexion import ReflexionOptions, ReflexionState, reflexion
+from treadle.graphs.research import ResearchOptions, research
+from treadle.graphs.route import RouteOptions, route
 from treadle.graphs.self_consistency import SelfConsistencyOptions, self_consistency
+from treadle.graphs.supervisor import SupervisorOptions, supervisor
 from treadle.graphs.tree_of_thoughts import TreeOfThoughtsOptions, tree_of_thoughts
 
 __all__ = [
     "STOPPED",
     "ChainOfThoughtOptions",
+    "Colleague",
     "Graph",
     "GraphParts",
     "LeastToMostOptions",
@@ -33,7 +37,10 @@ __all__ = [
     "ReactOptions",
     "ReflexionOptions",
     "ReflexionState",
+    "ResearchOptions",
+    "RouteOptions",
     "SelfConsistencyOptions",
+    "SupervisorOptions",
     "ThoughtState",
     "TreeOfThoughtsOptions",
     "build_graph",
@@ -46,7 +53,10 @@ __all__ = [
     "plan_execute",
     "react",
     "reflexion",
+    "research",
+    "route",
     "self_consistency",
+    "supervisor",
     "to_mermaid",
     "to_svg",
     "tree_of_thoughts",

@@ -21,6 +21,23 @@ Middleware = AgentMiddleware[Any, Any]
 
 
 @dataclass(frozen=True)
+class Colleague:
+    """Another agent, which can be given work.
+
+    Attributes:
+        name: its name.
+        description: what it is for, in a sentence.
+        graph: goes on with a conversation, and is kept with the graph around it.
+        alone: the same, for a task that is no conversation: memory adds nothing to it.
+    """
+
+    name: str
+    description: str
+    graph: Graph
+    alone: Graph
+
+
+@dataclass(frozen=True)
 class GraphParts:
     """What every reasoning graph is made of.
 
@@ -28,6 +45,7 @@ class GraphParts:
         model: the reasoning engine.
         fallbacks: models asked in order when ``model`` fails.
         tools: what it may call.
+        colleagues: agents that it can give work to.
         prompt: the agent's own instructions; they come before the pattern's.
         prompts: the patterns' own instructions, which a project may replace.
         window: what the model is shown of the conversation.
@@ -40,6 +58,7 @@ class GraphParts:
     model: BaseChatModel
     fallbacks: Sequence[BaseChatModel] = ()
     tools: Sequence[BaseTool] = ()
+    colleagues: Sequence[Colleague] = ()
     prompt: str = ""
     prompts: Prompts = field(default_factory=Prompts)
     window: ContextWindow = field(default_factory=ContextWindow)

@@ -17,7 +17,10 @@ from treadle.graphs.map_reduce import MapReduceOptions, map_reduce
 from treadle.graphs.plan_execute import PlanExecuteOptions, plan_execute
 from treadle.graphs.react import ReactOptions, react
 from treadle.graphs.reflexion import ReflexionOptions, reflexion
+from treadle.graphs.research import ResearchOptions, research
+from treadle.graphs.route import RouteOptions, route
 from treadle.graphs.self_consistency import SelfConsistencyOptions, self_consistency
+from treadle.graphs.supervisor import SupervisorOptions, supervisor
 from treadle.graphs.tree_of_thoughts import TreeOfThoughtsOptions, tree_of_thoughts
 
 _Pattern = tuple[Callable[[GraphParts, Any], Graph], type[BaseModel]]
@@ -29,9 +32,13 @@ _PATTERNS: dict[str, _Pattern] = {
     "plan_execute": (plan_execute, PlanExecuteOptions),
     "react": (react, ReactOptions),
     "reflexion": (reflexion, ReflexionOptions),
+    "research": (research, ResearchOptions),
+    "route": (route, RouteOptions),
     "self_consistency": (self_consistency, SelfConsistencyOptions),
+    "supervisor": (supervisor, SupervisorOptions),
     "tree_of_thoughts": (tree_of_thoughts, TreeOfThoughtsOptions),
 }
+_WITH_COLLEAGUES = {"route", "supervisor"}
 
 
 def pattern_names() -> list[str]:
@@ -61,6 +68,11 @@ def build_graph(name: str, parts: GraphParts, options: Mapping[str, Any], projec
         hint = "A LangGraph graph of your own is named as 'path.py:name'."
         raise UnknownNameError("graph", name, _PATTERNS, hint=hint)
     pattern, option_type = _PATTERNS[name]
+    if parts.colleagues and name not in _WITH_COLLEAGUES:
+        raise ConfigError(
+            f"the graph {name!r} gives no work to other agents.",
+            hint=f"Leave 'agents' out, or use one of: {', '.join(sorted(_WITH_COLLEAGUES))}.",
+        )
     try:
         parsed = option_type.model_validate(dict(options))
     except ValidationError as error:

@@ -12,7 +12,7 @@ from langchain_core.messages import BaseMessage
 from langgraph.types import Command, Interrupt
 from redis.exceptions import RedisError as DriverError
 
-from treadle.agents import Agent
+from treadle.agents import Agent, Rule
 from treadle.core.boundary import GateChain, boundary, is_open
 from treadle.core.calls import Gate
 from treadle.core.errors import BudgetExceededError, FencedError
@@ -69,6 +69,7 @@ class Work:
         learning_model: what finds facts in what the person said, when the run is over; ``None``
             learns nothing.
         is_watched: whether anybody sees answers grow; where nobody does, they are received whole.
+        policies: the rules of the agents that work for this one, by their names.
     """
 
     run: Run
@@ -80,6 +81,7 @@ class Work:
     gates: Sequence[Gate] = ()
     learning_model: BaseChatModel | None = None
     is_watched: bool = True
+    policies: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
 
     @property
     def approved(self) -> dict[str, str]:
@@ -251,7 +253,7 @@ class Executor:
         return [
             KnownOutcomes(journal),
             PolicyGate(
-                work.agent.policy,
+                {**work.policies, work.agent.name: work.agent.policy},
                 agent=work.agent.name,
                 store=self._approvals,
                 journal=journal,

@@ -1,12 +1,13 @@
 """The graphs of a project's agents, each made once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from treadle.agents import Agent, build_agent, find_agent
+from treadle.agents import Agent, Rule, build_agent, find_agent
 from treadle.agents.models import Models, info_of
 from treadle.core.errors import ConfigError
 from treadle.graphs import Graph
@@ -70,6 +71,18 @@ class AgentGraphs:
         """Return the tools an agent may call, and those of its own graph."""
         found, graph = self.load(agent)
         return [*(build_tool(name, self._context) for name in found.tools), *tools_in(graph)]
+
+    def policies(self, agent: Agent) -> dict[str, Sequence[Rule]]:
+        """Return the rules of all agents that work for this one, by their names."""
+        found: dict[str, Sequence[Rule]] = {}
+        waiting = list(agent.agents)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                colleague = self.find(name)
+                found[name] = colleague.policy
+                waiting += colleague.agents
+        return found
 
     def learning_model(self, agent: Agent) -> BaseChatModel | None:
         """Return what learns facts after the agent's runs; ``None`` where nothing is learned."""

@@ -76,7 +76,14 @@ class Preparation:
         if user:
             await self._forgetting.note_user(user, thread_id)
         await uninterrupted(self._store.create(run, given))
-        return Work(run, loaded, graph, given, learning_model=self._graphs.learning_model(loaded))
+        return Work(
+            run,
+            loaded,
+            graph,
+            given,
+            learning_model=self._graphs.learning_model(loaded),
+            policies=self._graphs.policies(loaded),
+        )
 
     async def dry_run(
         self,
@@ -95,7 +102,8 @@ class Preparation:
         given = _asking(text)
         await self._store.create(run, given)
         await self._store.keep_before(run, self._redact(before))
-        return Work(run, loaded, graph, given, gates=(simulator,))
+        policies = self._graphs.policies(loaded)
+        return Work(run, loaded, graph, given, gates=(simulator,), policies=policies)
 
     async def forked(
         self,
@@ -120,7 +128,8 @@ class Preparation:
         await put_state(self._memory.saver, thread_id, file.before)
         await self._threads.note_question(thread_id, loaded.name, text)
         await uninterrupted(self._store.create(run, given))
-        return Work(run, loaded, graph, given, source=recording)
+        policies = self._graphs.policies(loaded)
+        return Work(run, loaded, graph, given, source=recording, policies=policies)
 
     async def resumed(self, run_id: str, answers: object, agent: Agent | None) -> Work:
         """Take a run up again; arguments and errors as for `Runtime.resume`."""
@@ -134,6 +143,7 @@ class Preparation:
             graph,
             answers=await self._by_interrupt(run, answers),
             learning_model=self._graphs.learning_model(loaded),
+            policies=self._graphs.policies(loaded),
         )
 
     def _new_run(

@@ -49,7 +49,7 @@ class Simulator:
 
     async def before(self, call: Call) -> Outcome | None:
         """Let what only reads pass; describe the rest."""
-        if call.kind is not CallKind.TOOL or call.effect is Effect.READ:
+        if call.kind is not CallKind.TOOL or call.effect in (Effect.READ, Effect.CALLS):
             return None
         self.effects.append(PlannedEffect(call.name, dict(call.request), call.effect))
         text = f"(dry run) {call.name} was not called. Go on as if it had succeeded."

@@ -6,12 +6,13 @@ Make one of a function with `tool`; `build_tool` makes the shipped ones and a pr
 from treadle.core.calls import Effect
 from treadle.core.errors import ToolError
 from treadle.core.sources import Passage, Source
-from treadle.tools._contract import Tool, ToolResult, tool
+from treadle.tools._contract import Found, Tool, ToolResult, tool
 from treadle.tools._read_more import read_more_tool
 from treadle.tools._registry import ToolContext, build_tool, shipped_tools
 
 __all__ = [
     "Effect",
+    "Found",
     "Passage",
     "Source",
     "Tool",

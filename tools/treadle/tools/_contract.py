@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, overload
 
@@ -19,11 +19,12 @@ from pydantic import ValidationError
 from treadle.core import boundary
 from treadle.core.calls import CallKind, CallSpec, Effect
 from treadle.core.errors import ToolError, TreadleError
-from treadle.core.sources import Passage
+from treadle.core.sources import Passage, Source
 from treadle.core.usage import TOOL_CALL
 
 Artifact = dict[str, Any]
-"""What is kept beside a tool's text: ``{"sources": [Source.to_dict(), ...]}``."""
+"""What is kept beside a tool's text: ``{"sources": [Source.to_dict(), ...]}``, and under ``found``
+what an agent's tools returned to it, where the text is the agent's."""
 
 
 _tool_call_id: ContextVar[str | None] = ContextVar("treadle_tool_call_id", default=None)
@@ -40,6 +41,28 @@ def _named(call_id: str | None) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a tool returned to an agent that answers as a tool itself.
+
+    Attributes:
+        call_id: the call.
+        tool: the tool's name.
+        text: what the agent was shown.
+        sources: where it comes from.
+    """
+
+    call_id: str
+    tool: str
+    text: str
+    sources: Sequence[Source] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        sources = [source.to_dict() for source in self.sources]
+        return {**asdict(self), "sources": sources}
+
+
+@dataclass(frozen=True, slots=True)
 class ToolResult:
     """What a tool found.
 
@@ -47,10 +70,12 @@ class ToolResult:
         text: what to tell the model first; may be empty.
         passages: texts with their sources, best first. Each is shown with its source's label,
             which the model cites.
+        found: what the text rests on, where it is an agent's answer: by itself it proves nothing.
     """
 
     text: str = ""
     passages: Sequence[Passage] = ()
+    found: Sequence[Found] = ()
 
 
 class Tool(StructuredTool):
@@ -121,11 +146,13 @@ class Tool(StructuredTool):
             async with asyncio.timeout(seconds) as limit:
                 result = await self.coroutine(**arguments)
         except TreadleError as error:
+            if self.effect is Effect.CALLS:
+                raise  # It is a failure of the run, whichever agent makes the call.
             raise ToolError(f"{self.name}: {error.message}", hint=error.hint) from error
         except GraphBubbleUp:
             raise  # It waits for a person, and has not failed.
         except BaseException as error:
-            if _is_meant_for_us(error):
+            if _is_meant_for_us(error) or self.effect is Effect.CALLS and not limit.expired():
                 raise
             if limit.expired():
                 raise ToolError(
@@ -278,7 +305,10 @@ def _render_passages(result: ToolResult, max_chars: int) -> tuple[str, Artifact]
         parts.append(f"{head}\n{text}")
         sources.append(source.to_dict())
         left_chars -= len(head) + len(text)
-    return "\n\n".join(parts), {"sources": sources}
+    artifact: Artifact = {"sources": sources}
+    if result.found:
+        artifact["found"] = [one.to_dict() for one in result.found]
+    return "\n\n".join(parts), artifact
 
 
 def _cut(text: str, max_chars: int) -> str:

@@ -27,8 +27,8 @@ class PolicyGate:
     Asked after the outcomes that are known: what was done is not asked about again.
 
     Args:
-        policy: the agent's rules.
-        agent: the agent's name.
+        policies: the rules of the run's agent and of those that work for it, by their names.
+        agent: the name of the run's agent.
         store: where approvals are kept.
         journal: the run's journal.
         approved: the approvals that the run is resumed with, by the ids of their calls.
@@ -37,7 +37,7 @@ class PolicyGate:
 
     def __init__(
         self,
-        policy: Sequence[Rule],
+        policies: Mapping[str, Sequence[Rule]],
         *,
         agent: str,
         store: ApprovalStore,
@@ -45,7 +45,7 @@ class PolicyGate:
         approved: Mapping[str, str] = MappingProxyType({}),
         is_dry: bool = False,
     ) -> None:
-        self._policy = policy
+        self._policies = policies
         self._agent = agent
         self._store = store
         self._journal = journal
@@ -59,9 +59,9 @@ class PolicyGate:
             GraphInterrupt: the run waits for an answer.
             ApprovalError: an answer was given, and it does not hold for this.
         """
-        if call.kind is not CallKind.TOOL or not self._policy:
+        if call.kind is not CallKind.TOOL:
             return None
-        rule = first_rule(self._policy, call.name, call.effect, call.request)
+        rule = self._rule(call, call.request)
         if rule is None or rule.then is Decision.ALLOW:
             return None
         if rule.then is Decision.DENY:
@@ -77,9 +77,14 @@ class PolicyGate:
     def delta(self, call: Call, text: str, purpose: Purpose) -> None:
         """Tools stream nothing."""
 
+    def _rule(self, call: Call, arguments: Mapping[str, Any]) -> Rule | None:
+        """Return the first rule that fits, of the agent that makes the call."""
+        policy = self._policies.get(call.agent or self._agent, ())
+        return first_rule(policy, call.name, call.effect, arguments) if policy else None
+
     async def _answered(self, call: Call, rule: Rule) -> Outcome | Permit | None:
         arguments = self._journal.redact(to_data(dict(call.request)))
-        question = Question(call, rule, self._agent, arguments)
+        question = Question(call, rule, call.agent or self._agent, arguments)
         try:
             approval = await self._store.ask(question)
             if not question.is_shown_by(approval):
@@ -112,7 +117,7 @@ class PolicyGate:
 
     def _denied(self, call: Call, arguments: Mapping[str, Any]) -> Outcome | None:
         """Return what a call with changed arguments comes to, where the policy denies it."""
-        rule = first_rule(self._policy, call.name, call.effect, arguments)
+        rule = self._rule(call, arguments)
         return _forbidden(call, rule) if rule and rule.then is Decision.DENY else None
 
     async def _use(self, approval: Approval, question: Question) -> bool:
@@ -172,7 +177,7 @@ def _not_called(message: str, hint: str) -> Outcome:
 
 def _described(call: Call, rule: Rule) -> Outcome | None:
     """Return what a dry run makes of a call that would wait; an effect is described elsewhere."""
-    if call.effect is not Effect.READ:
+    if call.effect not in (Effect.READ, Effect.CALLS):
         return None
     text = f"(dry run) {call.name} was not called: a person would be asked, by the rule '{rule}'."
     return Outcome(value=(text, {"sources": []}))

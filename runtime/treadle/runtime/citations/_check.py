@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from treadle.agents import CitationMode
+from treadle.core.sentences import Span
 from treadle.core.sources import LABEL, Citation, Source, Unverified
 from treadle.runtime.citations._evidence import Evidence
 from treadle.runtime.citations._figures import false_figures
-from treadle.runtime.citations._findings import Finding, Span, edited
+from treadle.runtime.citations._findings import Finding, edited
 from treadle.runtime.citations._quotes import judge_quotations
 from treadle.runtime.citations._support import supports
 from treadle.runtime.citations._urls import spans as address_spans

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from treadle.runtime.citations._findings import Cover, Span
+from treadle.core.sentences import Span
+from treadle.runtime.citations._findings import Cover
 from treadle.runtime.citations._units import MONTHS
 
 _MONTH = rf"(?P<month>{'|'.join(sorted(map(re.escape, MONTHS), key=len, reverse=True))})\b\.?"

@@ -29,11 +29,21 @@ class ToolText:
     sources: tuple[Source, ...] = ()
 
     @classmethod
-    def of(cls, message: ToolMessage) -> "ToolText":
-        """Return what a tool's message holds."""
-        return cls(
-            message.tool_call_id, message.name or "", message.text, sources_of(message.artifact)
-        )
+    def of(cls, message: ToolMessage) -> list["ToolText"]:
+        """Return what a tool's message holds.
+
+        An agent's answer to another one proves nothing: what its own tools returned does.
+        """
+        artifact = message.artifact
+        found = artifact.get("found") if isinstance(artifact, dict) else None
+        if isinstance(found, list):
+            return [cls._found(one) for one in found if isinstance(one, dict)]
+        return [cls(message.tool_call_id, message.name or "", message.text, sources_of(artifact))]
+
+    @classmethod
+    def _found(cls, entry: dict[str, Any]) -> "ToolText":
+        call_id, tool, text = (str(entry.get(name, "")) for name in ("call_id", "tool", "text"))
+        return cls(call_id, tool, text, sources_of(entry))
 
     def passage(self, label: str) -> tuple[int, int]:
         """Return where the passage with that label begins and ends; all of it without one."""
@@ -86,8 +96,8 @@ class Evidence:
                 is_researched = False
             elif isinstance(message, ToolMessage):
                 found = ToolText.of(message)
-                tools[found.call_id] = found
-                is_researched = is_researched or bool(found.sources)
+                tools |= {one.call_id: one for one in found}
+                is_researched = is_researched or any(one.sources for one in found)
             elif isinstance(message, AIMessage):
                 said += [message.text, *_strings([call["args"] for call in message.tool_calls])]
         return cls(tuple(tools.values()), tuple(asked), tuple(said), is_researched)

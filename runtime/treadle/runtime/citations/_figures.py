@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from fractions import Fraction
 
+from treadle.core.sentences import Span
 from treadle.core.sources import LABEL, Unverified
 from treadle.runtime.citations._dates import Day, dates, same_day, times
 from treadle.runtime.citations._evidence import CALCULATORS, Evidence
-from treadle.runtime.citations._findings import Cover, Edit, Finding, Span
+from treadle.runtime.citations._findings import Cover, Edit, Finding
 from treadle.runtime.citations._numbers import Hedge, Number, Style, joined_numbers, numbers
 from treadle.runtime.citations._urls import spans as address_spans
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from treadle.core.sentences import Span
 from treadle.core.sources import Unverified
-
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
-from treadle.runtime.citations._findings import Span
+from treadle.core.sentences import Span
 from treadle.runtime.citations._units import MAGNITUDES, NUMBER_WORDS, ORDINAL_WORDS, unit_of
 
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from treadle.core.sentences import Span
 from treadle.core.sources import LABEL, Unverified
 from treadle.runtime.citations._evidence import Evidence
-from treadle.runtime.citations._findings import Cover, Edit, Finding, Span
+from treadle.runtime.citations._findings import Cover, Edit, Finding
 from treadle.runtime.citations._words import Words
 
 NOT_FOUND = "[not a quotation found in the sources]"

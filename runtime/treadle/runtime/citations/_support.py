@@ -4,16 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from treadle.core.sentences import Span, sentences
 from treadle.core.sources import LABEL, Support
 from treadle.runtime.citations._evidence import Evidence, ToolText
-from treadle.runtime.citations._findings import Span
 from treadle.runtime.citations._words import Words
 
-_SENTENCE_END = re.compile(
-    r"(?<!\b[A-Z])(?<!\bDr)(?<!\bMr)(?<!\bMs)(?<!\bSt)(?<!\bvs)(?<!\bca)(?<!\bMrs)(?<!\be\.g)(?<!\bi\.e)"
-    r"[.!?\u3002]+[\"'\u201d\u2019\u00bb)*]*(?=\s|\[\^|$)|\n\s*\n|\n(?=\s*(?:[-*|>#]|\d+[.)]\s))"
-)
-_LABELS = re.compile(rf"(?:\s*{LABEL.pattern})+[ \t]*[.!?]?")
 _SPACED_LABEL = re.compile(rf"\s*{LABEL.pattern}")
 _THOUSANDS = re.compile(r"(?<=\d)[.,'](?=\d{3}(?!\d))")
 _MAX_CLAIM_CHARS = 1_000
@@ -42,19 +37,6 @@ def claims(text: str) -> Iterator[Claim]:
         if labels:
             said = " ".join(_SPACED_LABEL.sub("", text[start:end]).split())
             yield Claim(said[:_MAX_CLAIM_CHARS], labels)
-
-
-def sentences(text: str, *, with_labels: bool = False) -> Iterator[Span]:
-    """Yield where the sentences of a text stand; labels behind one may belong to it."""
-    at = 0
-    for match in _SENTENCE_END.finditer(text):
-        end = match.end()
-        if with_labels and (labels := _LABELS.match(text, end)):
-            end = labels.end()
-        if end > at:
-            yield from _trimmed(text, at, end)
-            at = end
-    yield from _trimmed(text, at, len(text))
 
 
 def supports(text: str, evidence: Evidence) -> dict[str, list[Support]]:
@@ -124,10 +106,3 @@ def _likeness(words: frozenset[str], wanted: frozenset[str]) -> float:
 def _telling(text: str) -> frozenset[str]:
     words = Words.of(LABEL.sub(" ", text)).words
     return frozenset(_THOUSANDS.sub("", word) for word in words if word not in _LITTLE)
-
-
-def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
-    body = text[start:end]
-    left = len(body) - len(body.lstrip())
-    if body.strip():
-        yield start + left, start + len(body.rstrip())

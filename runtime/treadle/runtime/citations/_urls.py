@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from treadle.core.sentences import Span
 from treadle.core.sources import Unverified
 from treadle.runtime.citations._evidence import Evidence
-from treadle.runtime.citations._findings import Cover, Edit, Finding, Span
+from treadle.runtime.citations._findings import Cover, Edit, Finding
 
 REMOVED = "[unverified link removed]"
 

@@ -112,24 +112,48 @@ _READERS: dict[str, Any] = {
 }
 
 
-def error_to_data(error: BaseException) -> dict[str, str]:
-    """Return an exception as plain data: its type's name and its message."""
-    if isinstance(error, TreadleError):
-        return {"type": type(error).__name__, "message": error.message, "hint": error.hint}
-    return {"type": type(error).__name__, "message": str(error)}
+_PLAIN = (str, int, float, type(None))
 
 
-def error_from_data(data: Mapping[str, str]) -> Exception:
+def error_to_data(error: BaseException) -> dict[str, Any]:
+    """Return an exception as plain data: its type's name, its message and what else it tells."""
+    if not isinstance(error, TreadleError):
+        return {"type": type(error).__name__, "message": str(error)}
+    told = {"type": type(error).__name__, "message": error.message, "hint": error.hint}
+    details = {
+        name: value
+        for name, value in vars(error).items()
+        if name not in told and isinstance(value, _PLAIN)
+    }
+    return {**told, "details": details} if details else told
+
+
+def error_from_data(data: Mapping[str, Any]) -> Exception:
     """Return an exception of the recorded kind: Treadle's own, a built-in one, or one so named."""
     name, message = str(data.get("type")), str(data.get("message", ""))
     kind = getattr(treadle_errors, name, None)
     if isinstance(kind, type) and issubclass(kind, TreadleError):
-        return kind(message, hint=str(data.get("hint", "")))
+        return _own_error(kind, message, data)
     built_in = getattr(builtins, name, None)
     if isinstance(built_in, type) and issubclass(built_in, Exception):
         return built_in(message)
     made: Exception = type(name, (RecordedError,), {})(message)
     return made
+
+
+def _own_error(kind: type[TreadleError], message: str, data: Mapping[str, Any]) -> TreadleError:
+    hint = str(data.get("hint", ""))
+    try:
+        error = kind(message, hint=hint)
+    except TypeError:  # Its message is made of parts that are not kept.
+        error = kind.__new__(kind)
+        TreadleError.__init__(error, message, hint=hint)
+    details = data.get("details")
+    if isinstance(details, Mapping):
+        for name, value in details.items():
+            if str(name).isidentifier() and not str(name).startswith("_"):
+                setattr(error, str(name), value)
+    return error
 
 
 def usage_to_data(usage: Usage) -> dict[str, Any]:

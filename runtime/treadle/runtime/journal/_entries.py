@@ -117,6 +117,11 @@ class CallRecord:
         """Where it stands among its like: the same in a replay, whatever the ids are."""
         return self.path, self.branch, self.ordinal
 
+    def is_inside(self, other: "CallRecord") -> bool:
+        """Tell whether the call was made while another one was, by what that one calls."""
+        (task, marks), (around, outer) = _place(self.task), _place(other.task)
+        return task.startswith(around) and f"{marks}~".startswith(f"{outer}~{other.ordinal}~")
+
     @property
     def what(self) -> str:
         """What is called, such as ``tool calculate``."""
@@ -204,6 +209,12 @@ class CallRecord:
             )
         except (KeyError, ValueError, TypeError, AttributeError) as problem:
             raise JournalError(f"A recorded call cannot be read: {problem!r}.") from problem
+
+
+def _place(task: str) -> tuple[str, str]:
+    """Return LangGraph's part of a task, and the marks of the calls around it, such as ``~0~2``."""
+    name, mark, others = task.partition("@")[0].partition("~")
+    return name, mark + others
 
 
 def fingerprint(call: Call, request: Mapping[str, tuple[str, ...]]) -> str:
