@@ -152,7 +152,7 @@ class Tool(StructuredTool):
         except GraphBubbleUp:
             raise  # It waits for a person, and has not failed.
         except BaseException as error:
-            if _is_meant_for_us(error) or self.effect is Effect.CALLS and not limit.expired():
+            if _is_meant_for_us(error) or (self.effect is Effect.CALLS and not limit.expired()):
                 raise
             if limit.expired():
                 raise ToolError(
