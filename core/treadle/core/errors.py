@@ -16,6 +16,7 @@ and ``hint`` says what to do next::
     │   ├── BudgetExceededError  a limit of the run was reached
     │   ├── UnboundedCallError   a limit is set, and what the call can cost has no bound
     │   ├── ApprovalError        an approval is for another call, too late, or used up
+    │   ├── OutgoingError        an address may not be reached, or did not answer within bounds
     │   ├── FencedError          another attempt at the run has taken over
     │   └── BoundaryError        a call reached the boundary in a way it cannot serve
     └── ToolError            the model acts: it reads the message and tries otherwise
@@ -155,6 +156,10 @@ class UnboundedCallError(RunError):
 
 class ApprovalError(RunError):
     """An approval cannot be given or used: it is for something else, expired, answered or used."""
+
+
+class OutgoingError(RunError):
+    """A request to an address was refused, or its answer was too long, too late or damaged."""
 
 
 class FencedError(RunError):

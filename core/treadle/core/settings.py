@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Self
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from treadle.core.addresses import Allowed
 from treadle.core.errors import ConfigError
 from treadle.core.limits import Limits
 from treadle.core.usage import Price
@@ -155,6 +156,27 @@ class RunSettings(_Section):
     concurrent: int = Field(default=32, ge=1, le=10_000)
 
 
+class OutgoingSettings(_Section):
+    """Where tools and webhooks may send requests besides the public internet.
+
+    Attributes:
+        allow: hosts such as ``wiki.internal`` or ``localhost:8888``, and networks such as
+            ``10.0.5.0/24``.
+    """
+
+    allow: tuple[str, ...] = ()
+
+    @field_validator("allow")
+    @classmethod
+    def _can_be_read(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        Allowed.parse(entries)
+        return entries
+
+    def allowed(self) -> Allowed:
+        """Return it as what requests are checked against."""
+        return Allowed.parse(self.allow)
+
+
 class BudgetSettings(_Section):
     """What all runs of a tenant may use together.
 
@@ -179,6 +201,7 @@ class Settings(_Section):
         threads: how conversations are kept.
         runs: how runs are kept and executed.
         budget: what all runs may use together.
+        outgoing: where tools and webhooks may send requests besides the public internet.
     """
 
     tenant: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,100}$")
@@ -189,6 +212,7 @@ class Settings(_Section):
     threads: ThreadSettings = ThreadSettings()
     runs: RunSettings = RunSettings()
     budget: BudgetSettings = BudgetSettings()
+    outgoing: OutgoingSettings = OutgoingSettings()
 
     @property
     def prefix(self) -> str:
