@@ -21,7 +21,7 @@ class Fault(Enum):
 class Answer:
     """What the server says to a request."""
 
-    body: str = ""
+    body: str | bytes = ""
     status: int = 200
     content_type: str = "text/html; charset=utf-8"
     headers: dict[str, str] = field(default_factory=dict)
@@ -39,10 +39,11 @@ class Request:
 
 
 class WebServer:
-    """Gives ``answer`` to every request, and remembers the requests."""
+    """Gives ``answer`` to every request that ``answers`` has none for, and remembers them."""
 
     def __init__(self) -> None:
         self.answer = Answer()
+        self.answers: dict[str, Answer] = {}
         self.requests: list[Request] = []
         self.url = ""
         self._stopping = asyncio.Event()
@@ -57,13 +58,13 @@ class WebServer:
             writer.close()
 
     async def _respond(self, writer: asyncio.StreamWriter) -> None:
-        answer = self.answer
+        answer = self.answers.get(self.requests[-1].path, self.answer)
         if answer.fault is Fault.DROP:
             return
         if answer.fault is Fault.HANG:
             await self._stopping.wait()
             return
-        body = answer.body.encode()
+        body = answer.body.encode() if isinstance(answer.body, str) else answer.body
         length = len(body) if answer.fault is None else len(body) + 10_000
         head = {"content-type": answer.content_type, "content-length": str(length)}
         lines = [f"{name}: {value}" for name, value in (head | answer.headers).items()]

@@ -32,6 +32,7 @@ class ToolContext:
 _SHIPPED = {
     "calculate": "treadle.tools.calculate",
     "current_time": "treadle.tools.current_time",
+    "fetch_url": "treadle.tools.fetch_url",
     "recall_memory": "treadle.tools.memory:build_recall_memory",
     "remember": "treadle.tools.memory:build_remember",
     "search_documents": "treadle.tools.documents",
