@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -131,9 +131,13 @@ class ThreadSettings(_Section):
     Attributes:
         keep_days: how long a thread is kept after it was last written to, all of it together; for
             ever when not set.
+        encryption: ``on`` encrypts checkpoints, transcripts and facts with the keys in
+            ``TREADLE_ENCRYPTION_KEYS``, and recalls no earlier turns, as they are found by their
+            words; ``switching-on`` also reads what was stored before it was on.
     """
 
     keep_days: float | None = Field(default=None, gt=0, le=36_500)
+    encryption: Literal["off", "switching-on", "on"] = "off"
 
     @property
     def keep(self) -> timedelta | None:

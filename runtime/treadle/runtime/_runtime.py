@@ -14,10 +14,11 @@ from treadle.agents.models import Models
 from treadle.core.errors import RunError, TreadleError
 from treadle.core.events import Event, Reply, RunFinished
 from treadle.core.redaction import Redactor
-from treadle.core.settings import Settings, project_folder
+from treadle.core.settings import Settings, ThreadSettings, project_folder
 from treadle.graphs import Graph
 from treadle.memory import connect
 from treadle.memory.bundle import Memory
+from treadle.memory.saver import AesGcmCipher
 from treadle.runtime._documents import Documents
 from treadle.runtime._execution import Executor, Work
 from treadle.runtime._forgetting import Forgetting
@@ -126,8 +127,9 @@ class Runtime:
         if url:  # Its password is a secret as well.
             at = chosen.redis.model_copy(update={"url": url})
             chosen = chosen.model_copy(update={"redis": at})
+        cipher = _cipher(chosen.threads)
         async with connect(chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
-            memory = Memory(redis, prefix=chosen.prefix, ttl=chosen.threads.keep)
+            memory = Memory(redis, prefix=chosen.prefix, ttl=chosen.threads.keep, cipher=cipher)
             runtime = cls(ToolContext(folder, chosen, redis), models, memory)
             async with aclosing(runtime._learner):
                 yield runtime
@@ -332,3 +334,9 @@ async def _reply(events: AsyncGenerator[Event, None]) -> Reply:
             if isinstance(event, RunFinished):
                 return event.reply
     raise RunError("The run ended without a reply.")
+
+
+def _cipher(threads: ThreadSettings) -> AesGcmCipher | None:
+    if threads.encryption == "off":
+        return None
+    return AesGcmCipher.from_env(reads_plaintext=threads.encryption == "switching-on")

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from treadle.memory import connect
 from treadle.memory.embeddings import FastEmbed, MiniLM, embeddings_named
 from treadle.memory.embeddings import _minilm as minilm_module
 from treadle.memory.recall import Recall
+from treadle.runtime.testing import ScriptedOpenAI
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,44 @@ async def test_recall_finds_by_meaning_with_minilm(redis_server):
         await recall.add("t", [HumanMessage(text, id=text) for text in texts])
         [found] = await recall.search("t", "Do they have a pet?", 1)
     assert found.message.id == "We adopted a kitten."
+
+
+async def test_recall_asks_a_server_that_speaks_openai_s_protocol(redis_server, monkeypatch):
+    with ScriptedOpenAI([]) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", server.api_key)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        embeddings_named.cache_clear()
+        async with connect(redis_server.url) as client:
+            recall = Recall(client, "openai:text-embedding-3-small")
+            embeddings = embeddings_named("openai:text-embedding-3-small")  # the same object
+            await recall.add("t", [HumanMessage("The loom has four shafts.", id="1")])
+            found = await recall.search("t", "how many shafts has the loom", k=1)
+            assert [each.message.id for each in found] == ["1"]
+            assert [key async for key in client.scan_iter("*{t}:recall:*vectors")]
+        embeddings.client._client.close()
+        await embeddings.async_client._client.close()
+        assert server.billed.input_tokens > 0
+    embeddings_named.cache_clear()
+
+
+async def test_recall_finds_by_meaning_with_fastembed(redis_server, monkeypatch):
+    asked = []
+
+    class TextEmbedding:  # as the package's own: arrays, one by one
+        def __init__(self, model):
+            asked.append(model)
+
+        def passage_embed(self, texts):
+            return (np.array([float("boat" in t), float("loom" in t), 0.1]) for t in texts)
+
+        def query_embed(self, text):
+            return iter([np.array([1.0, 0.0, 0.1])])
+
+    monkeypatch.setitem(sys.modules, "fastembed", SimpleNamespace(TextEmbedding=TextEmbedding))
+    async with connect(redis_server.url) as client:
+        recall = Recall(client, FastEmbed("a/model"))
+        said = [HumanMessage("The boat is blue.", id="1"), HumanMessage("A loom.", id="2")]
+        await recall.add("t", said)
+        found = await recall.search("t", "vessel", k=1)  # no word in common
+    assert [each.message.id for each in found] == ["1"]
+    assert asked == ["a/model"]
