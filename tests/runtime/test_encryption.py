@@ -52,6 +52,8 @@ async def test_what_was_said_is_not_readable_in_a_thread_s_memory(redis_6_2, red
             shown = await rt.threads.page("t")
             assert any(CANARY in said.message.text for said in shown.messages)
     readable = kinds_holding(redis_6_2, CANARY.encode())
+    assert {"blobs", "entries"} <= readable  # journals; this also shows that a dump is searched
+    assert not any(kind.startswith("/facts") for kind in readable)
     assert not readable & {"cp", "val", "log", "writes", "said", "recall"}
 
 
