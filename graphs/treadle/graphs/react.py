@@ -13,6 +13,7 @@ from treadle.graphs._chain import Chain
 from treadle.graphs._guards import LoopGuard, ToolFailures
 from treadle.graphs._parts import Graph, GraphParts, Middleware
 from treadle.graphs._prompts import join
+from treadle.graphs._repair import ToolCallRepair
 from treadle.memory.window import WindowMiddleware
 from treadle.tools import read_more_tool
 
@@ -41,7 +42,11 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
         options: its bounds.
     """
     bounds = options or ReactOptions()
+    tools = list(parts.tools)
+    if parts.window.transcript is not None:
+        tools.append(read_more_tool(parts.window))
     middleware: list[Middleware] = [
+        ToolCallRepair(tools),
         LoopGuard(bounds.repeat_limit, bounds.max_steps, parts.prompts),
         WindowMiddleware(parts.window),
         ToolFailures(),
@@ -51,9 +56,6 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
     middleware.append(
         ModelRetryMiddleware(retry_on=(BrokenAnswerError,), on_failure="error", initial_delay=0.2)
     )
-    tools = list(parts.tools)
-    if parts.window.transcript is not None:
-        tools.append(read_more_tool(parts.window))
     return create_agent(
         parts.model,
         tools,

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
+from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import add_ai_message_chunks
+from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from treadle.agents.models._failures import Attempt, explained
@@ -148,7 +150,7 @@ class _Generates(_Door):
             with _explained(self), boundary.suspended():
                 if isinstance(self, _StreamsAsync) and _is_heard(self, execution):
                     pieces = self._pieces(messages, stop, options, execution)
-                    return _message(await agenerate_from_stream(pieces))
+                    return _joined([piece async for piece in pieces])
                 sent = _capped(options, execution)
                 whole = super(_Generates, self)._agenerate(messages, stop, **sent)
                 return _message(await whole)
@@ -303,7 +305,38 @@ def _result(message: AIMessage) -> ChatResult:
 
 
 def _joined(pieces: Sequence[ChatGenerationChunk]) -> AIMessage:
-    return _message(generate_from_stream(iter(pieces)))
+    message = _message(generate_from_stream(iter(pieces)))
+    if message.tool_calls:
+        _read_whole(message, pieces)
+    return message
+
+
+def _read_whole(message: AIMessage, pieces: Sequence[ChatGenerationChunk]) -> None:
+    """Tell a streamed tool call that broke off from a whole one.
+
+    LangChain closes what is open in the arguments of a stream, and so makes another call of it.
+    """
+    parts = [
+        AIMessageChunk(content="", tool_call_chunks=piece.message.tool_call_chunks)
+        for piece in pieces
+        if isinstance(piece.message, AIMessageChunk) and piece.message.tool_call_chunks
+    ]
+    if not parts:
+        return
+    whole = add_ai_message_chunks(parts[0], *parts[1:]) if len(parts) > 1 else parts[0]
+    message.tool_calls, message.invalid_tool_calls = [], []
+    for chunk in whole.tool_call_chunks:
+        name, text, call_id = chunk["name"] or "", chunk["args"] or "{}", chunk["id"]
+        try:
+            arguments = json.loads(text, strict=False)
+        except (ValueError, RecursionError):
+            arguments = None
+        if isinstance(arguments, dict):
+            message.tool_calls.append(tool_call(name=name, args=arguments, id=call_id))
+        else:
+            message.invalid_tool_calls.append(
+                invalid_tool_call(name=name, args=text, id=call_id, error=None)
+            )
 
 
 def _piece(message: AIMessage) -> ChatGenerationChunk:
