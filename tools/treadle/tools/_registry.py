@@ -35,6 +35,7 @@ _SHIPPED = {
     "fetch_url": "treadle.tools.fetch_url",
     "recall_memory": "treadle.tools.memory:build_recall_memory",
     "remember": "treadle.tools.memory:build_remember",
+    "run_python": "treadle.tools.run_python",
     "search_documents": "treadle.tools.documents",
     "web_search": "treadle.tools.web_search",
     "wikipedia": "treadle.tools.wikipedia",
