@@ -148,11 +148,13 @@ async def test_anything_json_can_hold_may_be_returned():
 
 
 def test_every_shipped_tool_is_made_and_declares_what_it_does(tmp_path):
-    context = ToolContext(tmp_path, Settings(), redis=None)
+    (tmp_path / "treadle.toml").write_text('[tools.files]\nroot = "."\n')
+    context = ToolContext(tmp_path, Settings.load(tmp_path), redis=None)
+    effects = {"remember": Effect.KEYED, "write_file": Effect.ONCE}
     for name in shipped_tools():
         made = build_tool(name, context)
         assert made.name == name
-        assert made.effect is (Effect.KEYED if name == "remember" else Effect.READ)
+        assert made.effect is effects.get(name, Effect.READ)
         assert made.description
 
 

@@ -117,12 +117,23 @@ class DocumentSettings(_Section):
     collection: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
 
 
+class FileSettings(_Section):
+    """Settings of ``read_file``, ``write_file`` and ``list_files``.
+
+    Attributes:
+        root: the folder they work in; a relative path begins at the project's folder.
+    """
+
+    root: Path | None = None
+
+
 class ToolSettings(_Section):
     """Settings of the tools, a table each."""
 
     wikipedia: WikipediaSettings = WikipediaSettings()
     web_search: WebSearchSettings = WebSearchSettings()
     documents: DocumentSettings = DocumentSettings()
+    files: FileSettings = FileSettings()
 
 
 class ThreadSettings(_Section):

@@ -33,12 +33,15 @@ _SHIPPED = {
     "calculate": "treadle.tools.calculate",
     "current_time": "treadle.tools.current_time",
     "fetch_url": "treadle.tools.fetch_url",
+    "list_files": "treadle.tools.files:build_list_files",
+    "read_file": "treadle.tools.files:build_read_file",
     "recall_memory": "treadle.tools.memory:build_recall_memory",
     "remember": "treadle.tools.memory:build_remember",
     "run_python": "treadle.tools.run_python",
     "search_documents": "treadle.tools.documents",
     "web_search": "treadle.tools.web_search",
     "wikipedia": "treadle.tools.wikipedia",
+    "write_file": "treadle.tools.files:build_write_file",
 }
 """The module of each shipped tool, and where it is not ``build(context)``, what makes it there."""
 
