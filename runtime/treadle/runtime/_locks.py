@@ -16,6 +16,11 @@ from treadle.runtime._tasks import uninterrupted
 POLL_SECONDS = 0.05
 
 
+async def is_locked(redis: Any, prefix: str, thread_id: str) -> bool:
+    """Return whether somebody holds the thread's lock."""
+    return bool(await redis.exists(_key(prefix, thread_id)))
+
+
 @asynccontextmanager
 async def thread_lock(
     redis: Any, prefix: str, thread_id: str, lease: timedelta
@@ -33,7 +38,7 @@ async def thread_lock(
         RunError: when the lease was lost, because Redis or this process stood still for longer.
     """
     seconds = lease.total_seconds()
-    lock = Lock(redis, f"{prefix}lock:{thread_id}", timeout=seconds, thread_local=False)
+    lock = Lock(redis, _key(prefix, thread_id), timeout=seconds, thread_local=False)
     holder = asyncio.current_task()
     assert holder is not None  # noqa: S101 - a coroutine runs in a task
     lost = False
@@ -68,6 +73,10 @@ async def thread_lock(
         await uninterrupted(_settled(renewing))  # A cancellation here would skip the release.
         if not lost and lock.local.token is not None:
             await uninterrupted(_release(lock))
+
+
+def _key(prefix: str, thread_id: str) -> str:
+    return f"{prefix}lock:{thread_id}"
 
 
 async def _settled(task: asyncio.Task[None]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from treadle.runtime._execution import Executor, Work
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
 from treadle.runtime._learning import Learner
+from treadle.runtime._locks import is_locked, thread_lock
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._reporter import Emit
 from treadle.runtime._simulation import Plan, Simulator
@@ -48,6 +49,8 @@ class Runtime:
         documents: the project's document index.
         runs: the runs and their journals.
         approvals: the calls that wait for a person's leave.
+        memory: what the conversations are kept in.
+        redis: the connection to Redis.
     """
 
     def __init__(self, context: ToolContext, models: Models, memory: Memory) -> None:
@@ -56,8 +59,9 @@ class Runtime:
         prefix = context.settings.prefix
         self.threads = Threads(context.redis, prefix, memory, context.settings.threads.keep)
         self.documents = Documents(context)
+        self.memory = memory
+        self.redis = context.redis
         self._context = context
-        self._memory = memory
         self._graphs = AgentGraphs(context, models, memory)
         redactor = Redactor.from_settings(context.settings, os.environ)
         redact = redactor.redact
@@ -292,6 +296,15 @@ class Runtime:
             UnknownNameError: nothing is kept of that user.
         """
         return await self._forgetting.user(user)
+
+    async def is_busy(self, thread_id: str) -> bool:
+        """Return whether a run, or whoever holds it, uses the thread at the moment."""
+        return await is_locked(self.redis, self.settings.prefix, thread_id)
+
+    def held(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+        """Keep runs off a thread while its state is changed; waits for a run that is under way."""
+        lease = timedelta(seconds=self.settings.runs.lease_seconds)
+        return thread_lock(self.redis, self.settings.prefix, thread_id, lease)
 
     def graph(self, agent: str | Agent) -> Graph:
         """Return an agent's compiled LangGraph graph, with its memory attached.

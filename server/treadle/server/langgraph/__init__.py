@@ -1,0 +1,18 @@
+"""The protocol of LangGraph's server, for the clients people already have.
+
+``langgraph_router`` holds assistants, threads, their states and the store. An application that
+includes it sets ``app.dependency_overrides[tenant_runtime]`` to a FastAPI dependency that returns
+the runtime of the request's tenant.
+"""
+
+from fastapi import APIRouter
+
+from treadle.server.langgraph import assistants, states, store, threads
+from treadle.server.langgraph._tenant import tenant_runtime
+
+__all__ = ["langgraph_router", "tenant_runtime"]
+
+langgraph_router = APIRouter()
+"""The protocol's routes."""
+for _part in (assistants, threads, states, store):
+    langgraph_router.include_router(_part.router)

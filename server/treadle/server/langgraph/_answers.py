@@ -1,0 +1,77 @@
+"""What all routes share: strict bodies, JSON of anything a graph holds, errors in its shape."""
+
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import HTTPException, Path, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from langgraph.errors import InvalidUpdateError
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
+
+from treadle.core.errors import RunError, UnknownNameError, UserError
+from treadle.server.langgraph._records import Record
+
+Limit = Annotated[int, Field(ge=1, le=1000)]
+Offset = Annotated[int, Field(ge=0)]
+Id = Annotated[str, Path(min_length=1, max_length=200)]
+IfExists = Literal["raise", "do_nothing"]
+Order = Literal["asc", "desc"]
+Metadata = dict[str, Any]
+
+
+class Body(BaseModel):
+    """What a request may hold; a field that is not supported is refused by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Route(APIRoute):
+    """Answers what the caller could have known with a status and a sentence."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with the errors of the runtime put into words."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except UnknownNameError as error:
+                raise HTTPException(404, str(error)) from error
+            except InvalidUpdateError as error:
+                raise HTTPException(400, str(error)) from error
+            except UserError as error:
+                raise HTTPException(422, str(error)) from error
+            except RunError as error:
+                raise HTTPException(409, str(error)) from error
+
+        return answer
+
+
+def answered(value: Any) -> JSONResponse:
+    """Return a value as JSON, messages and whatever else a graph's state holds included."""
+    return JSONResponse(jsonable(value))
+
+
+def jsonable(value: Any) -> Any:
+    """Return a value as JSON holds it; what JSON cannot hold becomes its text."""
+    return to_jsonable_python(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
+
+
+def no_content() -> Response:
+    """Return the answer that has no body."""
+    return Response(status_code=204)
+
+
+def chosen(record: Mapping[str, Any], select: Iterable[str] | None) -> Record:
+    """Return the selected fields of a record, or all of them."""
+    return dict(record) if select is None else {name: record[name] for name in select}
+
+
+def sorted_page(
+    records: list[Record], by: str, order: Order, *, limit: int, offset: int
+) -> list[Record]:
+    """Return a page of records, sorted by one of their fields."""
+    ordered = sorted(records, key=lambda record: str(record[by]), reverse=order == "desc")
+    return ordered[offset : offset + limit]

@@ -1,0 +1,165 @@
+"""Threads as the protocol's clients know them: their metadata, and the state of their graph."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import HTTPException
+from langgraph.types import StateSnapshot, StateUpdate
+
+from treadle.core.errors import UnknownNameError
+from treadle.graphs import Graph
+from treadle.runtime import Runtime
+from treadle.server.langgraph._records import Record, Records, now
+from treadle.server.langgraph._states import condition_of, place_of
+
+_NOTHING: dict[str, Any] = {"status": "idle", "values": None, "interrupts": {}}
+
+
+class ProtocolThreads:
+    """The threads of a tenant.
+
+    Their state is read where the graphs keep it, so that it is true however it was made.
+
+    Args:
+        runtime: the tenant's runtime.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._records = Records(runtime.redis, runtime.settings.prefix, "threads")
+
+    async def record(self, thread_id: str) -> Record:
+        """Return what is kept of a thread beside its state.
+
+        Raises:
+            UnknownNameError: there is no such thread.
+        """
+        record = await self._records.get(thread_id)
+        if record is None:
+            raise UnknownNameError("thread", thread_id, ())
+        return record
+
+    async def create(self, thread_id: str, metadata: Mapping[str, Any]) -> Record | None:
+        """Keep a new thread; ``None`` when there is one of that id."""
+        moment = now()
+        moments = {"created_at": moment, "updated_at": moment, "state_updated_at": moment}
+        record = {"thread_id": thread_id, "metadata": dict(metadata), **moments}
+        return record if await self._records.add(thread_id, record) else None
+
+    async def update(self, thread_id: str, metadata: Mapping[str, Any]) -> Record:
+        """Merge metadata into a thread's.
+
+        Raises:
+            UnknownNameError: there is no such thread.
+        """
+
+        def change(record: Record) -> Record:
+            merged = {**record["metadata"], **metadata}
+            return {**record, "metadata": merged, "updated_at": now()}
+
+        changed = await self._records.change(thread_id, change)
+        return changed or await self.record(thread_id)
+
+    def all(self) -> AsyncIterator[Record]:
+        """Yield what is kept of each thread, newest first."""
+        return self._records.newest_first()
+
+    async def described(self, record: Record) -> Record:
+        """Return a thread as clients are shown it, with its state's values."""
+        busy, snapshot = await asyncio.gather(
+            self._runtime.is_busy(record["thread_id"]), self.snapshot(record)
+        )
+        condition = condition_of(snapshot) if snapshot else _NOTHING
+        status = {"status": "busy"} if busy else {}
+        return {**record, "config": {}, **condition, **status}
+
+    def graph(self, record: Record) -> Graph | None:
+        """Return the graph that a thread was used with; ``None`` when with none yet."""
+        name = record["metadata"].get("graph_id")
+        return self._runtime.graph(name) if isinstance(name, str) else None
+
+    async def snapshot(
+        self, record: Record, place: Mapping[str, Any] | None = None, *, subgraphs: bool = False
+    ) -> StateSnapshot | None:
+        """Return a thread's state, at a checkpoint or the latest; ``None`` without a graph."""
+        graph = self.graph(record)
+        if graph is None:
+            return None
+        return await graph.aget_state(config_at(record, place), subgraphs=subgraphs)
+
+    async def update_state(
+        self, record: Record, updates: Sequence[StateUpdate], place: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Apply updates to a thread's state, each as a step; return the checkpoint they made.
+
+        Raises:
+            HTTPException: 409 while a run uses the thread; 400 when it has no graph yet.
+        """
+        thread_id = record["thread_id"]
+        graph = self.graph(record)
+        if graph is None:
+            raise HTTPException(
+                400,
+                f"The thread {thread_id!r} was not used with a graph yet. "
+                "Name one in its metadata as 'graph_id'.",
+            )
+        if await self._runtime.is_busy(thread_id):
+            raise HTTPException(409, f"The thread {thread_id!r} is busy with a run.")
+        config = config_at(record, place)
+        async with self._runtime.held(thread_id):
+            for update in updates:
+                config = await graph.abulk_update_state(config, [[update]])
+        await self._records.change(thread_id, _state_updated)
+        return place_of(config) or {}
+
+    async def copy(self, record: Record) -> Record:
+        """Copy a thread with its whole history under a new id."""
+        made = str(uuid.uuid4())
+        await self._runtime.memory.saver.acopy_thread(record["thread_id"], made)
+        copied = await self.create(made, record["metadata"])
+        assert copied is not None  # noqa: S101 - the id is new
+        return copied
+
+    async def delete(self, thread_id: str) -> None:
+        """Remove a thread and all that came of it.
+
+        Raises:
+            UnknownNameError: there is no such thread.
+            HTTPException: 409 while a run uses it.
+        """
+        await self.record(thread_id)
+        if await self._runtime.is_busy(thread_id):
+            raise HTTPException(409, f"The thread {thread_id!r} is busy with a run.")
+        with suppress(UnknownNameError):  # Nothing was said on it.
+            await self._runtime.forget_thread(thread_id)
+        await self._records.remove(thread_id)
+
+    @asynccontextmanager
+    async def made(self, thread_id: str, metadata: Mapping[str, Any]) -> AsyncIterator[Record]:
+        """Keep a new thread, unless what is done with it in the block fails.
+
+        Raises:
+            HTTPException: 409 when there is one of that id.
+        """
+        record = await self.create(thread_id, metadata)
+        if record is None:
+            raise HTTPException(409, f"The thread {thread_id!r} exists already.")
+        try:
+            yield record
+        except BaseException:
+            await self._records.remove(thread_id)
+            raise
+
+
+def config_at(record: Record, place: Mapping[str, Any] | None) -> Any:
+    """Return the config that names a thread's checkpoint, or its latest."""
+    return {
+        "configurable": {"checkpoint_ns": "", **(place or {}), "thread_id": record["thread_id"]}
+    }
+
+
+def _state_updated(record: Record) -> Record:
+    return {**record, "updated_at": now(), "state_updated_at": now()}
