@@ -10,6 +10,8 @@ from treadle.server.langgraph._records import Record, Records, now
 
 _GRAPHS = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The namespace LangGraph's server makes its ids in, so that a client's stored ids stay true."""
+_SINCE = now()
+"""When the agents became assistants: when the server started."""
 
 
 def agent_id(name: str) -> str:
@@ -49,7 +51,7 @@ class Assistants:
         """Keep a new assistant; ``None`` when there is one of that id."""
         if self._agent_of(key) is not None:
             return None
-        stored = _versioned(key, fields)
+        stored = _versioned(key, fields, now())
         return _current(stored) if await self._records.add(key, stored) else None
 
     async def update(self, key: str, fields: Record) -> Record:
@@ -121,11 +123,10 @@ class Assistants:
 
     def _of_agent(self, name: str) -> Record:
         fields = {"graph_id": name, "name": name, "metadata": {"created_by": "system"}}
-        return _versioned(agent_id(name), fields)
+        return _versioned(agent_id(name), fields, _SINCE)
 
 
-def _versioned(key: str, fields: Record) -> Record:
-    moment = now()
+def _versioned(key: str, fields: Record, moment: str) -> Record:
     empty: Record = {
         "config": {},
         "context": {},

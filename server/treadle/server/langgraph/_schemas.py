@@ -12,7 +12,7 @@ def schemas_of(graph: Any) -> dict[str, Any]:
         "input_schema": _made(graph.get_input_jsonschema),
         "output_schema": _made(graph.get_output_jsonschema),
         "state_schema": _made(lambda: _state_schema(graph)),
-        "config_schema": _made(graph.get_config_jsonschema),
+        "config_schema": {},  # LangGraph 1.0 has the context instead.
         "context_schema": _made(graph.get_context_jsonschema),
     }
 

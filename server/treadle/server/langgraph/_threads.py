@@ -35,12 +35,16 @@ class ProtocolThreads:
         """Return what is kept of a thread beside its state.
 
         Raises:
-            UnknownNameError: there is no such thread.
+            HTTPException: 404 when there is no such thread; the answer names no other one.
         """
-        record = await self._records.get(thread_id)
+        record = await self.find(thread_id)
         if record is None:
-            raise UnknownNameError("thread", thread_id, ())
+            raise HTTPException(404, f"There is no thread {thread_id!r}.")
         return record
+
+    async def find(self, thread_id: str) -> Record | None:
+        """Return what is kept of a thread beside its state, or ``None``."""
+        return await self._records.get(thread_id)
 
     async def create(self, thread_id: str, metadata: Mapping[str, Any]) -> Record | None:
         """Keep a new thread; ``None`` when there is one of that id."""
@@ -53,7 +57,7 @@ class ProtocolThreads:
         """Merge metadata into a thread's.
 
         Raises:
-            UnknownNameError: there is no such thread.
+            HTTPException: 404 when there is no such thread.
         """
 
         def change(record: Record) -> Record:
@@ -127,8 +131,7 @@ class ProtocolThreads:
         """Remove a thread and all that came of it.
 
         Raises:
-            UnknownNameError: there is no such thread.
-            HTTPException: 409 while a run uses it.
+            HTTPException: 404 when there is no such thread; 409 while a run uses it.
         """
         await self.record(thread_id)
         if await self._runtime.is_busy(thread_id):

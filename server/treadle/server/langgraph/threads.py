@@ -8,7 +8,6 @@ from fastapi import APIRouter, HTTPException, Response
 from langgraph.types import StateUpdate
 from pydantic import Field
 
-from treadle.core.errors import UnknownNameError
 from treadle.server.langgraph._answers import (
     Body,
     Id,
@@ -100,10 +99,9 @@ async def create(rt: Rt, body: Create) -> Response:
     threads = ProtocolThreads(rt)
     key = body.thread_id or str(uuid.uuid4())
     if body.if_exists == "do_nothing":
-        try:
-            return answered(await threads.described(await threads.record(key)))
-        except UnknownNameError:
-            pass  # It is made.
+        found = await threads.find(key)
+        if found is not None:
+            return answered(await threads.described(found))
     updates = [StateUpdate(u.values, u.as_node) for s in body.supersteps for u in s.updates]
     async with threads.made(key, body.metadata) as record:
         if updates:
@@ -133,9 +131,7 @@ async def prune(rt: Rt, body: Prune) -> Response:
     threads = ProtocolThreads(rt)
     pruned = 0
     for thread_id in dict.fromkeys(body.thread_ids):
-        try:
-            await threads.record(thread_id)
-        except UnknownNameError:
+        if await threads.find(thread_id) is None:
             continue
         if body.strategy == "delete":
             await threads.delete(thread_id)

@@ -1,0 +1,109 @@
+"""``docs/compatibility.md``: every method of the Python client, and whether it is served."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from langgraph_sdk import client as clients
+from langgraph_sdk.client import LangGraphClient
+
+PAGE = Path(__file__).parents[3] / "docs" / "compatibility.md"
+KEY = "6a1c6a0e-52c0-4a4c-9d4c-0f4a3c1f9b11"
+Ask = Callable[[LangGraphClient], Awaitable[Any]]
+CALLS: dict[str, Ask] = {
+    "assistants.create": lambda c: c.assistants.create("own", assistant_id=KEY),
+    "assistants.get": lambda c: c.assistants.get(KEY),
+    "assistants.get_graph": lambda c: c.assistants.get_graph(KEY),
+    "assistants.get_schemas": lambda c: c.assistants.get_schemas(KEY),
+    "assistants.get_subgraphs": lambda c: c.assistants.get_subgraphs(KEY),
+    "assistants.update": lambda c: c.assistants.update(KEY, name="Mine"),
+    "assistants.search": lambda c: c.assistants.search(),
+    "assistants.count": lambda c: c.assistants.count(),
+    "assistants.get_versions": lambda c: c.assistants.get_versions(KEY),
+    "assistants.set_latest": lambda c: c.assistants.set_latest(KEY, 1),
+    "assistants.delete": lambda c: c.assistants.delete(KEY),
+    "threads.create": lambda c: c.threads.create(thread_id=KEY, graph_id="own"),
+    "threads.get": lambda c: c.threads.get(KEY),
+    "threads.update": lambda c: c.threads.update(KEY, metadata={"a": 1}),
+    "threads.search": lambda c: c.threads.search(),
+    "threads.count": lambda c: c.threads.count(),
+    "threads.update_state": lambda c: c.threads.update_state(KEY, {"number": 1}, as_node="inner"),
+    "threads.get_state": lambda c: c.threads.get_state(KEY),
+    "threads.get_history": lambda c: c.threads.get_history(KEY),
+    "threads.copy": lambda c: c.threads.copy(KEY),
+    "threads.prune": lambda c: c.threads.prune([KEY], strategy="keep_latest"),
+    "threads.delete": lambda c: c.threads.delete(KEY),
+    "store.put_item": lambda c: c.store.put_item(["docs"], "one", {"a": 1}),
+    "store.get_item": lambda c: c.store.get_item(["docs"], "one"),
+    "store.search_items": lambda c: c.store.search_items(["docs"]),
+    "store.list_namespaces": lambda c: c.store.list_namespaces(),
+    "store.delete_item": lambda c: c.store.delete_item(["docs"], "one"),
+}
+"""A call of each method that is served, in an order in which each finds what it needs."""
+RESOURCES = {
+    "assistants": clients.AssistantsClient,
+    "threads": clients.ThreadsClient,
+    "runs": clients.RunsClient,
+    "crons": clients.CronClient,
+    "store": clients.StoreClient,
+}
+HEAD = """# Clients of LangGraph's server
+
+`treadle.server.langgraph` speaks the protocol of LangGraph's server. The table holds every method \
+of the Python package `langgraph-sdk`; a test calls each one that is served, on a real server, \
+and makes this page.
+
+| method | served |
+|---|---|
+"""
+TAIL = """
+A field of a request that is not supported is refused by its name, with status 422: `ttl` of a \
+thread, `command` in its supersteps, `extract` and dotted paths in `select`.
+
+What is not served has no route and answers 404 or 405.
+
+## Differences from `langgraph dev`
+
+| what | `langgraph dev` | Treadle | why |
+|---|---|---|---|
+| ids | UUIDs only, otherwise 422 | any text up to 200 characters | conversations have names |
+| an assistant's id | its UUID | or the agent's name | a client need not search first |
+| deleting an agent's assistant | removes it | 403 | the project decides |
+| an unknown checkpoint of a thread | an empty state | 404 | a wrong id is no empty thread |
+| `interrupts` of a new thread | left out | `{}` | the client's types promise it |
+| values and status of a copied thread | none, `idle` | those of its state | it has that state |
+| `metadata` of a state | names thread and graph as well | as the graph wrote it | both are known |
+| `error` of a thread | `null` where nothing failed | left out | it is in the state's tasks |
+| an empty namespace in the store | 400 | 422 | as every other wrong body |
+"""
+
+
+def page() -> str:
+    """Return the page as it should be."""
+    rows = [
+        f"| `{name}` | {'yes' if name in CALLS else 'no'} |"
+        for resource, client in RESOURCES.items()
+        for name in methods(resource, client)
+    ]
+    return HEAD + "\n".join(rows) + "\n" + TAIL
+
+
+def methods(resource: str, client: type) -> list[str]:
+    """Return the names of a client's public methods."""
+    found = inspect.getmembers(client, inspect.isfunction)
+    return [f"{resource}.{name}" for name, _ in found if not name.startswith("_")]
+
+
+async def test_every_method_that_the_page_calls_served_is(client):
+    for name, ask in CALLS.items():
+        try:
+            await ask(client)
+        except Exception as error:
+            raise AssertionError(f"{name} is not served") from error
+
+
+def test_the_page_is_up_to_date(tmp_path):
+    made = tmp_path / "compatibility.md"
+    made.write_text(page())
+    assert PAGE.read_text() == page(), f"copy {made} to docs/compatibility.md"
