@@ -123,3 +123,11 @@ async def test_the_tools_work_in_the_folder_of_the_settings(root: Path) -> None:
 def test_without_a_folder_the_setting_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[tools\.files\]"):
         build_tool("read_file", ToolContext(tmp_path, Settings(), None))
+
+
+def test_reading_what_is_no_file_leaves_nothing_open(root: Path) -> None:
+    before = len(os.listdir("/dev/fd"))  # noqa: PTH208
+    for path in ("sub", "link.txt", "linked/x", "none", "a.txt/b"):
+        with pytest.raises(ToolError):
+            Folder(root).read(path)
+    assert len(os.listdir("/dev/fd")) == before  # noqa: PTH208

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 
 from treadle.core.calls import Effect
 from treadle.core.errors import ConfigError, ToolError
@@ -50,7 +51,7 @@ class Folder:
         with (
             self._parent(path) as (folder, name),
             _told(path),
-            os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file,
+            _file(name, folder) as file,
         ):
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ToolError(f"{path!r} is no file.")
@@ -136,6 +137,15 @@ def _steps(path: str) -> list[str]:
 def _make(name: str, folder: int) -> None:
     with suppress(FileExistsError):  # Whether it is a folder shows when it is opened.
         os.mkdir(name, dir_fd=folder)
+
+
+def _file(name: str, folder: int) -> BinaryIO:
+    opened = os.open(name, _READ, dir_fd=folder)
+    try:
+        return os.fdopen(opened, "rb")
+    except OSError:  # It is a folder, and the descriptor is still ours.
+        os.close(opened)
+        raise
 
 
 def _is_folder(name: str, folder: int) -> bool:
