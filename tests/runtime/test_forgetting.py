@@ -114,7 +114,7 @@ async def test_what_a_thread_remembers_is_its_own(redis_url, tmp_path):
         async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as rt:
             await rt.ask(AGENT, f"Please remember {CANARY}.", thread="t")
             await rt._learner.aclose()
-            facts = Facts(rt._memory.store, thread_namespace("t", "facts"))
+            facts = Facts(rt.memory.store, thread_namespace("t", "facts"))
             assert f"Their word is {CANARY}." in [f.text for f in await facts.current()]
 
 
