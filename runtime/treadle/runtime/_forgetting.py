@@ -57,6 +57,10 @@ class Forgetting:
         counts = Counter(await self._threads.forget(thread_id))
         counts["runs"] += await self._runs.forget_thread(thread_id)
         counts["approvals"] += await self._approvals.forget_thread(thread_id)
+        # What a client of the server wrote about the thread; see `treadle.server.langgraph`.
+        described = f"{self._prefix}{{langgraph:threads}}:"
+        await self._redis.hdel(f"{described}records", thread_id)
+        await self._redis.zrem(f"{described}order", thread_id)
         return dict(counts)
 
     async def user(self, user: str) -> Counts:

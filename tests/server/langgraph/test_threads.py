@@ -187,3 +187,13 @@ async def test_what_is_not_there_is_not_found(client, runtime):
     assert await client.threads.get_history("bare") == []
     with pytest.raises(BadRequestError):
         await client.threads.update_state("bare", {"number": 1})
+
+
+async def test_forgetting_a_thread_takes_what_clients_wrote_about_it(client, runtime):
+    thread = await client.threads.create(metadata={"about": "canary-4417"})
+    thread_id = thread["thread_id"]
+    await runtime.ask("plain", "hi", thread=thread_id)
+    await runtime.forget_thread(thread_id)
+    assert not [key async for key in runtime.redis.scan_iter("*langgraph:threads*")]
+    with pytest.raises(NotFoundError):
+        await client.threads.get(thread_id)
