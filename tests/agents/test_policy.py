@@ -71,7 +71,7 @@ def test_a_policy_survives_a_journal(tmp_path):
         ("policy:\n  - tool: x\n", 2, "then"),
         ("policy:\n  - tol: x\n    then: ask\n", 2, "Did you mean 'tool'"),
         ("policy:\n  - tool: x\n    then: maybe\n", 3, "'allow', 'ask' or 'deny'"),
-        ("policy:\n  - tool: x\n    effect: twice\n    then: ask\n", 3, "'read', 'keyed', 'once' or"),
+        ("policy:\n  - tool: x\n    effect: twice\n    then: ask\n", 3, "'read', 'keyed', 'once'"),
         ("policy:\n  - then: ask\n    expires: soon\n", 3, "such as 30s, 15m, 1h or 2d"),
         ("policy:\n  - then: ask\n    expires: 0s\n", 3, "greater than"),
         ("policy:\n  - then: ask\n    expires: 31d\n", 3, "less than"),
