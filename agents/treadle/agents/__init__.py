@@ -4,15 +4,18 @@ from treadle.agents._build import build_agent
 from treadle.agents._catalogue import AGENT_FOLDER, agent_files, find_agent
 from treadle.agents._definition import Agent, Budget, CitationMode, MemorySettings
 from treadle.agents._instrument import instrument
+from treadle.agents._langgraph_file import LANGGRAPH_FILE, LangGraphFile, langgraph_file
 from treadle.agents._policy import MAX_EXPIRES, Decision, Rule, first_rule
 
 __all__ = [
     "AGENT_FOLDER",
+    "LANGGRAPH_FILE",
     "MAX_EXPIRES",
     "Agent",
     "Budget",
     "CitationMode",
     "Decision",
+    "LangGraphFile",
     "MemorySettings",
     "Rule",
     "agent_files",
@@ -20,4 +23,5 @@ __all__ = [
     "find_agent",
     "first_rule",
     "instrument",
+    "langgraph_file",
 ]

@@ -3,7 +3,10 @@
 from importlib.resources import files
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from treadle.agents._definition import Agent
+from treadle.agents._langgraph_file import LANGGRAPH_FILE, langgraph_file
 from treadle.core.errors import ConfigError, UnknownNameError
 
 AGENT_FOLDER = "agents"
@@ -14,9 +17,14 @@ _SHIPPED = Path(str(files("treadle.agents"))) / "shipped"
 def agent_files(project: Path) -> dict[str, Path]:
     """Return the agent files by their agents' names; a project's come before shipped ones.
 
-    A file's name, without ``.yaml``, is its agent's name.
+    A file's name, without ``.yaml``, is its agent's name. Each graph of a ``langgraph.json`` is an
+    agent as well.
+
+    Raises:
+        ConfigError: the ``langgraph.json`` is wrong.
     """
     found = {path.stem: path for path in sorted(_SHIPPED.glob("*.yaml"))}
+    found |= dict.fromkeys(langgraph_file(project).graphs, project / LANGGRAPH_FILE)
     for pattern in ("*.yml", "*.yaml"):
         found |= {path.stem: path for path in sorted((project / AGENT_FOLDER).glob(pattern))}
     return dict(sorted(found.items()))
@@ -33,6 +41,8 @@ def find_agent(name: str, project: Path) -> Agent:
     if name not in known:
         hint = f"An agent of your own is a file {AGENT_FOLDER}/NAME.yaml in the project."
         raise UnknownNameError("agent", name, known, hint=hint)
+    if known[name].name == LANGGRAPH_FILE:
+        return _of_langgraph(name, project)
     agent = Agent.from_file(known[name])
     if agent.name != name:
         raise ConfigError(
@@ -41,3 +51,15 @@ def find_agent(name: str, project: Path) -> Agent:
             path=known[name],
         )
     return agent
+
+
+def _of_langgraph(name: str, project: Path) -> Agent:
+    graph = langgraph_file(project).graph(name)
+    try:
+        return Agent(name=name, graph=graph.path, description=graph.description)
+    except ValidationError as error:
+        raise ConfigError(
+            f"the graph {name!r} has a name that no agent can have.",
+            hint="Use lower-case letters, digits, '-' and '_', a letter first.",
+            path=project / LANGGRAPH_FILE,
+        ) from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from treadle.agents import AGENT_FOLDER, agent_files, find_agent
+from treadle.agents import agent_files, find_agent
 from treadle.cli._console import out, print_json, rows
 from treadle.core.errors import ConfigError
 from treadle.core.settings import project_folder
@@ -39,7 +39,7 @@ def list_agents(project: Path, *, as_json: bool) -> None:
 
 
 def _look(name: str, path: Path, project: Path) -> _Listed:
-    is_own = path.is_relative_to(project / AGENT_FOLDER)
+    is_own = path.is_relative_to(project)
     origin = str(path.relative_to(project)) if is_own else "shipped"
     try:
         agent = find_agent(name, project)

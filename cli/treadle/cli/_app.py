@@ -143,6 +143,31 @@ def index(
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="The port; 0 for any that is free.")
+    ] = 8123,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start again whenever a file of the project changes.")
+    ] = False,
+    model: ModelName = None,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+) -> None:
+    """Serve the agents over HTTP, to the clients people already have.
+
+    Serves the graphs of a langgraph.json as well. Ctrl-C stops it.
+    """
+    from treadle.cli._opening import Opening
+    from treadle.cli._serve import Serving, run_serve
+    from treadle.server import Listening
+
+    opening = Opening(project, redis, model)
+    run_serve(Serving(opening, Listening(host, port)), reload=reload)
+
+
+@app.command()
 def new(
     folder: Annotated[Path, typer.Argument(help="The folder to make; it must be new.")],
 ) -> None:

@@ -1,0 +1,122 @@
+"""Errors as problem documents (RFC 9457), whatever went wrong and wherever."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from redis.exceptions import RedisError as DriverError
+from starlette.exceptions import HTTPException
+
+from treadle.core.errors import RedisError, RunError, TreadleError, UnknownNameError, UserError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request.
+
+    Attributes:
+        loc: where, such as ``["body", "limit"]``.
+        msg: what.
+    """
+
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(BaseModel):
+    """Why a request was not answered as asked (RFC 9457).
+
+    Attributes:
+        type: what kind of problem it is; ``about:blank`` where the status says it.
+        title: the status in words.
+        status: the HTTP status.
+        detail: what was wrong, and what to do.
+        errors: each thing that is wrong, where the request does not fit.
+    """
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] = Field(default_factory=list)
+
+
+class ProblemError(HTTPException):
+    """A problem, to be raised where a request is answered."""
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the answer that tells of a problem."""
+    document = Problem(
+        title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors)
+    )
+    content = document.model_dump(exclude={"errors"} if not errors else None)
+    return JSONResponse(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def status_of(error: TreadleError) -> int:
+    """Return the status that says who has to act."""
+    if isinstance(error, RedisError):
+        return 503
+    if isinstance(error, UnknownNameError):
+        return 404
+    if isinstance(error, UserError):
+        return 422
+    return 409 if isinstance(error, RunError) else 500
+
+
+def faults_of(error: RequestValidationError) -> list[Fault]:
+    """Return what is wrong with a request, without what it held: that may be a secret."""
+    return [Fault(loc=list(one["loc"]), msg=str(one["msg"])) for one in error.errors()]
+
+
+def sentence_of(faults: Sequence[Fault]) -> str:
+    """Return the faults as a sentence each."""
+    places = (".".join(str(part) for part in fault.loc) for fault in faults)
+    return " ".join(
+        f"{place}: {fault.msg}." for place, fault in zip(places, faults, strict=True)
+    ).replace("..", ".")
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Have an application answer every error with a problem document."""
+
+    def of_http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
+        return problem(error.status_code, str(error.detail), headers=error.headers)
+
+    def of_request(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
+        faults = faults_of(error)
+        return problem(422, sentence_of(faults), errors=faults)
+
+    def of_treadle(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, TreadleError)  # noqa: S101 - as above
+        return problem(status_of(error), str(error))
+
+    def of_redis(_: Request, __: Exception) -> JSONResponse:
+        return problem(503, "Redis cannot be reached, or refused a command.")
+
+    def of_defect(_: Request, __: Exception) -> JSONResponse:
+        return problem(500, "This is a defect in Treadle; the server's log shows where.")
+
+    handlers: dict[type[Exception], Any] = {
+        HTTPException: of_http,
+        RequestValidationError: of_request,
+        TreadleError: of_treadle,
+        DriverError: of_redis,
+        Exception: of_defect,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)

@@ -1,0 +1,91 @@
+"""Running the application on a socket, until somebody stops it."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import uvicorn
+from fastapi import FastAPI
+
+from treadle.core.errors import ConfigError
+
+_GRACE_SECONDS = 10
+"""How long answers may take to end once the server is stopped; runs go on elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where a server listens.
+
+    Attributes:
+        host: an address or name of this machine.
+        port: the port; 0 for any that is free.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8123
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine's own programs can connect."""
+        if self.host == "localhost":
+            return True
+        with suppress(ValueError):
+            return ip_address(self.host).is_loopback
+        return False
+
+    def bind(self) -> socket.socket:
+        """Return a socket that is bound there.
+
+        Raises:
+            ConfigError: the address is taken, or none of this machine's.
+        """
+        try:
+            family = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0][0]
+            return socket.create_server((self.host, self.port), family=family)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {self.host} port {self.port}: {error.strerror or error}.",
+                hint="Name another with --host and --port; port 0 takes any that is free.",
+            ) from None
+
+
+def url_of(bound: socket.socket) -> str:
+    """Return the address at which a bound socket is reached."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(app: FastAPI, bound: socket.socket) -> None:
+    """Serve an application on a bound socket until SIGINT or SIGTERM.
+
+    New requests are refused from then on; those under way have 10 seconds to end.
+
+    Raises:
+        ConfigError: the application did not start; the log says why.
+    """
+    config = uvicorn.Config(
+        app, lifespan="on", timeout_graceful_shutdown=_GRACE_SECONDS, server_header=False
+    )
+    server = _Server(config)
+    await server.serve(sockets=[bound])
+    if not server.started:
+        raise ConfigError("the server did not start; the lines above say why.")
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at a signal, and leave nothing of it: uvicorn would raise it again at the end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)

@@ -1,0 +1,166 @@
+"""``treadle serve``: what it serves, how it starts and how it stops."""
+
+import json
+import signal
+import socket
+
+import httpx
+import pytest
+
+from tests.support.serving import serving, treadle
+from tests.support.waiting import wait_until
+
+GRAPH = """
+import os
+from langgraph.graph import START, MessagesState, StateGraph
+
+from helper import answer
+
+
+def reply(state):
+    return {"messages": [("ai", answer() + os.environ["GREETING"])]}
+
+
+graph = StateGraph(MessagesState).add_node("reply", reply).add_edge(START, "reply")
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "plain.yaml").write_text("prompt: You help.\n")
+    return tmp_path
+
+
+@pytest.fixture
+def langgraph_project(project):
+    (project / "src").mkdir()
+    (project / "shared").mkdir()
+    (project / "shared" / "helper.py").write_text("def answer():\n    return 'Hello, '\n")
+    (project / "src" / "graph.py").write_text(GRAPH)
+    (project / "src" / "broken.py").write_text("raise RuntimeError('no such engine')\n")
+    (project / ".env").write_text("# mine\nexport GREETING='reader'  \nEMPTY=\n")
+    about = {
+        "dependencies": ["./shared", "numpy"],
+        "graphs": {
+            "greeter": {"path": "./src/graph.py:graph", "description": "It greets."},
+            "broken": "./src/broken.py:graph",
+        },
+        "env": ".env",
+    }
+    (project / "langgraph.json").write_text(json.dumps(about))
+    return project
+
+
+def test_it_serves_a_langgraph_json_and_says_what_it_cannot_serve(langgraph_project, redis_url):
+    with serving(langgraph_project, redis_url) as served:
+        assert httpx.get(f"{served.url}/ok").json() == {"ok": True}
+        info = httpx.get(f"{served.url}/info").json()
+        assert {"greeter", "plain"} <= set(info["agents"])
+        assert "no such engine" in info["failed"]["broken"]
+        log = served.log.read_text()
+        assert "not installed by Treadle: numpy" in log
+        assert "no such engine" in log
+        refused = httpx.get(f"{served.url}/assistants/broken/schemas")
+        assert refused.status_code == 422
+        assert "no such engine" in refused.json()["detail"]
+        drawn = httpx.get(f"{served.url}/assistants/greeter/graph").json()
+        assert "reply" in {node["id"] for node in drawn["nodes"]}
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(30) == 0
+        assert "Traceback" not in served.log.read_text()
+
+
+async def test_it_serves_the_agents_of_a_project(project, local_app):
+    async with local_app(project) as client:
+        assert (await client.get("/health/live")).json() == {"status": "live"}
+        assert (await client.get("/health/ready")).json() == {"status": "ready"}
+        info = (await client.get("/info")).json()
+        assert "plain" in info["agents"]
+        assert info["failed"] == {}
+        found = (await client.post("/assistants/search", json={"limit": 100})).json()
+        assert {one["graph_id"] for one in found} == set(info["agents"])
+
+
+async def test_it_counts_requests_by_route_and_never_by_address(project, local_app):
+    async with local_app(project) as client:
+        await client.get("/threads/secret-place")
+        await client.request("BREW", "/no-such-place")
+        counts = (await client.get("/metrics")).text
+    route = 'method="GET",route="/threads/{thread_id}",status="404"'
+    assert f"treadle_http_requests_total{{{route}}} 1.0" in counts
+    assert "secret-place" not in counts
+    assert "no-such-place" not in counts
+    assert "BREW" not in counts
+
+
+async def test_its_document_lists_its_routes_and_their_problems(project, local_app):
+    async with local_app(project) as client:
+        document = (await client.get("/openapi.json")).json()
+        page = (await client.get("/docs")).text
+    operation = document["paths"]["/threads/{thread_id}"]["get"]
+    assert operation["responses"]["404"] == {"$ref": "#/components/responses/Problem404"}
+    assert "/threads/{thread_id}" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/no-such-path", None, 404),
+        ("GET", "/threads/none", None, 404),
+        ("DELETE", "/ok", None, 405),
+        ("POST", "/threads/search", b"{not json", 422),
+        ("POST", "/threads/search", b'{"limit": "many"}', 422),
+        ("POST", "/threads/search", b'{"colour": "red"}', 422),
+        ("POST", "/threads/search", b"\xff\xfe", 422),
+    ],
+)
+async def test_bad_input_is_answered_with_a_problem_document(
+    project, local_app, method, path, body, status
+):
+    async with local_app(project) as client:
+        answer = await client.request(method, path, content=body)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    document = answer.json()
+    assert document["status"] == status
+    assert document["detail"]
+
+
+def test_a_change_of_a_file_starts_it_again(project, redis_url):
+    with serving(project, redis_url, "--reload") as served:
+
+        def agents():
+            try:
+                return httpx.get(f"{served.url}/info").json()["agents"]
+            except httpx.TransportError:
+                return []
+
+        wait_until(lambda: "plain" in agents(), within_seconds=60)
+        (project / "agents" / "plain.yaml").write_text("tools: [no_such_tool]\n")
+        wait_until(lambda: (found := agents()) and "plain" not in found, within_seconds=60)
+        assert served.stop() == 0
+
+
+def test_a_taken_port_is_said_in_a_sentence(project, redis_url):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = treadle("serve", "-p", str(project), "--redis", redis_url, "--port", port)
+    assert ended.returncode == 2
+    assert f"cannot listen on 127.0.0.1 port {port}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_redis_out_of_reach_is_said_in_a_sentence(project):
+    nowhere = "redis://127.0.0.1:1"
+    ended = treadle("serve", "-p", str(project), "--redis", nowhere, "--port", "0")
+    assert ended.returncode == 2
+    assert "error:" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_other_machines_are_not_let_in_without_a_key(project, redis_url):
+    ended = treadle("serve", "-p", str(project), "--redis", redis_url, "--host", "0.0.0.0")
+    assert ended.returncode == 2
+    assert "other machines" in ended.stderr
