@@ -5,15 +5,10 @@ copied for them, never handed out, so that a graph that changes a message in pla
 copy only.
 """
 
-import gc
 import marshal
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import repeat
-from operator import attrgetter
 from typing import Any
 
 from langchain_core.messages import (
@@ -26,33 +21,25 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from pydantic import BaseModel
 
 from treadle.memory._codec import Codec
 
-# Their fields are known, so that equal fields mean equal messages.
-_KNOWN_MESSAGES = frozenset(
-    {
-        AIMessage,
-        AIMessageChunk,
-        ChatMessage,
-        FunctionMessage,
-        HumanMessage,
-        SystemMessage,
-        ToolMessage,
-    }
+_MESSAGES: tuple[type[BaseMessage], ...] = (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
 )
+FIELD_NAMES: Mapping[type | None, set[str]] = {kind: set(kind.model_fields) for kind in _MESSAGES}
+"""The fields of the messages that have no others, so that equal fields mean equal messages."""
+
 _TEXTS = frozenset({str, type(None)})
-_CONTAINERS = frozenset({dict, list})
+_EMPTY: Mapping[type, Any] = {dict: {}, list: []}  # one for all templates, and never handed out
 _SCALARS = frozenset({str, int, float, bool, bytes, type(None)})
 _MARSHAL_VERSION = 2  # the last that writes equal values alike, whoever else refers to them
-_EXTRA = attrgetter("__pydantic_extra__")
-_new: Callable[[Any], Any] = object.__new__
-_slots: Any = vars(BaseModel)
-_set_fields = _slots["__dict__"].__set__
-_set_fields_set = _slots["__pydantic_fields_set__"].__set__
-_set_extra = _slots["__pydantic_extra__"].__set__
-_set_private = _slots["__pydantic_private__"].__set__
 
 
 def digest(frame: bytes) -> bytes:
@@ -69,7 +56,7 @@ class Body:
         frame: its bytes; empty where there is a template.
         kind: the class of the message it holds, or ``None``.
         fields: the fields of that message, never handed out.
-        empty: the fields that hold an empty list or dict, with what makes another.
+        empty: the names of the fields that hold an empty list or dict.
         full: the names of the fields that hold a list or dict with something in it.
         exact: the names of those that hold numbers, where equal is not the same.
         image: the exact fields as bytes.
@@ -79,7 +66,7 @@ class Body:
     frame: bytes
     kind: type[BaseMessage] | None = None
     fields: dict[str, Any] | None = None
-    empty: tuple[tuple[str, Callable[[], Any]], ...] = ()
+    empty: tuple[str, ...] = ()
     full: tuple[str, ...] = ()
     exact: tuple[str, ...] = ()
     image: bytes = b""
@@ -92,14 +79,15 @@ class Body:
             RecordError: the frame cannot be read.
         """
         value = codec.decode(frame)
-        if type(value) not in _KNOWN_MESSAGES or value.__pydantic_extra__:
+        names = FIELD_NAMES.get(type(value))
+        if names is None or value.__pydantic_extra__ or value.__dict__.keys() != names:
             return cls(len(frame), frame)
         body = cls(len(frame), b"", type(value), value.__dict__)
         return body if body._describe_fields() else cls(len(frame), frame)
 
     def _describe_fields(self) -> bool:
         """Sort the fields by how they are copied and compared; tell whether all can be."""
-        empty: list[tuple[str, Callable[[], Any]]] = []
+        empty: list[str] = []
         exact: list[str] = []
         full: list[str] = []
         fields = self.fields or {}
@@ -107,9 +95,10 @@ class Body:
             kind = type(held)
             if kind in _TEXTS:
                 continue
-            if kind in _CONTAINERS:
+            if kind in _EMPTY:
                 if not held:
-                    empty.append((name, kind))
+                    empty.append(name)
+                    fields[name] = _EMPTY[kind]
                     continue
                 full.append(name)
             if not _is_plain(held):
@@ -117,7 +106,7 @@ class Body:
             if not _is_text(held):
                 exact.append(name)
         self.empty, self.full, self.exact = tuple(empty), tuple(full), tuple(exact)
-        self.image = _image(fields, self.exact)
+        self.image = image(fields, self.exact)
         return True
 
     @property
@@ -126,88 +115,8 @@ class Body:
         return None if self.fields is None else self.fields.get("id")
 
 
-def copies(bodies: Sequence[Body], codec: Codec) -> list[Any]:
-    """Return what ``bodies`` hold, as objects of the caller's own.
-
-    It does what pydantic's own copy does, for all messages of a thread at once: this is most of
-    what a turn of a long thread takes.
-    """
-    with _collection_postponed():
-        return _copies(bodies, codec)
-
-
-@contextmanager
-def _collection_postponed() -> Iterator[None]:
-    """Let the collector look once at what is made inside, not again for every 700 objects of it.
-
-    Looking through the half-made copies of a long thread took longer than making them.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def _copies(bodies: Sequence[Body], codec: Codec) -> list[Any]:
-    known = [body for body in bodies if body.fields is not None]
-    messages = list(map(_new, [body.kind for body in known]))
-    fields = list(map(dict.copy, [body.fields for body in bodies if body.fields is not None]))
-    for copied, body in zip(fields, known, strict=True):
-        for name, make in body.empty:
-            copied[name] = make()
-        for name in body.full:
-            copied[name] = _copied(copied[name])
-    _each(_set_fields, messages, fields)
-    _each(_set_fields_set, messages, map(set, fields))
-    _each(_set_extra, messages, [{} for _ in known])
-    _each(_set_private, messages, repeat(None))
-    if len(known) == len(bodies):
-        return messages
-    made = iter(messages)
-    return [codec.decode(b.frame) if b.fields is None else next(made) for b in bodies]
-
-
-def _each(work: Callable[[Any, Any], None], messages: list[Any], values: Iterable[Any]) -> None:
-    deque(map(work, messages, values), maxlen=0)
-
-
-def is_held(value: Any, body: Body) -> bool:
-    """Whether serialising ``value`` would give ``body`` again."""
-    return are_held([value], [body.kind], [body.fields], [(0, body)] if body.exact else [])
-
-
-def are_held(
-    values: Sequence[Any],
-    kinds: Sequence[type | None],
-    fields: Sequence[dict[str, Any] | None],
-    exact: Iterable[tuple[int, Body]],
-) -> bool:
-    """Whether serialising ``values`` would give messages of these kinds and fields again.
-
-    Args:
-        values: what a graph holds.
-        kinds: the class of each message.
-        fields: its fields.
-        exact: those of the messages with exact fields, each with its number.
-    """
-    if list(map(type, values)) != kinds:
-        return False
-    try:
-        return (
-            [value.__dict__ for value in values] == fields
-            and not any(map(_EXTRA, values))
-            and all(_image(values[n].__dict__, body.exact) == body.image for n, body in exact)
-        )
-    except Exception:  # the graph's objects may refuse to be compared, as arrays do
-        return False
-
-
-def _image(fields: dict[str, Any], names: Sequence[str]) -> bytes:
-    # 1 == True == 1.0, but they are not the same data.
+def image(fields: dict[str, Any], names: Sequence[str]) -> bytes:
+    """Return these fields as bytes: 1 == True == 1.0, but they are not the same data."""
     return marshal.dumps([fields[name] for name in names], _MARSHAL_VERSION) if names else b""
 
 
@@ -229,10 +138,11 @@ def _is_text(value: Any) -> bool:
     return kind in _TEXTS
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Return plain data as lists and dicts of the caller's own."""
     kind = type(value)
     if kind is dict:
-        return {key: _copied(held) for key, held in value.items()}
+        return {key: copied(held) for key, held in value.items()}
     if kind is list:
-        return [_copied(held) for held in value]
+        return [copied(held) for held in value]
     return value

@@ -8,9 +8,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from treadle.memory.saver._bodies import Body, are_held, is_held
+from treadle.memory.saver._bodies import Body
+from treadle.memory.saver._columns import Columns
 from treadle.memory.saver._intervals import Interval
 
 T = TypeVar("T")
@@ -20,43 +21,20 @@ ChannelName = tuple[str, str]
 _OVERHEAD = 1_000  # about what Python's objects for one body take beside its bytes
 
 
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """What a channel was last seen to hold, laid out so that it is compared in one go.
+    """What a channel was last seen to hold.
 
     Attributes:
         spans: where its entries are in the log.
-        bodies: the entries.
+        columns: the entries.
     """
 
-    def __init__(
-        self, spans: Sequence[Interval], bodies: list[Body], before: "Seen | None" = None
-    ) -> None:
-        self.spans = tuple(spans)
-        self.bodies = bodies
-        self._kinds: list[type | None] = []
-        self._fields: list[dict[str, Any] | None] = []
-        self._exact: list[tuple[int, Body]] = []
-        n_known = 0
-        if before is not None and bodies[: len(before.bodies)] == before.bodies:
-            n_known = len(before.bodies)
-            self._kinds = before._kinds.copy()
-            self._fields = before._fields.copy()
-            self._exact = before._exact.copy()
-        for number in range(n_known, len(bodies)):
-            body = bodies[number]
-            self._kinds.append(body.kind)
-            self._fields.append(body.fields)
-            if body.exact:
-                self._exact.append((number, body))
+    spans: tuple[Interval, ...]
+    columns: Columns
 
-    def prefix(self, values: Sequence[Any]) -> int:
-        """Return how many of ``values``, from the first on, are entries it holds."""
-        n = min(len(values), len(self.bodies))
-        exact = (pair for pair in self._exact if pair[0] < n)
-        if are_held(values[:n], self._kinds[:n], self._fields[:n], exact):
-            return n
-        pairs = zip(values, self.bodies, strict=False)
-        return next(i for i, (value, body) in enumerate(pairs) if not is_held(value, body))
+
+_EMPTY = Seen((), Columns([]))
 
 
 class LogCache:
@@ -113,11 +91,11 @@ class LogCache:
 
     def seen(self, channel: ChannelName) -> Seen:
         """Return what ``channel`` was last seen to hold."""
-        return self._seen.get(channel) or Seen((), [])
+        return self._seen.get(channel, _EMPTY)
 
-    def see(self, channel: ChannelName, spans: Sequence[Interval], bodies: list[Body]) -> None:
+    def see(self, channel: ChannelName, spans: Sequence[Interval], columns: Columns) -> None:
         """Remember what ``channel`` holds, and where it is in the log."""
-        self._seen[channel] = Seen(spans, bodies, self._seen.get(channel))
+        self._seen[channel] = Seen(tuple(spans), columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from typing import Any
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from treadle.memory._codec import Codec
-from treadle.memory.saver._bodies import Body, digest, is_held
+from treadle.memory.saver._bodies import Body, digest
 from treadle.memory.saver._cache import ChannelName, LogCache
+from treadle.memory.saver._columns import Columns, is_held
 from treadle.memory.saver._intervals import NEW, Interval, cut, intervals, joined
 from treadle.memory.saver._records import log_value
 
@@ -60,7 +61,8 @@ class Draft:
         shift = start - NEW
         for channel, spans, bodies in self._states:
             landed = [(a + shift, b + shift) if a >= NEW else (a, b) for a, b in spans]
-            log.see(channel, joined(landed), bodies)
+            before = log.seen(channel).columns
+            log.see(channel, joined(landed), Columns(bodies, before))
 
     def _located(
         self, channel: ChannelName, entries: list[Any]
@@ -68,13 +70,13 @@ class Draft:
         """Return where the entries are in the log, or `NEW` and on for those to be appended."""
         log = self._log
         seen = None if log is None else log.seen(channel)
-        n_same = 0 if seen is None else seen.prefix(entries)
+        n_same = 0 if seen is None else seen.columns.prefix(entries)
         rest = [self._locate(entry) for entry in entries[n_same:]]
         spans = intervals(position for position, _ in rest)
         bodies = [body for _, body in rest]
         if seen is None or not n_same:
             return spans, bodies
-        return joined([*cut(seen.spans, n_same), *spans]), seen.bodies[:n_same] + bodies
+        return joined([*cut(seen.spans, n_same), *spans]), [*seen.columns.bodies[:n_same], *bodies]
 
     def _locate(self, entry: Any) -> tuple[int, Body]:
         log, message_id = self._log, getattr(entry, "id", None)

@@ -1,6 +1,6 @@
 """Making checkpoints of what a script replied."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -9,8 +9,9 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from treadle.memory._codec import Codec, naming
 from treadle.memory._storage_errors import RecordError
-from treadle.memory.saver._bodies import Body, copies, digest
-from treadle.memory.saver._cache import ChannelName, Known, LogCache, SaverCache
+from treadle.memory.saver._bodies import Body, digest
+from treadle.memory.saver._cache import ChannelName, Known, LogCache, SaverCache, Seen
+from treadle.memory.saver._columns import Columns
 from treadle.memory.saver._intervals import Interval
 from treadle.memory.saver._keys import ThreadKeys, decoded
 from treadle.memory.saver._records import Header, read_checkpoint, read_log_value, read_writes
@@ -117,14 +118,23 @@ class Reading:
             return self._codec.load(stored)
         if refs.log_id != self._log_id:
             raise RecordError("the log it refers to is gone.", hint=_EVICTED)
+        columns = self._columns(refs.spans, channel)
+        entries = columns.copies(self._codec)
+        if channel is not None:
+            self._cache.use(self._thread.root, self._seeing(channel, refs.spans, columns))
+        return _DeltaSnapshot(entries) if refs.is_delta else entries
+
+    def _columns(self, spans: tuple[Interval, ...], channel: ChannelName | None) -> Columns:
+        seen = None
+        if channel is not None:
+            seen = self._cache.use(self._thread.root, self._seen_of(channel))
+            if seen is not None and seen.spans == spans:
+                return seen.columns
         bodies: list[Body] = []
-        for first, stop in refs.spans:
+        for first, stop in spans:
             self._body(stop - 1)  # a forged interval may be of any length
             bodies += [self._held(n) or self._body(n) for n in range(first, stop)]
-        entries = copies(bodies, self._codec)
-        if channel is not None:
-            self._see(channel, refs.spans, bodies)
-        return _DeltaSnapshot(entries) if refs.is_delta else entries
+        return Columns(bodies, None if seen is None else seen.columns)
 
     def _body(self, position: int) -> Body:
         body = self._bodies.get(position) or self._held(position)
@@ -135,12 +145,20 @@ class Reading:
                 raise self._unreadable[position]
         raise RecordError(f"the log has no entry {position}.", hint=_EVICTED)
 
-    def _see(self, channel: ChannelName, spans: Sequence[Interval], bodies: list[Body]) -> None:
+    def _seen_of(self, channel: ChannelName) -> Callable[[LogCache | None], Seen | None]:
+        def work(log: LogCache | None) -> Seen | None:
+            return None if log is None or log.epoch != self._epoch else log.seen(channel)
+
+        return work
+
+    def _seeing(
+        self, channel: ChannelName, spans: Sequence[Interval], columns: Columns
+    ) -> Callable[[LogCache | None], None]:
         def work(log: LogCache | None) -> None:
             if log is not None and log.epoch == self._epoch:
-                log.see(channel, spans, bodies)
+                log.see(channel, spans, columns)
 
-        self._cache.use(self._thread.root, work)
+        return work
 
     def histories(
         self, steps: Sequence[Any], channels: Sequence[str]
