@@ -11,30 +11,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    ChatMessage,
-    FunctionMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
-)
+from langchain_core.messages import BaseMessage
 
 from treadle.memory._codec import Codec
-
-_MESSAGES: tuple[type[BaseMessage], ...] = (
-    AIMessage,
-    AIMessageChunk,
-    ChatMessage,
-    FunctionMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
-)
-FIELD_NAMES: Mapping[type | None, set[str]] = {kind: set(kind.model_fields) for kind in _MESSAGES}
-"""The fields of the messages that have no others, so that equal fields mean equal messages."""
+from treadle.memory.saver._messages import FIELD_NAMES
 
 _TEXTS = frozenset({str, type(None)})
 _EMPTY: Mapping[type, Any] = {dict: {}, list: []}  # one for all templates, and never handed out

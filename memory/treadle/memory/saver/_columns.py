@@ -5,10 +5,8 @@ unchanged, is most of what a turn of a long thread takes. It does what pydantic'
 comparison do, but for all messages at once, in loops that run in C where there is one.
 """
 
-import gc
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from operator import attrgetter
 from typing import Any
@@ -16,7 +14,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from treadle.memory._codec import Codec
-from treadle.memory.saver._bodies import FIELD_NAMES, Body, copied, image
+from treadle.memory.saver._bodies import Body, copied, image
+from treadle.memory.saver._collection import collection_postponed
+from treadle.memory.saver._messages import FIELD_NAMES
 
 _EXTRA = attrgetter("__pydantic_extra__")
 _new: Callable[[Any], Any] = object.__new__
@@ -76,7 +76,7 @@ class Columns:
     def copies(self, codec: Codec) -> list[Any]:
         """Return what the bodies hold, as objects of the caller's own."""
         if not self._n_opaque:
-            with _collection_postponed():
+            with collection_postponed():
                 return self._copies()
         known = Columns([body for body in self.bodies if body.fields is not None])
         made = iter(known.copies(codec))
@@ -142,19 +142,3 @@ def _is_exact(value: Any, body: Body) -> bool:
 
 def _each(work: Callable[[Any, Any], None], messages: list[Any], values: Iterable[Any]) -> None:
     deque(map(work, messages, values), maxlen=0)
-
-
-@contextmanager
-def _collection_postponed() -> Iterator[None]:
-    """Let the collector look once at what is made inside, not again for every 700 objects of it.
-
-    Looking through the half-made copies of a long thread took longer than making them.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

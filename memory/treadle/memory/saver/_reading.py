@@ -11,6 +11,7 @@ from treadle.memory._codec import Codec, naming
 from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver._bodies import Body, digest
 from treadle.memory.saver._cache import ChannelName, Known, LogCache, SaverCache, Seen
+from treadle.memory.saver._collection import collection_postponed
 from treadle.memory.saver._columns import Columns
 from treadle.memory.saver._intervals import Interval
 from treadle.memory.saver._keys import ThreadKeys, decoded
@@ -55,7 +56,8 @@ class Reading:
         is_known = known is not None and known.epoch == self._epoch
         self._held = known.body if known is not None and is_known else self._bodies.get
         if epoch:
-            arrived = [self._run(int(first), stored) for first, stored in runs]
+            with collection_postponed():
+                arrived = [self._run(int(first), stored) for first, stored in runs]
             cache.update(thread.root, self._log_id, self._epoch, lambda log: _add(log, arrived))
 
     def _run(self, first: int, stored: Sequence[bytes]) -> dict[int, tuple[bytes, Body]]:

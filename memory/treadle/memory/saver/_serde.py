@@ -14,6 +14,7 @@ from langgraph.checkpoint.serde.jsonplus import (
 
 from treadle.core.errors import InputError
 from treadle.memory._storage_errors import RecordError
+from treadle.memory.saver._messages import rebuilt
 
 _PLAIN_TYPES = frozenset({"null", "bytes", "bytearray", "msgpack"})
 _CONSTRUCTORS = frozenset(range(6))  # the extension codes that name a class to build
@@ -74,6 +75,9 @@ class StrictSerializer(JsonPlusSerializer):
         kind, encoded = data
         if kind not in _PLAIN_TYPES:
             raise RecordError(f"it is of type {kind!r}, which is never read.", hint=_DELETE)
+        message = rebuilt(encoded) if kind == "msgpack" else None
+        if message is not None:
+            return message
         try:
             refused = self._refused(encoded) if kind == "msgpack" else None
             if refused:
