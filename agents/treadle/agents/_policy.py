@@ -22,11 +22,11 @@ from pydantic import (
 from pydantic_core import to_jsonable_python
 
 from treadle.core.calls import Effect
+from treadle.core.durations import read_duration
 
 MAX_EXPIRES = timedelta(days=30)
 """The longest that a person may take to answer."""
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _BOUNDS = {"min", "max"}
 _NUMBER: TypeAdapter[float] = TypeAdapter(float)
 _BOOL: TypeAdapter[bool] = TypeAdapter(bool)
@@ -63,14 +63,6 @@ def _check_bounds(bounds: Mapping[Any, Any]) -> None:
         raise ValueError("the smallest value is above the largest")
 
 
-def _duration(value: Any) -> Any:
-    if isinstance(value, str) and (told := re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhd])", value)):
-        return timedelta(**{_UNITS[told[2]]: float(told[1])})
-    if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):
-        return value  # as a journal holds it
-    raise ValueError("give a number and a unit, such as 30s, 15m, 1h or 2d")
-
-
 class Rule(BaseModel):
     """One rule of a policy.
 
@@ -98,7 +90,7 @@ class Rule(BaseModel):
     )
     then: Decision
     expires: Annotated[
-        timedelta, BeforeValidator(_duration), Field(gt=timedelta(0), le=MAX_EXPIRES)
+        timedelta, BeforeValidator(read_duration), Field(gt=timedelta(0), le=MAX_EXPIRES)
     ] = timedelta(days=1)
 
     @model_validator(mode="after")

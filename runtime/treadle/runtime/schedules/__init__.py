@@ -1,0 +1,19 @@
+"""Schedules: tasks that run by themselves, at planned moments, each exactly once."""
+
+from treadle.core.scheduling import ScheduleSettings
+from treadle.runtime.schedules._record import Fire, FireKind, FireStatus, Schedule
+from treadle.runtime.schedules._scheduler import Ended, Launched, Launcher, Scheduler
+from treadle.runtime.schedules._store import ScheduleStore
+
+__all__ = [
+    "Ended",
+    "Fire",
+    "FireKind",
+    "FireStatus",
+    "Launched",
+    "Launcher",
+    "Schedule",
+    "ScheduleSettings",
+    "ScheduleStore",
+    "Scheduler",
+]
