@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -171,6 +171,26 @@ class RunSettings(_Section):
     concurrent: int = Field(default=32, ge=1, le=10_000)
 
 
+class QueueSettings(_Section):
+    """How workers execute queued runs.
+
+    Attributes:
+        attempts: how often a run is tried whose worker died or whose provider failed, before it is
+            given up and kept among the dead.
+        backoff_seconds: how long the second attempt waits after a failure; every further one waits
+            twice as long, up to five minutes.
+        drain_seconds: how long a worker that is told to stop lets its runs go on to the end of
+            their superstep; what is not there by then is handed over as it stands.
+        concurrency: how many runs of a named queue are at work at once over all workers; a queue
+            that is not named here has no such limit.
+    """
+
+    attempts: int = Field(default=5, ge=1, le=1_000)
+    backoff_seconds: float = Field(default=1, ge=0, le=300)
+    drain_seconds: float = Field(default=10, ge=0, le=3_600)
+    concurrency: Mapping[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+
+
 class OutgoingSettings(_Section):
     """Where tools and webhooks may send requests besides the public internet.
 
@@ -215,6 +235,7 @@ class Settings(_Section):
         tools: settings of the tools.
         threads: how conversations are kept.
         runs: how runs are kept and executed.
+        queue: how workers execute queued runs.
         budget: what all runs may use together.
         outgoing: where tools and webhooks may send requests besides the public internet.
     """
@@ -226,6 +247,7 @@ class Settings(_Section):
     tools: ToolSettings = ToolSettings()
     threads: ThreadSettings = ThreadSettings()
     runs: RunSettings = RunSettings()
+    queue: QueueSettings = QueueSettings()
     budget: BudgetSettings = BudgetSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
 

@@ -108,6 +108,12 @@ class Memory:
         said = [message for message in messages[-NOTED_MESSAGES:] if message.id]
         await self.transcript.add(thread_id, said)
 
+    async def unsay(self, thread_id: str, message_ids: Sequence[str]) -> None:
+        """Take back what was said last on a thread, by the messages' ids."""
+        await self.transcript.unsay(thread_id, message_ids)
+        if message_ids and self._recall_with:
+            await self._recall_with(None).remove(thread_id, message_ids)
+
     async def forget(self, thread_id: str) -> dict[str, int]:
         """Remove all that is kept of a thread, and return how many of each kind there were."""
         await self.saver.adelete_thread(thread_id)

@@ -1,7 +1,7 @@
 """Executing a run: one attempt, from taking the thread to writing how it ended."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
+from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt
 from redis.exceptions import RedisError as DriverError
 
@@ -23,7 +24,9 @@ from treadle.core.usage import Usage
 from treadle.graphs import Graph
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import fenced
+from treadle.memory.scripts import driver_of
 from treadle.memory.window import since_last_question
+from treadle.runtime._graph_run import run_graph
 from treadle.runtime._learning import Learner
 from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
@@ -37,6 +40,7 @@ from treadle.runtime.budget import (
     run_account,
     total_account,
 )
+from treadle.runtime.events import EventWriter, encoded
 from treadle.runtime.journal import (
     CallJournal,
     CallRecord,
@@ -50,8 +54,25 @@ from treadle.runtime.journal import (
     to_data,
     usage_from_data,
 )
-from treadle.runtime.runs import STOPPED, Run, RunMode, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs import (
+    STOPPED,
+    Run,
+    RunMode,
+    RunOptions,
+    RunStateError,
+    RunStatus,
+    RunStore,
+)
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
+
+
+def status_after(error: BaseException) -> RunStatus:
+    """Return what becomes of a run when its attempt is stopped or fails."""
+    if isinstance(error, asyncio.CancelledError):
+        return RunStatus.CANCELLED
+    if isinstance(error, BudgetExceededError) and error.unit == "seconds":
+        return RunStatus.TIMEOUT
+    return RunStatus.ERROR
 
 
 @dataclass(frozen=True)
@@ -70,6 +91,10 @@ class Work:
             learns nothing.
         is_watched: whether anybody sees answers grow; where nobody does, they are received whole.
         policies: the rules of the agents that work for this one, by their names.
+        options: how the graph is executed.
+        control: how the graph is asked to stop after the superstep it is in.
+        verdict: what becomes of the run when its attempt is stopped or fails; ``pending`` lets
+            another attempt go on.
     """
 
     run: Run
@@ -82,6 +107,9 @@ class Work:
     learning_model: BaseChatModel | None = None
     is_watched: bool = True
     policies: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
+    options: RunOptions = field(default_factory=RunOptions)
+    control: RunControl = field(default_factory=RunControl)
+    verdict: Callable[[BaseException], RunStatus] = status_after
 
     @property
     def approved(self) -> dict[str, str]:
@@ -121,6 +149,7 @@ class Executor:
         redactor: Redactor,
     ) -> None:
         self._redis = redis
+        self._driver = driver_of(redis, "Executor")
         self._settings = settings
         self._runs = runs
         self._memory = memory
@@ -143,8 +172,26 @@ class Executor:
             async with self._slot():
                 return await self._hold_thread(work, emit)
         except asyncio.CancelledError:
-            await uninterrupted(self._withdraw(work.run))
+            if work.verdict(asyncio.CancelledError()) is RunStatus.CANCELLED:
+                await uninterrupted(self._withdraw(work.run))
             raise
+
+    async def conclude(self, run: Run, status: RunStatus, error: str) -> None:
+        """End a run whose last attempt died, or which cannot be executed, without working on it.
+
+        Raises:
+            RunStateError: it is at its end, or somebody else took it up.
+        """
+        number = await self._runs.begin(run)
+        data = {"error": self._redact(error), "status": status.value}
+        await self._runs.finish(
+            run,
+            number,
+            status,
+            (EntryType.RUN_FAILED, data),
+            usage=run.usage,
+            error=self._redact(error),
+        )
 
     async def _withdraw(self, run: Run) -> None:
         """Record that a run was stopped, where its first attempt had not begun."""
@@ -166,24 +213,31 @@ class Executor:
             number = await uninterrupted(self._runs.begin(run))
             reporter = Reporter(run.id, emit, run.usage)
             writer = self._runs.writer(run, number)
-            attempt = _Attempt(work, number, writer, reporter)
+            attempt = _Attempt(work, number, writer, reporter, self._events(work, number))
             try:
                 return await self._attempt(attempt, given, emit)
-            except asyncio.CancelledError:
-                await uninterrupted(self._failed(attempt, RunStatus.CANCELLED, STOPPED))
+            except asyncio.CancelledError as stop:
+                await uninterrupted(self._failed(attempt, work.verdict(stop), STOPPED))
                 raise
             except FencedError:
                 raise
             except Exception as error:
                 failure = failure_of(work.agent.name, error)
-                status = RunStatus.ERROR
-                if isinstance(error, BudgetExceededError) and error.unit == "seconds":
-                    status = RunStatus.TIMEOUT
-                await self._failed(attempt, status, str(failure))
+                await self._failed(attempt, work.verdict(error), str(failure))
                 emit(RunFailed(run.id, error=str(failure), usage=reporter.usage))
                 raise failure from error
             finally:
-                await uninterrupted(writer.aclose())
+                await uninterrupted(attempt.aclose())
+
+    def _events(self, work: Work, number: int) -> EventWriter | None:
+        """Return what writes what the run streams; ``None`` where nobody asked for any."""
+        options = work.options
+        if not (options.is_watched or options.keep_values):
+            return None
+        events = EventWriter(self._driver, self._runs.keys(work.run.thread_id, work.run.id), number)
+        started = {"run_id": work.run.id, "attempt": number, "thread_id": work.run.thread_id}
+        events.add("metadata", encoded(started))
+        return events
 
     async def _attempt(self, attempt: "_Attempt", given: Any, emit: Emit) -> Reply:
         work, run, reporter = attempt.work, attempt.work.run, attempt.reporter
@@ -197,24 +251,30 @@ class Executor:
         await self._announce(attempt, budget)
         gates = GateChain(self._gates(attempt, budget, source))
         async with budget.open():
-            with boundary(
-                gates, thread_id=run.thread_id, run_id=run.id, is_watched=work.is_watched
-            ):
-                state = await work.graph.ainvoke(
+            is_watched = work.is_watched or work.options.is_watched
+            with boundary(gates, thread_id=run.thread_id, run_id=run.id, is_watched=is_watched):
+                state = await run_graph(
+                    work.graph,
                     given,
-                    fenced(config_of(run), attempt.writer.token),
-                    # A call's identity rests on its checkpoint: that is kept before the call.
-                    durability="sync",
+                    fenced(config_of(run, work.options), attempt.writer.token),
+                    work.options,
+                    control=work.control,
+                    events=attempt.events,
                 )
+        if attempt.events is not None:
+            if work.options.keep_values:
+                attempt.events.add("values", encoded(state))
+            await attempt.events.flush()
         reply = make_reply(
-            checked_state(state),
+            checked_state(state, was_asked=bool(run.question)),
             reporter.usage,
             run.id,
             run.thread_id,
             citations=work.agent.citations,
         )
-        if run.mode is not RunMode.DRY:
-            await self._memory.note(run.thread_id, state["messages"])
+        messages = state.get("messages", ())
+        if run.mode is not RunMode.DRY and messages:
+            await self._memory.note(run.thread_id, messages)
         interrupts = state.get("__interrupt__", ())
         await attempt.writer.flush()
         if interrupts:
@@ -222,7 +282,7 @@ class Executor:
         else:
             entry = {"reply": reply_to_data(reply)}
             await self._finish(attempt, RunStatus.SUCCESS, EntryType.RUN_FINISHED, entry)
-            self._learn(work, state["messages"])
+            self._learn(work, messages)
         emit(RunFinished(run.id, reply=reply))
         return reply
 
@@ -294,7 +354,7 @@ class Executor:
                     hint="Fork the run instead, or ask again.",
                 )
             return await self._runs.given(run)
-        if run.status is RunStatus.INTERRUPTED:
+        if work.answers or run.status is RunStatus.INTERRUPTED:
             if not work.answers:
                 raise RunStateError(
                     f"The run {run.id} waits for an answer.", hint="Give one to resume it."
@@ -316,14 +376,17 @@ class Executor:
 
     async def _failed(self, attempt: "_Attempt", status: RunStatus, error: str) -> None:
         """Record that the attempt failed; where even that fails, the run can still be resumed."""
-        await attempt.writer.aclose()
+        await attempt.aclose()
         error = self._redact(error)
+        entry = (EntryType.RUN_FAILED, {"error": error, "status": status.value})
+        if status is RunStatus.PENDING:
+            entry = (EntryType.RUN_PAUSED, {"reason": error})
         try:
             await self._runs.finish(
                 attempt.work.run,
                 attempt.number,
                 status,
-                (EntryType.RUN_FAILED, {"error": error, "status": status.value}),
+                entry,
                 usage=attempt.reporter.usage,
                 error=error,
             )
@@ -337,6 +400,13 @@ class _Attempt:
     number: int
     writer: JournalWriter
     reporter: Reporter
+    events: EventWriter | None
+
+    async def aclose(self) -> None:
+        """Let what is under way to Redis come to its end."""
+        if self.events is not None:
+            await self.events.aclose()
+        await self.writer.aclose()
 
 
 def _is_for_gate(answer: Any) -> bool:

@@ -1,14 +1,15 @@
 """What a run needs before it can be executed: checked, found, made and written down."""
 
+import asyncio
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messages
 from langgraph.checkpoint.memory import InMemorySaver
 
-from treadle.agents import Agent
+from treadle.agents import Agent, Budget
 from treadle.core.errors import InputError
 from treadle.memory import stamped
 from treadle.memory.bundle import Memory
@@ -21,7 +22,18 @@ from treadle.runtime._tasks import uninterrupted
 from treadle.runtime._threads import Threads, check_thread_id
 from treadle.runtime.approvals import Approvals, is_approval
 from treadle.runtime.journal import answer_to
-from treadle.runtime.runs import JournalFile, Run, RunMode, Runs, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs import (
+    Accepted,
+    JournalFile,
+    Run,
+    RunMode,
+    RunOptions,
+    RunRequest,
+    Runs,
+    RunStateError,
+    RunStatus,
+    RunStore,
+)
 from treadle.runtime.runs._before import latest_state, put_state
 from treadle.runtime.runs._replay import definition_of, recorded_input
 
@@ -83,6 +95,68 @@ class Preparation:
             given,
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
+        )
+
+    def requested(self, request: RunRequest, prefix: str, keep: timedelta) -> tuple[Run, Any]:
+        """Return the run that a request makes, and what its graph is to be given.
+
+        Raises:
+            UserError: an unknown agent, a question or a setting that cannot be used.
+        """
+        request.checked(keep)
+        loaded, _ = self._graphs.load(request.agent)
+        thread_id = check_thread_id(request.thread_id or _new_id())
+        given, text = _given(request.input)
+        run = Run(
+            request.run_id(prefix),
+            thread_id,
+            loaded.name,
+            question=self._redact(text),
+            user=request.user or "",
+        )
+        return run, given
+
+    async def accept(self, run: Run, given: Any, request: RunRequest) -> bool:
+        """Write a requested run down; return whether it is new."""
+        noted = self._threads.note_question(run.thread_id, run.agent, run.question)
+        users = [self._forgetting.note_user(run.user, run.thread_id)] if run.user else []
+        await asyncio.gather(noted, *users)
+        return await self._store.create(
+            run, given, request=request.to_dict(), metadata=self._redact(dict(request.metadata))
+        )
+
+    async def answered(self, run: Run, answers: object) -> Mapping[str, Any]:
+        """Return the answers to the interrupts that a run waits at, by their ids.
+
+        Raises:
+            RunStateError: the run came to its end already.
+            InputError: the answers do not fit what it waits for.
+        """
+        if run.status is RunStatus.SUCCESS:
+            raise RunStateError(f"The run {run.id} came to its end already.")
+        return await self._by_interrupt(run, answers)
+
+    def claimed(self, accepted: Accepted) -> Work:
+        """Prepare a run that a worker took from the queue.
+
+        Raises:
+            UserError: its agent is unknown here, or its definition is wrong.
+            InputError: it was asked for in a way that this program does not know.
+        """
+        run, request = accepted.run, accepted.request
+        loaded, graph = self._graphs.load(run.agent)
+        if budget := request.get("budget"):
+            loaded = loaded.model_copy(update={"budget": Budget.model_validate(budget)})
+        return Work(
+            run,
+            loaded,
+            graph,
+            accepted.given if not run.attempt else None,
+            answers=accepted.answers,
+            learning_model=self._graphs.learning_model(loaded),
+            policies=self._graphs.policies(loaded),
+            options=RunOptions(**request.get("options", {})),
+            is_watched=False,
         )
 
     async def dry_run(
@@ -207,6 +281,33 @@ def check_question(text: str) -> str:
             hint="Put long material into a file, index it with 'treadle index', and ask about it.",
         )
     return text
+
+
+def _given(asked: str | Mapping[str, Any] | None) -> tuple[Any, str]:
+    """Return what a graph is given, and the question in it."""
+    if asked is None:
+        return None, ""
+    if isinstance(asked, str):
+        return _asking(check_question(asked)), asked
+    messages = asked.get("messages")
+    if messages is None:
+        return dict(asked), ""
+    try:
+        said = [_said(message) for message in convert_to_messages(_listed(messages))]
+    except (ValueError, NotImplementedError) as problem:
+        reason = " ".join(str(problem).split())
+        raise InputError(f"The messages of the input cannot be read: {reason:.300}") from None
+    text = next((m.text for m in reversed(said) if isinstance(m, HumanMessage)), "")
+    return {**asked, "messages": said}, text
+
+
+def _listed(messages: Any) -> list[Any]:
+    return list(messages) if isinstance(messages, list | tuple) else [messages]
+
+
+def _said(message: BaseMessage) -> BaseMessage:
+    named = message if message.id else message.model_copy(update={"id": _new_id()})
+    return stamped(named, datetime.now(UTC)) if isinstance(named, HumanMessage) else named
 
 
 def _asking(question: str) -> dict[str, Any]:

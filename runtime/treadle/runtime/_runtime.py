@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,13 @@ from treadle.runtime._learning import Learner
 from treadle.runtime._locks import is_locked, thread_lock
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._reporter import Emit
+from treadle.runtime._rollback import Rollback
 from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
+from treadle.runtime.events import Bells
+from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
 from treadle.tools import ToolContext
@@ -49,6 +53,7 @@ class Runtime:
         documents: the project's document index.
         runs: the runs and their journals.
         approvals: the calls that wait for a person's leave.
+        queue: the runs that wait for a worker.
         memory: what the conversations are kept in.
         redis: the connection to Redis.
     """
@@ -88,6 +93,9 @@ class Runtime:
             runs=store,
             approvals=approvals,
         )
+        rollback = Rollback(memory, store)
+        bells = Bells(context.redis, f"{prefix}bells")
+        self._bells = bells
         self._preparation = Preparation(
             graphs=self._graphs,
             memory=memory,
@@ -98,6 +106,37 @@ class Runtime:
             forgetting=self._forgetting,
             redact=redact,
         )
+        self.queue = Queue(
+            context.redis,
+            prefix,
+            store=store,
+            preparation=self._preparation,
+            rollback=rollback,
+            bells=bells,
+            keep=keep,
+        )
+        self._make_worker = partial(
+            Worker,
+            queue=self.queue,
+            store=store,
+            preparation=self._preparation,
+            executor=self._executor,
+            rollback=rollback,
+            bells=bells,
+            settings=context.settings,
+        )
+
+    def worker(
+        self, queues: Sequence[str] = (DEFAULT_QUEUE,), *, concurrency: int | None = None
+    ) -> Worker:
+        """Return a worker that executes queued runs; ``await worker.run()`` works until its stop.
+
+        Args:
+            queues: the named queues it serves, the first ones first.
+            concurrency: how many runs it works on at once; ``runs.concurrent`` when not given, and
+                never more.
+        """
+        return self._make_worker(queues=queues, concurrency=concurrency)
 
     async def _check_arguments(self, approval: Approval, arguments: Mapping[str, Any]) -> None:
         agent: str | Agent = approval.agent
@@ -135,7 +174,7 @@ class Runtime:
         async with connect(chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
             memory = Memory(redis, prefix=chosen.prefix, ttl=chosen.threads.keep, cipher=cipher)
             runtime = cls(ToolContext(folder, chosen, redis), models, memory)
-            async with aclosing(runtime._learner):
+            async with aclosing(runtime._learner), aclosing(runtime._bells):
                 yield runtime
 
     async def redis_version(self) -> str:

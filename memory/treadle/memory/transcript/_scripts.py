@@ -11,6 +11,7 @@ _PACKAGE = "treadle.memory.transcript"
 _ADD = load_script(_PACKAGE, "add")
 _PAGE = load_script(_PACKAGE, "page")
 _READ = load_script(_PACKAGE, "read")
+_UNSAY = load_script(_PACKAGE, "unsay")
 _FORGET = load_script(_PACKAGE, "forget")
 
 STAMP_CHARS = 14
@@ -52,6 +53,11 @@ def page(
 def read(keys: Keys, message_id: str) -> ScriptCall:
     """Read one message. Replies ``[place, entry]`` or ``[]``."""
     return ScriptCall(_READ, keys, (_digest(message_id),))
+
+
+def unsay(keys: Keys, message_ids: Iterable[str]) -> ScriptCall:
+    """Take back the latest messages, as far as they are among the given. Replies how many."""
+    return ScriptCall(_UNSAY, keys, tuple(_digest(id_) for id_ in message_ids))
 
 
 def forget(keys: Keys) -> ScriptCall:

@@ -198,6 +198,15 @@ class Transcript:
             before = page.first
         return found[:limit]
 
+    async def unsay(self, thread_id: str, message_ids: Sequence[str]) -> int:
+        """Take back the latest messages, as far back as all are among the given; return how many.
+
+        What was said before a message that stays is not taken back.
+        """
+        if not message_ids:
+            return 0
+        return int(await self._run(scripts.unsay(self._keys(thread_id), message_ids)))
+
     async def forget(self, thread_id: str) -> int:
         """Remove the thread's transcript and return how many messages it held."""
         return int(await self._run(scripts.forget(self._keys(thread_id))))

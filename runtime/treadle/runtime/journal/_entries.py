@@ -56,6 +56,8 @@ class EntryType(StrEnum):
     APPROVAL_USED = "approval.used"
     """A call is about to be made as a person approved it: ``approval``, ``call_id``, ``by``, and
     ``arguments`` where the person changed them."""
+    RUN_PAUSED = "run.paused"
+    """The attempt stopped before its end, and another one is to go on: ``reason``."""
     RUN_INTERRUPTED = "run.interrupted"
     """The run waits for a person: ``interrupts``."""
     RUN_FINISHED = "run.finished"

@@ -60,6 +60,11 @@ class RunKeys:
         """The long texts of its journal: a hash."""
         return f"{self.record}:blobs"
 
+    @property
+    def events(self) -> str:
+        """What is streamed of it while it runs: a stream."""
+        return f"{self.record}:events"
+
 
 class JournalWriter:
     """Appends entries to a run's journal in the order they are given.

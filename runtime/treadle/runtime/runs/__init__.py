@@ -1,25 +1,42 @@
 """The runs of a tenant: what was asked, where each stands, and what can be done with it."""
 
 from treadle.runtime.runs._file import SUFFIX, JournalFile
-from treadle.runtime.runs._record import NEXT, Run, RunMode, RunStateError, RunStatus
+from treadle.runtime.runs._options import RunOptions, StreamMode
+from treadle.runtime.runs._record import ENDS, NEXT, Run, RunMode, RunStateError, RunStatus
 from treadle.runtime.runs._replay import Replay, definition_of
 from treadle.runtime.runs._replayer import Replayer, journal_files
+from treadle.runtime.runs._request import (
+    DEFAULT_QUEUE,
+    Multitask,
+    Queued,
+    RunRequest,
+    ThreadBusyError,
+)
 from treadle.runtime.runs._runs import Runs
-from treadle.runtime.runs._store import STOPPED, RunStore
+from treadle.runtime.runs._store import STOPPED, Accepted, RunStore
 
 __all__ = [
+    "DEFAULT_QUEUE",
+    "ENDS",
     "NEXT",
     "STOPPED",
     "SUFFIX",
+    "Accepted",
     "JournalFile",
+    "Multitask",
+    "Queued",
     "Replay",
     "Replayer",
     "Run",
     "RunMode",
+    "RunOptions",
+    "RunRequest",
     "RunStateError",
     "RunStatus",
     "RunStore",
     "Runs",
+    "StreamMode",
+    "ThreadBusyError",
     "definition_of",
     "journal_files",
 ]

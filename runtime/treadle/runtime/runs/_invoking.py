@@ -9,30 +9,36 @@ from langgraph.errors import GraphRecursionError
 from treadle.core.errors import ConfigError, RunError, TreadleError
 from treadle.core.events import Reply
 from treadle.runtime.journal import to_data
+from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import Run
 
 MAX_STEPS = 1_000
 """LangGraph's recursion limit: a last wall behind the bounds of the graphs themselves."""
 
 
-def config_of(run: Run) -> RunnableConfig:
+def config_of(run: Run, options: RunOptions | None = None) -> RunnableConfig:
     """Return the LangGraph config that a run's graph is invoked with."""
-    configurable = {"thread_id": run.thread_id}
+    options = options or RunOptions()
+    configurable = {**options.configurable, "thread_id": run.thread_id}
     if run.user:
         configurable["user_id"] = run.user
+    if options.checkpoint_id and run.attempt == 0:  # Later attempts go on from the run's own.
+        configurable["checkpoint_id"] = options.checkpoint_id
     return {
         "configurable": configurable,
         "metadata": {"run_id": run.id},
-        "recursion_limit": MAX_STEPS,
+        "recursion_limit": options.recursion_limit or MAX_STEPS,
     }
 
 
-def checked_state(state: Any) -> Mapping[str, Any]:
-    """Return a graph's final state as it is.
+def checked_state(state: Any, *, was_asked: bool = True) -> Mapping[str, Any]:
+    """Return a graph's final state as it is; a graph that was asked nothing may hold anything.
 
     Raises:
-        ConfigError: it holds no messages.
+        ConfigError: it holds no messages, and so no answer.
     """
+    if not was_asked:
+        return state if isinstance(state, Mapping) else {}
     if not isinstance(state, Mapping) or "messages" not in state:
         raise ConfigError("the graph's state has no 'messages'; an agent's graph needs them.")
     return state

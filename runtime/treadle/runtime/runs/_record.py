@@ -44,14 +44,17 @@ class RunMode(StrEnum):
 
 NEXT: Mapping[RunStatus, frozenset[RunStatus]] = {
     RunStatus.PENDING: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED, RunStatus.ERROR}),
-    RunStatus.RUNNING: frozenset(RunStatus) - {RunStatus.PENDING},
-    RunStatus.INTERRUPTED: frozenset({RunStatus.RUNNING, RunStatus.CANCELLED}),
-    RunStatus.ERROR: frozenset({RunStatus.RUNNING}),
-    RunStatus.CANCELLED: frozenset({RunStatus.RUNNING}),
-    RunStatus.TIMEOUT: frozenset({RunStatus.RUNNING}),
+    RunStatus.RUNNING: frozenset(RunStatus),
+    RunStatus.INTERRUPTED: frozenset({RunStatus.PENDING, RunStatus.RUNNING, RunStatus.CANCELLED}),
+    RunStatus.ERROR: frozenset({RunStatus.PENDING, RunStatus.RUNNING}),
+    RunStatus.CANCELLED: frozenset({RunStatus.PENDING, RunStatus.RUNNING}),
+    RunStatus.TIMEOUT: frozenset({RunStatus.PENDING, RunStatus.RUNNING}),
     RunStatus.SUCCESS: frozenset(),
 }
-"""The statuses that may follow each. ``running`` follows itself when a dead attempt is replaced."""
+"""The statuses that may follow each. ``running`` follows itself when a dead attempt is replaced;
+``pending`` follows it where another attempt is to go on."""
+ENDS = frozenset(RunStatus) - {RunStatus.PENDING, RunStatus.RUNNING}
+"""The statuses in which nothing happens to a run by itself."""
 
 
 class RunStateError(RunError):

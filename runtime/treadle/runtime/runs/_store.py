@@ -4,6 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, cast
@@ -36,9 +37,17 @@ _CANCEL_FROM = [
     for status, following in NEXT.items()
     if RunStatus.CANCELLED in following and status is not RunStatus.RUNNING
 ]
+_AGAIN_FROM = [
+    status.value
+    for status, following in NEXT.items()
+    if RunStatus.PENDING in following and status is not RunStatus.RUNNING
+]
 _PAGE = 100
 _BEFORE = "before"
 _INPUT = "input"
+_REQUEST = "request"
+_ANSWERS = "answers"
+_METADATA = "metadata"
 
 STOPPED = "It was stopped."
 """What the journal says of a run that somebody stopped."""
@@ -46,6 +55,23 @@ STOPPED = "It was stopped."
 
 def _script(name: str) -> str:
     return (files(__package__) / "lua" / f"{name}.lua").read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run as it was accepted.
+
+    Attributes:
+        run: the run.
+        given: what its graph is to be given.
+        request: how it is to be executed, as data; nothing for a run that was never queued.
+        answers: answers to the interrupts it waited at.
+    """
+
+    run: Run
+    given: Any
+    request: Mapping[str, Any]
+    answers: Mapping[str, Any]
 
 
 class RunStore:
@@ -66,6 +92,7 @@ class RunStore:
         self._create = script_of(self._driver, _script("create"))
         self._begin = script_of(self._driver, _script("begin"))
         self._finish = script_of(self._driver, _script("finish"))
+        self._again = script_of(self._driver, _script("again"))
         self._cancel = client.register_script(_script("cancel"))
         # One hash tag: the two keys change together, also on a cluster.
         self._order = f"{prefix}{{runs}}:order"
@@ -75,13 +102,22 @@ class RunStore:
         """Return the keys of a run."""
         return RunKeys(thread_root(self._prefix, thread_id), run_id)
 
-    async def create(self, run: Run, given: Any = None) -> bool:
+    async def create(
+        self,
+        run: Run,
+        given: Any = None,
+        *,
+        request: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Accept a run; return whether it is new: a known id changes nothing.
 
         Args:
             run: the run.
             given: what its graph is to be given. It is kept as it is until the run has come to
                 its end; the journal has it without secrets.
+            request: how it is to be executed; kept as long as ``given``.
+            metadata: what the caller wants to find with the run again, without secrets.
         """
         moment = int(run.created.timestamp() * 1000)
         # The way to the run first: a record that nobody finds would be lost.
@@ -89,6 +125,9 @@ class RunStore:
         await self._find([self._order, self._threads], way)
         keys = self.keys(run.thread_id, run.id)
         record = {**run.to_hash(), _INPUT: json.dumps(to_data(given), ensure_ascii=False)}
+        for name, value in ((_REQUEST, request), (_METADATA, metadata)):
+            if value:
+                record[name] = json.dumps(to_data(dict(value)), ensure_ascii=False)
         fields = [part for pair in record.items() for part in pair]
         arguments = [self._ttl_ms, run.id, moment, *fields]
         return bool(await self._create([keys.record, keys.runs], arguments))
@@ -140,13 +179,14 @@ class RunStore:
         keys = self.keys(run.thread_id, run.id)
         blobs: dict[str, str] = {}
         data = json.dumps(split(entry[1], blobs), ensure_ascii=False, separators=(",", ":"))
-        ended = json.dumps(datetime.now(UTC).isoformat(timespec="milliseconds"))
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+        ended = json.dumps(None if status is RunStatus.PENDING else moment)
         cost = json.dumps(usage_to_data(usage))
         fields = ("status", status.value, "ended", ended, "usage", cost, "error", error)
         arguments: list[Any] = [keys.token(attempt), self._ttl_ms, attempt, entry[0].value, data]
         arguments += (len(blobs), *(part for pair in blobs.items() for part in pair), *fields)
         reply = await self._finish(
-            [keys.fence, keys.record, keys.entries, keys.blobs, keys.runs], arguments
+            [keys.fence, keys.record, keys.entries, keys.blobs, keys.runs, keys.events], arguments
         )
         if reply[0] != b"ok":
             holder = reply[1].decode() if len(reply) > 1 else "nobody"
@@ -167,7 +207,56 @@ class RunStore:
         arguments: list[Any] = [self._ttl_ms, run.attempt, EntryType.RUN_FAILED.value, data]
         arguments += [len(_CANCEL_FROM), *_CANCEL_FROM]
         arguments += ["status", RunStatus.CANCELLED.value, "ended", ended, "error", STOPPED]
-        return bool(await self._cancel([keys.record, keys.entries, keys.runs], arguments))
+        return bool(
+            await self._cancel([keys.record, keys.entries, keys.runs, keys.events], arguments)
+        )
+
+    async def again(self, run: Run, answers: Mapping[str, Any]) -> bool:
+        """Let a run that waits, failed or was stopped be taken up again.
+
+        Args:
+            run: the run as it was read; when another attempt has begun since, nothing changes.
+            answers: to the interrupts it waits at, by their ids.
+
+        Returns:
+            Whether it waits to be taken up now.
+        """
+        keys = self.keys(run.thread_id, run.id)
+        text = json.dumps(to_data(dict(answers)), ensure_ascii=False)
+        arguments = [self._ttl_ms, run.attempt, text, len(_AGAIN_FROM), *_AGAIN_FROM]
+        return bool(await self._again([keys.record, keys.runs], arguments))
+
+    async def discard(self, run: Run) -> None:
+        """Remove a run that was not accepted after all."""
+        keys = self.keys(run.thread_id, run.id)
+        await self._client.unlink(keys.record)
+        await self._client.zrem(keys.runs, run.id)
+        async with self._client.pipeline(transaction=True) as pipe:
+            pipe.zrem(self._order, run.id)
+            pipe.hdel(self._threads, run.id)
+            await pipe.execute()
+
+    async def accepted(self, run_id: str, thread_id: str) -> Accepted | None:
+        """Return a run of a thread with what it is to be executed with; ``None`` if it is gone.
+
+        Raises:
+            JournalError: its record is damaged.
+        """
+        names = (*FIELDS, _INPUT, _REQUEST, _ANSWERS)
+        texts = await self._client.hmget(self.keys(thread_id, run_id).record, names)
+        found = dict(zip(names, texts, strict=True))
+        if found["status"] is None:
+            return None
+        given, request, answers = (
+            from_data(json.loads(found.pop(name) or "null"))
+            for name in (_INPUT, _REQUEST, _ANSWERS)
+        )
+        return Accepted(_parsed(run_id, found), given, request or {}, answers or {})
+
+    async def metadata(self, run: Run) -> Mapping[str, Any]:
+        """Return what the caller wanted to find with the run again."""
+        text = await self._client.hget(self.keys(run.thread_id, run.id).record, _METADATA)
+        return {} if text is None else cast("Mapping[str, Any]", from_data(json.loads(text)))
 
     async def get(self, run_id: str) -> Run:
         """Return a run.
@@ -292,7 +381,7 @@ class RunStore:
         ids = [run_id.decode() for run_id in await self._client.zrange(runs, 0, -1)]
         for run_id in ids:
             keys = self.keys(thread_id, run_id)
-            await self._client.unlink(keys.record, keys.entries, keys.blobs)
+            await self._client.unlink(keys.record, keys.entries, keys.blobs, keys.events)
         await self._client.unlink(runs, self.keys(thread_id, "").fence)
         if ids:
             async with self._client.pipeline(transaction=True) as pipe:
@@ -306,10 +395,7 @@ class RunStore:
         texts = await self._client.hmget(self.keys(thread_id, run_id).record, names)
         if texts[0] is None:
             return None
-        try:
-            return Run.from_hash(dict(zip(names, texts, strict=True)))
-        except (KeyError, ValueError, TypeError) as problem:
-            raise JournalError(f"The record of the run {run_id} is damaged: {problem}.") from None
+        return _parsed(run_id, dict(zip(names, texts, strict=True)))
 
     async def _drop_expired(self) -> None:
         """Drop runs from the order whose records have expired; a hash field cannot by itself."""
@@ -326,3 +412,10 @@ class RunStore:
         thread = await self._client.hget(self._threads, run_id)
         keys = self.keys(thread.decode(), run_id.decode()) if thread else None
         return keys is not None and bool(await self._client.exists(keys.record))
+
+
+def _parsed(run_id: str, found: Mapping[str, bytes]) -> Run:
+    try:
+        return Run.from_hash(found)
+    except (KeyError, ValueError, TypeError) as problem:
+        raise JournalError(f"The record of the run {run_id} is damaged: {problem}.") from None

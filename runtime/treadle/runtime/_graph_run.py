@@ -1,0 +1,72 @@
+"""Running a graph to its end, a stop or an interrupt, and passing on what it streams meanwhile."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import RunControl
+
+from treadle.graphs import Graph
+from treadle.runtime.events import Encoder, EventWriter
+from treadle.runtime.runs import RunOptions
+
+_INTERRUPT = "__interrupt__"
+
+
+async def run_graph(
+    graph: Graph,
+    given: Any,
+    config: RunnableConfig,
+    options: RunOptions,
+    *,
+    control: RunControl,
+    events: EventWriter | None,
+) -> Any:
+    """Run the graph and return its last state, with its interrupts where it stopped at some.
+
+    Args:
+        graph: the graph.
+        given: its input, a command, or ``None`` to go on.
+        config: what it is invoked with.
+        options: how it is executed.
+        control: how it is asked to stop after the superstep it is in.
+        events: where what it streams is written; nowhere when ``None``.
+
+    Raises:
+        GraphDrained: it was asked to stop, and did.
+        FencedError: the events could not be written: another attempt has the thread.
+    """
+    encoder = Encoder(options)
+    state: Any = None
+    interrupts: list[Any] = []
+    modes: list[Any] = sorted({*encoder.modes, "updates", "values"})
+    pieces = graph.astream(
+        given,
+        config,
+        context=options.context,
+        stream_mode=modes,
+        subgraphs=options.stream_subgraphs,
+        interrupt_before=options.interrupt_before or None,
+        interrupt_after=options.interrupt_after or None,
+        # A call's identity rests on its checkpoint: that is kept before the call.
+        durability="sync",
+        control=control,
+    )
+    async for piece in pieces:
+        namespace, mode, payload = _taken_apart(piece)
+        if not namespace and mode == "values":
+            state = payload
+        elif not namespace and mode == "updates" and _INTERRUPT in (payload or ()):
+            interrupts += payload[_INTERRUPT]
+        if events is not None:
+            for name, data in encoder.events(namespace, mode, payload):
+                events.add(name, data)
+    if not interrupts:
+        return state
+    return {**(state if isinstance(state, Mapping) else {}), _INTERRUPT: interrupts}
+
+
+def _taken_apart(piece: Any) -> tuple[tuple[str, ...], str, Any]:
+    """Return a piece's namespace, which is only there with subgraphs, its mode and its payload."""
+    *namespace, mode, payload = piece
+    return (namespace[0] if namespace else ()), mode, payload

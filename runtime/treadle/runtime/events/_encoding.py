@@ -1,0 +1,64 @@
+"""What LangGraph streams, as the events of LangGraph's protocol."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
+from pydantic_core import to_json
+
+from treadle.runtime.runs import RunOptions
+
+Event = tuple[str, bytes]
+"""An event's name and its data as JSON."""
+
+
+class Encoder:
+    """Turns what a graph streams into events.
+
+    Args:
+        options: what is wanted; what else the graph streams is passed over.
+
+    Attributes:
+        modes: what the graph must be asked to stream.
+    """
+
+    def __init__(self, options: RunOptions) -> None:
+        self._wanted = set(options.stream)
+        names = {"messages-tuple": "messages"}
+        self.modes = sorted({names.get(mode, mode) for mode in options.stream})
+        self._messages: dict[str, BaseMessage] = {}
+
+    def events(self, namespace: Sequence[str], mode: str, payload: Any) -> Iterator[Event]:
+        """Yield the events that a piece of the graph's stream makes."""
+        if mode == "messages":
+            yield from self._message_events(namespace, payload)
+        elif mode in self._wanted:
+            yield _named(mode, namespace), encoded(payload)
+
+    def _message_events(self, namespace: Sequence[str], payload: Any) -> Iterator[Event]:
+        message, metadata = payload
+        if "messages-tuple" in self._wanted:
+            yield _named("messages", namespace), encoded([message, metadata])
+        if "messages" not in self._wanted or message.id is None:
+            return
+        known = self._messages.get(message.id)
+        if known is None:
+            about = {message.id: {"metadata": metadata}}
+            yield _named("messages/metadata", namespace), encoded(about)
+        grown = message
+        if isinstance(known, BaseMessageChunk) and isinstance(message, BaseMessageChunk):
+            grown = known + message
+        self._messages[message.id] = grown
+        is_partial = isinstance(message, BaseMessageChunk)
+        whole = message_chunk_to_message(grown) if is_partial else grown
+        name = "messages/partial" if is_partial else "messages/complete"
+        yield _named(name, namespace), encoded([whole])
+
+
+def encoded(value: Any) -> bytes:
+    """Return a value as JSON; what JSON has no word for becomes its text."""
+    return to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
+
+
+def _named(mode: str, namespace: Sequence[str]) -> str:
+    return "|".join((mode, *namespace))

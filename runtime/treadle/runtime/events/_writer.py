@@ -1,0 +1,73 @@
+"""Writing a run's events: each as soon as it can be, those that wait meanwhile together."""
+
+import asyncio
+from importlib.resources import files
+from typing import Any
+
+from treadle.core.errors import RedisError
+from treadle.memory.scripts import Driver, Script, ScriptCall
+from treadle.runtime.journal import RunKeys, lost
+
+MAX_EVENTS = 20_000
+"""How many events of a run are kept; a reader who is further behind misses the oldest."""
+KEEP_MS = 24 * 3_600 * 1_000
+"""How long events can be read after the last one was written."""
+_BATCH = 500
+_STREAM = Script.of((files(str(__package__)) / "lua" / "stream.lua").read_text())
+
+
+class EventWriter:
+    """Appends events to a run's stream in the order they are given.
+
+    An event is sent at once when none is under way, and otherwise with all that were given until
+    then: a reader waits for one trip at most, and Redis sees few.
+
+    Args:
+        driver: the way to Redis.
+        keys: the run's keys.
+        attempt: the attempt that writes; the fence must hold it.
+    """
+
+    def __init__(self, driver: Driver, keys: RunKeys, attempt: int) -> None:
+        self._driver = driver
+        self._keys = keys
+        self._attempt = attempt
+        self._waiting: list[tuple[str, bytes]] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    def add(self, name: str, data: bytes) -> None:
+        """Add an event soon."""
+        self._waiting.append((name, data))
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+
+    async def flush(self) -> None:
+        """Return when all events are written.
+
+        Raises:
+            FencedError: another attempt, or another run, holds the thread by now.
+            RedisError: Redis could not be reached.
+        """
+        if self._sending is not None:
+            await asyncio.shield(self._sending)
+
+    async def aclose(self) -> None:
+        """Let what is under way come to its end."""
+        if self._sending is not None:
+            await asyncio.gather(self._sending, return_exceptions=True)
+
+    async def _send(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            keys = self._keys
+            arguments: list[Any] = [keys.token(self._attempt), KEEP_MS, MAX_EVENTS]
+            arguments += [part for event in batch for part in event]
+            call = ScriptCall(_STREAM, (keys.fence, keys.record, keys.events), tuple(arguments))
+            try:
+                held = await self._driver.ask(call)
+            except RedisError as error:
+                raise RedisError(
+                    f"The events of the run {keys.run_id} could not be written: {error.message}"
+                ) from error
+            if not held:
+                raise lost(keys.run_id, self._attempt, "another attempt")

@@ -1,0 +1,27 @@
+"""Runs that wait for a worker, in any process that shares the Redis."""
+
+from treadle.runtime.events import StreamedEvent
+from treadle.runtime.queue._board import QueueStats
+from treadle.runtime.queue._queue import Queue
+from treadle.runtime.queue._worker import Worker
+from treadle.runtime.runs import (
+    DEFAULT_QUEUE,
+    Multitask,
+    Queued,
+    RunOptions,
+    RunRequest,
+    ThreadBusyError,
+)
+
+__all__ = [
+    "DEFAULT_QUEUE",
+    "Multitask",
+    "Queue",
+    "QueueStats",
+    "Queued",
+    "RunOptions",
+    "RunRequest",
+    "StreamedEvent",
+    "ThreadBusyError",
+    "Worker",
+]

@@ -1,0 +1,194 @@
+"""The queue in Redis: one short script for each thing that can happen to a run in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from treadle.memory.scripts import Driver, ScriptCall, load_script
+from treadle.runtime.runs import Multitask
+
+Cancel = Literal["interrupt", "rollback"]
+VERSION = 1
+"""The version of what is queued; a worker leaves newer ones alone."""
+LOST_AFTER = timedelta(seconds=10)
+"""How old an announcement is that its submitter will not follow any more."""
+WORKER_GONE_AFTER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run that a worker has claimed.
+
+    Attributes:
+        run_id: the run.
+        thread_id: its thread.
+        queue: the named queue it came from.
+        claim: which claim it is, from 1; what is done under an earlier one is refused.
+        cancel: how it is to be stopped; empty where it is to be worked on.
+        reason: why an earlier claim did not bring it to its end; empty at the first.
+        version: the version it was queued by.
+    """
+
+    run_id: str
+    thread_id: str
+    queue: str
+    claim: int
+    cancel: str
+    reason: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a worker got.
+
+    Attributes:
+        jobs: the runs to work on.
+        lost: runs that were announced and never submitted.
+        due_in: when the next delayed run is due; ``None`` where there is none.
+    """
+
+    jobs: Sequence[Job]
+    lost: Sequence[str]
+    due_in: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """How full the queue is.
+
+    Attributes:
+        ready: runs that wait for a worker, by named queue.
+        running: runs at work, by named queue.
+        workers: workers that were heard of lately, by named queue.
+        delayed: runs that are due later.
+        dead: runs that were given up.
+    """
+
+    ready: Mapping[str, int]
+    running: Mapping[str, int]
+    workers: Mapping[str, int]
+    delayed: int
+    dead: int
+
+
+class Board:
+    """The scripts of the queue of one tenant.
+
+    Args:
+        driver: the way to Redis.
+        prefix: the tenant's key prefix.
+    """
+
+    def __init__(self, driver: Driver, prefix: str) -> None:
+        self._driver = driver
+        self.base = f"{prefix}{{queue}}"
+
+    def ready_channel(self, queue: str) -> str:
+        """Return where it rings when a run of the queue can be claimed."""
+        return f"{self.base}:ready:{queue}"
+
+    def worker_channel(self, worker: str) -> str:
+        """Return where it rings when a run of the worker is to be stopped."""
+        return f"{self.base}:worker:{worker}"
+
+    async def announce(self, run_id: str) -> None:
+        """Say that the run is about to be submitted."""
+        await self._call("announce", run_id)
+
+    async def withdraw(self, run_id: str) -> None:
+        """Take back an announcement."""
+        await self._call("withdraw", run_id)
+
+    async def submit(
+        self, run_id: str, thread_id: str, queue: str, delay: timedelta, multitask: Multitask
+    ) -> tuple[str, list[str]]:
+        """Put a run into the queue; return ``ok``, ``known`` or ``busy``, and which runs.
+
+        With ``ok`` these are the earlier runs that must be stopped, with ``busy`` the one that has
+        the thread.
+        """
+        reply = await self._call("submit", run_id, thread_id, queue, _ms(delay), multitask, VERSION)
+        return reply[0].decode(), [one.decode() for one in reply[1:]]
+
+    async def claim(
+        self, worker: str, lease: timedelta, wanted: int, limits: Mapping[str, int]
+    ) -> Claimed:
+        """Claim up to ``wanted`` runs of the queues in ``limits``.
+
+        Args:
+            worker: who claims.
+            lease: how long the claim holds unless it is renewed.
+            wanted: how many at most; 0 only says that the worker is there.
+            limits: the queues, with the most of their runs at once over all workers; 0 for any.
+        """
+        flat = [part for pair in limits.items() for part in pair]
+        reply = await self._call(
+            "claim", worker, _ms(lease), wanted, VERSION, _ms(LOST_AFTER), *flat
+        )
+        wait, count, rest = int(reply[0]), int(reply[1]), reply[3:]
+        jobs = [_job(rest[7 * i : 7 * i + 7]) for i in range(count)]
+        lost = [one.decode() for one in rest[7 * count :]]
+        return Claimed(jobs, lost, None if wait < 0 else timedelta(milliseconds=wait))
+
+    async def renew(self, jobs: Sequence[Job], lease: timedelta) -> list[str]:
+        """Renew claims; return for each how it is to be stopped, ``lost``, or nothing."""
+        flat = [part for job in jobs for part in (job.run_id, job.queue, job.claim)]
+        return [one.decode() for one in await self._call("renew", _ms(lease), *flat)]
+
+    async def complete(self, run_id: str, claim: int | None = None) -> bool:
+        """Take a run out of the queue; without a claim only where it is not at work."""
+        return bool(await self._call("complete", run_id, "" if claim is None else claim))
+
+    async def release(
+        self, job: Job, delay: timedelta, reason: str, *, counts: bool = True
+    ) -> bool:
+        """Give a run back, due again after ``delay``; ``counts`` is whether the claim counts."""
+        return bool(
+            await self._call(
+                "release", job.run_id, job.claim, _ms(delay), reason, 0 if counts else 1
+            )
+        )
+
+    async def bury(self, job: Job, reason: str, keep: timedelta) -> bool:
+        """Give a run up, and keep it among the dead."""
+        return bool(await self._call("bury", job.run_id, job.claim, reason, _ms(keep)))
+
+    async def cancel(self, run_id: str, how: Cancel) -> str:
+        """Ask for a run to be stopped; return its state, or nothing where it is not queued."""
+        return str((await self._call("cancel", run_id, how)).decode())
+
+    async def stats(self, queues: Sequence[str]) -> QueueStats:
+        """Count what is in the queues."""
+        reply = [int(n) for n in await self._call("stats", _ms(WORKER_GONE_AFTER), *queues)]
+        ready, running, workers = (
+            dict(zip(queues, reply[3 + i :: 3], strict=True)) for i in range(3)
+        )
+        return QueueStats(ready, running, workers, delayed=reply[0], dead=reply[1])
+
+    async def dead(self, limit: int) -> list[tuple[str, str]]:
+        """Return the runs that were given up, the latest first, each with the reason."""
+        flat = [one.decode() for one in await self._call("dead", limit)]
+        return list(zip(flat[::2], flat[1::2], strict=True))
+
+    async def _call(self, name: str, *arguments: Any) -> Any:
+        return await self._driver.ask(ScriptCall(_SCRIPTS[name], (self.base,), arguments))
+
+
+_SCRIPTS = {
+    name: load_script(str(__package__), name)
+    for name in (
+        *("announce", "withdraw", "submit", "claim", "renew"),
+        *("complete", "release", "bury", "cancel", "stats", "dead"),
+    )
+}
+
+
+def _job(parts: Sequence[bytes]) -> Job:
+    run_id, thread_id, queue, claim, cancel, reason, version = (part.decode() for part in parts)
+    return Job(run_id, thread_id, queue, int(claim), cancel, reason, int(version))
+
+
+def _ms(duration: timedelta) -> int:
+    return max(0, round(duration / timedelta(milliseconds=1)))

@@ -1,0 +1,249 @@
+"""The queue of a tenant: submitting runs, waiting for them, stopping them."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from treadle.core.errors import InputError, UnknownNameError
+from treadle.memory.scripts import driver_of
+from treadle.runtime._locks import is_locked
+from treadle.runtime._preparing import Preparation
+from treadle.runtime._rollback import Rollback
+from treadle.runtime._tasks import uninterrupted
+from treadle.runtime.events import Bells, EventReader, StreamedEvent
+from treadle.runtime.queue._board import Board, Cancel, QueueStats
+from treadle.runtime.runs import (
+    DEFAULT_QUEUE,
+    ENDS,
+    Queued,
+    Run,
+    RunRequest,
+    RunStateError,
+    RunStatus,
+    RunStore,
+    ThreadBusyError,
+)
+
+
+class Queue:
+    """The runs that wait for a worker.
+
+    Args:
+        redis: the connection to Redis.
+        prefix: the tenant's key prefix.
+        store: where runs are kept.
+        preparation: checks requests and prepares their runs.
+        rollback: undoes what a stopped run did to its thread.
+        bells: what rings when something happens to a run.
+        keep: how long a run is kept.
+
+    Attributes:
+        board: the queue as it lies in Redis.
+    """
+
+    def __init__(
+        self,
+        redis: Any,
+        prefix: str,
+        *,
+        store: RunStore,
+        preparation: Preparation,
+        rollback: Rollback,
+        bells: Bells,
+        keep: timedelta,
+    ) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._store = store
+        self._preparation = preparation
+        self._rollback = rollback
+        self._bells = bells
+        self._keep = keep
+        self._reader = EventReader(redis, bells)
+        self.board = Board(driver_of(redis, "Queue"), prefix)
+
+    async def submit(self, request: RunRequest) -> Queued:
+        """Accept a run and put it into the queue.
+
+        When this returns, the run is kept: whatever dies from now on, a worker will execute it. A
+        request that was cut off can be sent again with the same key.
+
+        Raises:
+            UserError: the request cannot be used.
+            ThreadBusyError: the thread has a run already, and ``multitask`` is ``reject``.
+        """
+        run, given = self._preparation.requested(request, self._prefix, self._keep)
+        return await uninterrupted(self._submit(run, given, request))
+
+    async def _submit(self, run: Run, given: Any, request: RunRequest) -> Queued:
+        if request.multitask == "reject" and await self._is_held(run.thread_id):
+            raise _busy(run.thread_id)
+        await self.board.announce(run.id)
+        is_new = await self._preparation.accept(run, given, request)
+        if not is_new:
+            run = await self._store.get(run.id)
+        if run.status is RunStatus.PENDING:
+            await self._put(run, request, is_new=is_new)
+        else:
+            await self.board.withdraw(run.id)
+        return Queued(run, is_new)
+
+    async def _put(self, run: Run, request: RunRequest, *, is_new: bool) -> None:
+        said, others = await self.board.submit(
+            run.id, run.thread_id, request.queue, request.after, request.multitask
+        )
+        if said == "busy":
+            if is_new:
+                await self._store.discard(run)
+            raise _busy(run.thread_id, others[0])
+        for run_id in others:
+            await self._stop(run_id, "rollback" if request.multitask == "rollback" else "interrupt")
+
+    async def _is_held(self, thread_id: str) -> bool:
+        return await is_locked(self._redis, self._prefix, thread_id)
+
+    async def resume(self, run_id: str, answers: object = None) -> Run:
+        """Put a run into the queue again that waits for an answer, failed or was stopped.
+
+        Args:
+            run_id: the run.
+            answers: as for `Runtime.resume`.
+
+        Raises:
+            UserError: there is no such run, or the answers do not fit.
+            RunStateError: it is under way, or came to its end.
+        """
+        run = await self._store.get(run_id)
+        by_interrupt = await self._preparation.answered(run, answers)
+        if run.status is RunStatus.INTERRUPTED and not by_interrupt:
+            raise RunStateError(
+                f"The run {run.id} waits for an answer.", hint="Give one to resume it."
+            )
+        return await uninterrupted(self._resume(run, by_interrupt))
+
+    async def _resume(self, run: Run, answers: Any) -> Run:
+        await self.board.announce(run.id)
+        if not await self._store.again(run, answers):
+            await self.board.withdraw(run.id)
+            raise RunStateError(f"The run {run.id} is under way.", hint="Wait for its end.")
+        await self.put_back(run.id)
+        return await self._store.get(run.id)
+
+    async def put_back(self, run_id: str) -> None:
+        """Submit a run that was announced and whose submitter died before it could follow."""
+        try:
+            run = await self._store.get(run_id)
+        except UnknownNameError:
+            await self.board.withdraw(run_id)
+            return
+        accepted = await self._store.accepted(run.id, run.thread_id)
+        if accepted is None or run.status is not RunStatus.PENDING:
+            await self.board.withdraw(run_id)
+            return
+        queue = str(accepted.request.get("queue", DEFAULT_QUEUE))
+        await self.board.submit(run.id, run.thread_id, queue, timedelta(0), "enqueue")
+
+    async def cancel(self, run_id: str, *, rollback: bool = False) -> Run:
+        """Stop a run, at once where it waits and as soon as its worker can where it is at work.
+
+        Args:
+            run_id: the run.
+            rollback: whether what it did to its thread is undone as well.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            RunStateError: it is at its end, or at work outside the queue.
+        """
+        run = await self._store.get(run_id)
+        if run.status in ENDS - {RunStatus.INTERRUPTED}:
+            raise RunStateError(f"The run {run.id} is at its end: {run.status}.")
+        return await uninterrupted(self._cancel(run, "rollback" if rollback else "interrupt"))
+
+    async def _cancel(self, run: Run, how: Cancel) -> Run:
+        state = await self.board.cancel(run.id, how)
+        if state != "running":
+            is_stopped = await self._stop(run.id, how)
+            if not is_stopped and not state:
+                raise RunStateError(
+                    f"The run {run.id} is at work outside the queue.",
+                    hint="Stop the program that asked.",
+                )
+        return await self._store.get(run.id)
+
+    async def _stop(self, run_id: str, how: Cancel) -> bool:
+        """Stop a run that is not at work; return whether it was."""
+        run = await self._store.get(run_id)
+        is_stopped = await self._store.cancel(run)
+        if is_stopped:
+            if how == "rollback" and run.attempt:
+                await self._rollback.undo(run)
+            await self.board.complete(run_id)
+        return is_stopped
+
+    async def wait(self, run_id: str) -> Run:
+        """Return a run when it is at its end or waits for a person.
+
+        Raises:
+            UnknownNameError: there is no such run.
+        """
+        run = await self._store.get(run_id)
+        if run.status in ENDS:
+            return run
+        async with self._bells.on(self._store.keys(run.thread_id, run_id).record) as bell:
+            while (run := await self._store.get(run_id)).status not in ENDS:
+                await bell.wait()
+        return run
+
+    async def events(self, run_id: str, after: str = "0") -> AsyncIterator[StreamedEvent]:
+        """Yield what a run streams, as it happens, until it is at its end or waits for a person.
+
+        Any number of readers can read, each at its own speed, and each can go on where it was cut
+        off. What is streamed is said by the request's ``options.stream``.
+
+        Args:
+            run_id: the run.
+            after: the id of the last event known; ``"0"`` reads from the first.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            InputError: ``after`` is no event's id.
+        """
+        _check_event_id(after)
+        run = await self._store.get(run_id)
+
+        async def ended() -> bool:
+            return (await self._store.get(run_id)).status in ENDS
+
+        keys = self._store.keys(run.thread_id, run_id)
+        async for event in self._reader.read(keys, after, ended):
+            yield event
+
+    async def stats(self, queues: Sequence[str] = (DEFAULT_QUEUE,)) -> QueueStats:
+        """Count what waits and what is at work in the named queues."""
+        return await self.board.stats(queues)
+
+    async def dead(self, limit: int = 50) -> list[tuple[Run, str]]:
+        """Return the runs that were given up, the latest first, each with the reason."""
+        found = []
+        for run_id, reason in await self.board.dead(limit):
+            try:
+                found.append((await self._store.get(run_id), reason))
+            except UnknownNameError:
+                continue
+        return found
+
+
+def _busy(thread_id: str, run_id: str = "") -> ThreadBusyError:
+    which = f": {run_id}" if run_id else ""
+    return ThreadBusyError(
+        f"The thread {thread_id!r} has a run already{which}.",
+        hint="Wait for its end, or submit with multitask='enqueue'.",
+    )
+
+
+def _check_event_id(text: str) -> None:
+    milliseconds, _, number = text.partition("-")
+    if not (milliseconds.isdecimal() and (not number or number.isdecimal())) or len(text) > 40:
+        raise InputError(
+            f"{text!r:.60} is no event's id.", hint="Give the id of an event of the run, or '0'."
+        )

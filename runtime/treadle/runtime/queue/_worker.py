@@ -1,0 +1,314 @@
+"""A worker: claims runs from the queue and executes them, until it is told to stop."""
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+
+from treadle.core.errors import (
+    FencedError,
+    ModelUnavailableError,
+    RedisError,
+    TreadleError,
+    UnknownNameError,
+)
+from treadle.core.settings import Settings
+from treadle.runtime._execution import Executor, status_after
+from treadle.runtime._preparing import Preparation
+from treadle.runtime._rollback import Rollback
+from treadle.runtime.events import Bells
+from treadle.runtime.queue._board import VERSION, Job
+from treadle.runtime.queue._queue import Queue
+from treadle.runtime.runs import (
+    DEFAULT_QUEUE,
+    ENDS,
+    STOPPED,
+    Accepted,
+    Run,
+    RunStateError,
+    RunStatus,
+    RunStore,
+)
+
+LOOK_SECONDS = 1.0
+"""How often a worker looks for runs whose worker died, and for what rang unheard."""
+MAX_BACKOFF_SECONDS = 300.0
+LEFT_ALONE = timedelta(seconds=5)
+"""How soon a run of a newer version is offered again."""
+_log = logging.getLogger("treadle.worker")
+_TRANSIENT = (RedisError, ModelUnavailableError, ConnectionError, TimeoutError)
+
+
+@dataclass(eq=False)
+class _Running:
+    """A run at work here.
+
+    Attributes:
+        job: what was claimed.
+        control: how its graph is asked to stop.
+        ending: why it is to stop: ``interrupt``, ``rollback``, ``drain`` or ``lost``.
+        status: what became of it when it was stopped or failed.
+        task: what works on it.
+    """
+
+    job: Job
+    control: RunControl = field(default_factory=RunControl)
+    ending: str = ""
+    status: RunStatus | None = None
+    task: asyncio.Task[None] | None = None
+
+    def stop(self, why: str) -> None:
+        """Stop it where it stands."""
+        if not self.ending or self.ending == "drain":
+            self.ending = why
+            if self.task is not None:
+                self.task.cancel()
+
+
+class Worker:
+    """Executes queued runs; `treadle.runtime.Runtime.worker` makes one.
+
+    Args:
+        queue: the queue.
+        store: where runs are kept.
+        preparation: prepares claimed runs.
+        executor: executes them.
+        rollback: undoes what stopped runs did.
+        bells: what rings when there is something to do.
+        settings: the project's settings.
+        queues: the named queues it serves, the first ones first.
+        concurrency: how many runs it works on at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        store: RunStore,
+        preparation: Preparation,
+        executor: Executor,
+        rollback: Rollback,
+        bells: Bells,
+        settings: Settings,
+        queues: Sequence[str] = (DEFAULT_QUEUE,),
+        concurrency: int | None = None,
+    ) -> None:
+        self.id = uuid.uuid4().hex
+        self._queue = queue
+        self._board = queue.board
+        self._store = store
+        self._preparation = preparation
+        self._executor = executor
+        self._rollback = rollback
+        self._bells = bells
+        self._settings = settings.queue
+        self._lease = timedelta(seconds=settings.runs.lease_seconds)
+        self._keep = timedelta(days=settings.runs.keep_days)
+        self._limits = {name: settings.queue.concurrency.get(name, 0) for name in queues}
+        self._concurrency = min(concurrency or settings.runs.concurrent, settings.runs.concurrent)
+        self._running: set[_Running] = set()
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+
+    @property
+    def busy(self) -> int:
+        """How many runs it works on at the moment."""
+        return len(self._running)
+
+    def stop(self) -> None:
+        """Claim no more, let the runs go on to the end of their superstep, and hand them over."""
+        self._is_stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until `stop` is called, and all runs ended or were handed over."""
+        listening = asyncio.create_task(self._listen())
+        renewing = asyncio.create_task(self._renew_leases())
+        try:
+            while not self._is_stopping:
+                await self._look()
+            await self._drain()
+        finally:
+            for running in list(self._running):
+                running.stop("drain")
+            await self._settled(list(self._running))
+            for task in (listening, renewing):
+                task.cancel()
+            await asyncio.gather(listening, renewing, return_exceptions=True)
+
+    async def _look(self) -> None:
+        """Claim what can be claimed, and sleep until there may be more."""
+        self._wake.clear()
+        sleep = LOOK_SECONDS
+        try:
+            free = self._concurrency - len(self._running)
+            claimed = await self._board.claim(self.id, self._lease, free, self._limits)
+            for job in claimed.jobs:
+                self._start(job)
+            for run_id in claimed.lost:
+                await self._queue.put_back(run_id)
+            if claimed.due_in is not None:
+                sleep = min(sleep, claimed.due_in.total_seconds())
+        except RedisError as error:
+            _log.warning("Redis does not answer, trying again: %s", error)
+            await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - no secret
+            return
+        try:
+            async with asyncio.timeout(sleep):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _listen(self) -> None:
+        async with self._bells.on(*(self._board.ready_channel(q) for q in self._limits)) as bell:
+            while True:
+                await bell.wait()
+                if len(self._running) < self._concurrency:
+                    self._wake.set()
+
+    async def _renew_leases(self) -> None:
+        """Renew what this worker holds, and stop what is to be stopped or was lost."""
+        async with self._bells.on(self._board.worker_channel(self.id)) as bell:
+            while True:
+                await bell.wait(self._lease.total_seconds() / 3)
+                held = list(self._running)
+                if not held:
+                    continue
+                try:
+                    replies = await self._board.renew([one.job for one in held], self._lease)
+                except RedisError:
+                    continue  # Redis may be back before the leases have lapsed.
+                for running, reply in zip(held, replies, strict=True):
+                    if reply:
+                        running.stop(reply)
+
+    def _start(self, job: Job) -> None:
+        running = _Running(job)
+        running.task = asyncio.create_task(self._work(running))
+        self._running.add(running)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._running.discard(running)
+            self._wake.set()
+            if not task.cancelled() and (error := task.exception()) is not None:
+                _log.error("The run %s was left to another worker: %s", job.run_id, error)
+
+        running.task.add_done_callback(ended)
+
+    async def _work(self, running: _Running) -> None:
+        try:
+            await self._handle(running)
+        except asyncio.CancelledError:
+            if not running.ending:
+                raise
+        except (RedisError, OSError) as error:
+            # Its lease lapses, and then it is taken up again, here or elsewhere.
+            _log.warning("The run %s waits for Redis: %s", running.job.run_id, error)
+
+    async def _handle(self, running: _Running) -> None:
+        job = running.job
+        if job.version > VERSION:
+            await self._board.release(job, LEFT_ALONE, "it is of a newer version", counts=False)
+            return
+        accepted = await self._store.accepted(job.run_id, job.thread_id)
+        if accepted is None or accepted.run.status in ENDS:
+            await self._board.complete(job.run_id, job.claim)
+        elif job.cancel:
+            await self._conclude(job, accepted.run, RunStatus.CANCELLED, STOPPED)
+        elif job.claim > self._settings.attempts:
+            reason = f"It was given up after {job.claim - 1} attempts: {job.reason}."
+            await self._conclude(job, accepted.run, RunStatus.ERROR, reason, is_dead=True)
+        else:
+            await self._execute(running, accepted)
+
+    async def _execute(self, running: _Running, accepted: Accepted) -> None:
+        job = running.job
+
+        def verdict(error: BaseException) -> RunStatus:
+            running.status = self._verdict(running, error)
+            return running.status
+
+        try:
+            work = self._preparation.claimed(accepted)
+        except (TreadleError, TypeError) as error:
+            await self._conclude(job, accepted.run, RunStatus.ERROR, str(error))
+            return
+        try:
+            work = replace(work, control=running.control, verdict=verdict)
+            await self._executor.execute(work, lambda _: None)
+        except asyncio.CancelledError:
+            if not running.ending:
+                raise
+            await self._stopped(running, accepted.run, STOPPED)
+        except (FencedError, RunStateError, UnknownNameError) as error:
+            _log.info("The run %s is somebody else's by now: %s", job.run_id, error)
+            await self._board.complete(job.run_id, job.claim)
+        except TreadleError as error:
+            await self._stopped(running, accepted.run, str(error))
+        else:
+            await self._board.complete(job.run_id, job.claim)
+
+    def _verdict(self, running: _Running, error: BaseException) -> RunStatus:
+        """Decide what becomes of a run that was stopped or failed."""
+        is_stop = isinstance(error, asyncio.CancelledError | GraphDrained)
+        if is_stop and running.ending in ("interrupt", "rollback"):
+            return RunStatus.CANCELLED
+        if is_stop or (
+            isinstance(error, _TRANSIENT) and running.job.claim < self._settings.attempts
+        ):
+            return RunStatus.PENDING
+        return status_after(error)
+
+    async def _stopped(self, running: _Running, run: Run, reason: str) -> None:
+        """Do what follows when an attempt was stopped or failed."""
+        job = running.job
+        if running.ending == "lost":
+            return
+        if running.status is RunStatus.PENDING:
+            is_handed_over = running.ending == "drain"
+            delay = timedelta(0) if is_handed_over else self._backoff(job.claim)
+            await self._board.release(job, delay, reason, counts=not is_handed_over)
+        elif running.ending == "rollback":
+            await self._rollback.undo(run)
+            await self._board.complete(job.run_id, job.claim)
+        else:
+            await self._board.complete(job.run_id, job.claim)
+
+    async def _conclude(
+        self, job: Job, run: Run, status: RunStatus, reason: str, *, is_dead: bool = False
+    ) -> None:
+        """End a run without working on it."""
+        if status is not RunStatus.CANCELLED or not await self._store.cancel(run):
+            await self._executor.conclude(run, status, reason)
+        if job.cancel == "rollback":
+            await self._rollback.undo(run)
+        if is_dead:
+            await self._board.bury(job, reason, self._keep)
+        else:
+            await self._board.complete(job.run_id, job.claim)
+
+    def _backoff(self, claim: int) -> timedelta:
+        usual = self._settings.backoff_seconds * 2.0 ** min(claim - 1, 20)
+        jitter = random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        return timedelta(seconds=min(usual, MAX_BACKOFF_SECONDS) * jitter)
+
+    async def _drain(self) -> None:
+        held = list(self._running)
+        for running in held:
+            running.ending = running.ending or "drain"
+            running.control.request_drain("the worker stops")
+        await self._settled(held, self._settings.drain_seconds)
+        for running in held:
+            running.stop("drain")
+        await self._settled(held)
+
+    async def _settled(self, held: Sequence[_Running], seconds: float | None = None) -> None:
+        tasks = [running.task for running in held if running.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=seconds)

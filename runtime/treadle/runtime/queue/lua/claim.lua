@@ -1,0 +1,50 @@
+-- Take runs to work on: those that are due join their lines, those whose worker died come first.
+-- KEYS: base
+-- ARGV: worker, lease in ms, how many, version, ms until an announcement counts as lost,
+--       (queue, the most of its runs at once or 0)...
+-- Replies {ms until the next run is due or -1, number of claimed, number of lost announcements,
+--          (run, thread, queue, claims, cancel, reason)..., lost run...}.
+local worker, lease, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local now = now_ms()
+for _, run in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, 100)) do
+  redis.call('ZREM', DELAYED, run)
+  local job = redis.call('HMGET', job_of(run), 'state', 'queue')
+  if job[1] == 'delayed' then line_up(run) end
+  if job[1] == 'paused' then make_ready(run, job[2], true) end
+end
+local reply, claimed = {}, 0
+for i = 6, #ARGV, 2 do
+  local queue, most = ARGV[i], tonumber(ARGV[i + 1])
+  local leases = leases_of(queue)
+  for _, run in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 100)) do
+    redis.call('ZREM', leases, run)
+    redis.call('HSET', job_of(run), 'reason', 'its worker died')
+    make_ready(run, queue, true)
+  end
+  while claimed < wanted and (most == 0 or redis.call('ZCARD', leases) < most) do
+    local run = redis.call('LPOP', ready_of(queue))
+    if not run then break end
+    -- A run that was dropped meanwhile is passed over.
+    if redis.call('HGET', job_of(run), 'state') == 'ready' then
+      redis.call('HSET', job_of(run), 'state', 'running', 'worker', worker)
+      redis.call('HINCRBY', job_of(run), 'claims', 1)
+      redis.call('ZADD', leases, now + lease, run)
+      local job = redis.call('HMGET', job_of(run), 'thread', 'claims', 'cancel', 'reason', 'version')
+      for _, part in ipairs({ run, job[1], queue, job[2], job[3] or '', job[4] or '', job[5] }) do
+        reply[#reply + 1] = part
+      end
+      claimed = claimed + 1
+    end
+  end
+  redis.call('ZADD', base .. ':served:' .. queue, now, worker)
+  redis.call('ZREMRANGEBYSCORE', base .. ':served:' .. queue, '-inf', now - 86400000)
+  redis.call('PEXPIRE', base .. ':served:' .. queue, 86400000)
+end
+local lost = redis.call('ZRANGEBYSCORE', ANNOUNCED, '-inf', now - tonumber(ARGV[5]), 'LIMIT', 0, 10)
+for _, run in ipairs(lost) do reply[#reply + 1] = run end
+local due = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
+local wait = due[2] and math.max(0, tonumber(due[2]) - now) or -1
+table.insert(reply, 1, #lost)
+table.insert(reply, 1, claimed)
+table.insert(reply, 1, wait)
+return reply

@@ -1,0 +1,58 @@
+"""How a run's graph is executed, where that was asked for with the run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+StreamMode = Literal[
+    "values",
+    "updates",
+    "messages",
+    "messages-tuple",
+    "custom",
+    "tasks",
+    "checkpoints",
+    "debug",
+]
+All = Literal["*"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run's graph is executed; the words are LangGraph's.
+
+    Attributes:
+        stream: what is streamed while it runs, beside its beginning and end; nothing by default.
+        stream_subgraphs: whether what happens in subgraphs is streamed as well.
+        interrupt_before: nodes that the graph stops in front of, or ``"*"``.
+        interrupt_after: nodes that it stops behind, or ``"*"``.
+        recursion_limit: the most supersteps; Treadle's own limit when not given.
+        configurable: what nodes find in their config.
+        context: what nodes find as their runtime's context.
+        checkpoint_id: the checkpoint of the thread to go on from; the latest when not given.
+        update: changes to the state, as a node would return them.
+        goto: the nodes to go on with.
+        keep_values: whether the state at the end is kept with the run's events.
+    """
+
+    stream: Sequence[StreamMode] = ()
+    stream_subgraphs: bool = False
+    interrupt_before: Sequence[str] | All = ()
+    interrupt_after: Sequence[str] | All = ()
+    recursion_limit: int | None = None
+    configurable: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] | None = None
+    checkpoint_id: str | None = None
+    update: Any = None
+    goto: Sequence[str] = ()
+    keep_values: bool = False
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody is to see what happens while it runs."""
+        return bool(self.stream)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what differs from the defaults, as plain data."""
+        usual = asdict(RunOptions())
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}

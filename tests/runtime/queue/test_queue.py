@@ -1,0 +1,227 @@
+"""Queued runs: accepted once, executed in their thread's order, waited for without asking."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from tests.runtime.queue.conftest import submit, working
+from tests.support.waiting import eventually
+from treadle.agents import Budget
+from treadle.core.errors import InputError, UnknownNameError
+from treadle.runtime.queue import RunOptions, RunRequest
+from treadle.runtime.runs import RunStateError, RunStatus
+from treadle.runtime.testing import ScriptedOpenAI, call, say, server_error, unauthorized
+
+
+def heard(request):
+    """Answer with all that was asked on the thread so far."""
+    asked = [m["content"] for m in request.messages if m["role"] == "user"]
+    return say(" ".join(asked))
+
+
+async def test_a_run_is_executed_and_waited_for(opened):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            queued = await submit(runtime)
+            assert (queued.is_new, queued.run.status) == (True, RunStatus.PENDING)
+            run = await runtime.queue.wait(queued.run_id)
+            assert (run.status, run.attempt, run.usage.model_calls) == (RunStatus.SUCCESS, 1, 1)
+            said = [turn.text for turn in await runtime.threads.show("t")]
+            assert said == ["One.", "One."]
+
+
+async def test_runs_of_a_thread_come_one_after_the_other(opened):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            runs = [await submit(runtime, f"{n}.") for n in range(10)]
+            for queued in runs:
+                assert (await runtime.queue.wait(queued.run_id)).status is RunStatus.SUCCESS
+            answers = [turn.text for turn in await runtime.threads.show("t")][1::2]
+            assert answers == [" ".join(f"{n}." for n in range(k + 1)) for k in range(10)]
+
+
+async def test_what_is_queued_waits_for_a_worker(opened):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+            queued = await submit(runtime)
+            stats = await runtime.queue.stats()
+            assert (stats.ready, stats.workers) == ({"default": 1}, {"default": 0})
+            async with working(runtime):
+                assert (await runtime.queue.wait(queued.run_id)).status is RunStatus.SUCCESS
+            assert (await runtime.queue.stats()).ready == {"default": 0}
+
+
+async def test_the_same_key_makes_one_run(opened):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            found = await asyncio.gather(*(submit(runtime, key="order 7") for _ in range(50)))
+            assert len({one.run_id for one in found}) == 1
+            assert sum(one.is_new for one in found) == 1
+            await runtime.queue.wait(found[0].run_id)
+            again = await submit(runtime, key="order 7")
+            assert (again.is_new, again.run.status) == (False, RunStatus.SUCCESS)
+            assert len(server.requests) == 1
+
+
+async def test_a_delayed_run_waits_and_others_go_first(opened):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            later = await submit(runtime, "Later.", after=timedelta(seconds=0.3))
+            assert (await runtime.queue.stats()).delayed == 1
+            sooner = await submit(runtime, "Sooner.")
+            assert (await runtime.queue.wait(sooner.run_id)).status is RunStatus.SUCCESS
+            assert (await runtime.queue.wait(later.run_id)).status is RunStatus.SUCCESS
+            said = [turn.text for turn in await runtime.threads.show("t")]
+            assert said == ["Sooner.", "Sooner.", "Later.", "Sooner. Later."]
+
+
+async def test_named_queues_have_their_own_workers_and_limits(opened):
+    with ScriptedOpenAI(heard) as server:
+        limits = {"slow": 1}
+        async with opened(server, concurrency=limits) as runtime, working(runtime, queues=["slow"]):
+            other = await submit(runtime, thread="other")
+            slow = [await submit(runtime, thread=f"s{n}", queue="slow") for n in range(5)]
+            for queued in slow:
+                assert (await runtime.queue.wait(queued.run_id)).status is RunStatus.SUCCESS
+            assert (await runtime.runs.get(other.run_id)).status is RunStatus.PENDING
+            assert (await runtime.queue.stats(["default"])).workers == {"default": 0}
+
+
+async def test_a_busy_provider_is_asked_again_by_another_attempt(opened):
+    with ScriptedOpenAI([server_error(503), server_error(503), say("There.")]) as server:
+        async with opened(server, backoff_seconds=0.01) as runtime, working(runtime):
+            queued = await submit(runtime)
+            run = await runtime.queue.wait(queued.run_id)
+            assert (run.status, run.error) == (RunStatus.SUCCESS, "")
+
+
+async def test_a_run_that_never_succeeds_is_given_up(opened):
+    with ScriptedOpenAI(lambda _: unauthorized()) as server:
+        async with opened(server) as runtime, working(runtime):
+            first, second = await submit(runtime), await submit(runtime, "Two.")
+            for queued in (first, second):
+                run = await runtime.queue.wait(queued.run_id)
+                assert (run.status, run.attempt) == (RunStatus.ERROR, 1)
+            assert (await runtime.queue.stats()).ready == {"default": 0}
+
+
+async def test_its_own_budget_holds(opened):
+    with ScriptedOpenAI(lambda _: call("calculate", expression="1+1")) as server:
+        async with opened(server) as runtime, working(runtime):
+            queued = await submit(runtime, budget=Budget(model_calls=2))
+            run = await runtime.queue.wait(queued.run_id)
+            assert run.usage.model_calls == 2 == len(server.requests)
+
+
+async def test_an_interrupted_run_is_resumed_through_the_queue(opened, project):
+    (project / "asking.py").write_text(
+        "from langgraph.graph import MessagesState, StateGraph\n"
+        "from langgraph.types import interrupt\n"
+        "def ask(state):\n"
+        "    return {'messages': [('ai', 'You said ' + interrupt('Well?'))]}\n"
+        "graph = StateGraph(MessagesState).add_node(ask).set_entry_point('ask')\n"
+    )
+    (project / "agents" / "asker.yaml").write_text("description: Asks.\ngraph: asking.py:graph\n")
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            queued = await runtime.queue.submit(RunRequest("asker", "Hello.", thread_id="t"))
+            run = await runtime.queue.wait(queued.run_id)
+            assert run.status is RunStatus.INTERRUPTED
+            with pytest.raises(RunStateError, match="waits for an answer"):
+                await runtime.queue.resume(run.id)
+            await runtime.queue.resume(run.id, "yes")
+            run = await runtime.queue.wait(run.id)
+            assert (run.status, run.attempt) == (RunStatus.SUCCESS, 2)
+            assert (await runtime.threads.show("t"))[-1].text == "You said yes"
+
+
+async def test_a_graph_without_messages_runs(opened, project):
+    (project / "adding.py").write_text(
+        "from typing import TypedDict\n"
+        "from langgraph.graph import StateGraph\n"
+        "class State(TypedDict):\n"
+        "    n: int\n"
+        "def add(state):\n"
+        "    return {'n': state['n'] + 1}\n"
+        "graph = StateGraph(State).add_node(add).set_entry_point('add')\n"
+    )
+    (project / "agents" / "adder.yaml").write_text("description: Adds.\ngraph: adding.py:graph\n")
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            options = RunOptions(keep_values=True)
+            queued = await runtime.queue.submit(
+                RunRequest("adder", {"n": 4}, thread_id="t", options=options)
+            )
+            events = [event async for event in runtime.queue.events(queued.run_id)]
+            assert [event.name for event in events] == ["metadata", "values", "end"]
+            assert events[1].data == b'{"n":5}'
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"queue": "Slow Queue"}, "no name that can be used"),
+        ({"multitask": "maybe"}, "not known"),
+        ({"after": timedelta(days=60)}, "cannot wait"),
+        ({"after": timedelta(seconds=-1)}, "cannot wait"),
+        ({"key": ""}, "1 to 512"),
+        ({"text": " "}, "empty"),
+        ({"thread": "a\nb"}, "control characters"),
+    ],
+)
+async def test_what_cannot_be_queued_is_refused(opened, options, message):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+            with pytest.raises(InputError, match=message):
+                await submit(runtime, **options)
+            assert await runtime.runs.recent() == []
+
+
+async def test_unknown_names_are_refused(opened):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+            with pytest.raises(UnknownNameError):
+                await runtime.queue.submit(RunRequest("nobody", "Hello."))
+            with pytest.raises(UnknownNameError):
+                await runtime.queue.wait("nothing")
+            with pytest.raises(InputError, match="no event's id"):
+                await anext(runtime.queue.events("nothing", "x"))
+
+
+async def test_what_was_accepted_and_never_submitted_is_found(opened, monkeypatch):
+    """The submitter dies between the record and the queue; a worker finds the run."""
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+
+            async def dies(*_):
+                raise ConnectionResetError
+
+            with monkeypatch.context() as patched:
+                patched.setattr(runtime.queue.board, "submit", dies)
+                with pytest.raises(ConnectionResetError):
+                    await submit(runtime)
+            [run] = await runtime.runs.recent()
+            assert run.status is RunStatus.PENDING
+            monkeypatch.setattr(
+                "treadle.runtime.queue._board.LOST_AFTER", timedelta(milliseconds=1)
+            )
+            async with working(runtime):
+                assert (await runtime.queue.wait(run.id)).status is RunStatus.SUCCESS
+
+
+async def test_a_worker_leaves_runs_of_a_newer_version_alone(opened, monkeypatch):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+            with monkeypatch.context() as patched:
+                patched.setattr("treadle.runtime.queue._board.VERSION", 2)
+                newer = await submit(runtime, thread="newer")
+            async with working(runtime):
+                older = await submit(runtime, thread="older")
+                assert (await runtime.queue.wait(older.run_id)).status is RunStatus.SUCCESS
+                await eventually(lambda: _delayed(runtime))
+                assert (await runtime.runs.get(newer.run_id)).status is RunStatus.PENDING
+
+
+async def _delayed(runtime):
+    return (await runtime.queue.stats()).delayed
