@@ -14,6 +14,7 @@ StreamMode = Literal[
     "checkpoints",
     "debug",
 ]
+"""What can be streamed of a run, in the words of LangGraph's protocol."""
 All = Literal["*"]
 
 

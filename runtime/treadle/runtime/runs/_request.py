@@ -13,7 +13,9 @@ from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import Run, RunStateError
 
 Multitask = Literal["enqueue", "reject", "interrupt", "rollback"]
+"""What becomes of a run whose thread has one already; `RunRequest` explains each."""
 DEFAULT_QUEUE = "default"
+"""The queue of runs that name none."""
 _QUEUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MAX_KEY_CHARS = 512
 
