@@ -1,19 +1,34 @@
 """Text from models, tools and files, made safe to show in a terminal."""
 
-import re
+from unicodedata import category
 
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
+_HIDING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode's categories of what a terminal obeys or does not show: control, format, surrogate, and
+line and paragraph separator."""
+
+
+class _Written(dict[int, str | int]):
+    """For each character, by its code point, what is shown of it; found out when first met."""
+
+    def __missing__(self, point: int) -> str | int:
+        character = chr(point)
+        hides = category(character) in _HIDING and character not in "\n\t"
+        shown = character.encode("unicode_escape").decode() if hides else point
+        self[point] = shown
+        return shown
+
+
+_WRITTEN = _Written()
 
 
 def visible(text: str) -> str:
-    """Return the text with control characters written out, such as ``\\x1b``.
+    """Return the text with every character that hides or is obeyed written out, as ``\\x1b``.
 
-    A terminal would obey them: they move the cursor, set its title, or turn the reading direction
-    around, so that one thing is shown and another is meant. Line feeds and tabs stay.
+    Some move the cursor, set the terminal's title, break the line or turn the reading direction
+    around; others take no place at all, so that two words look alike. Then one thing is shown and
+    another is meant. Line feeds and tabs stay.
     """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return text.translate(_WRITTEN)
 
 
 def one_line(text: str, limit: int) -> str:
