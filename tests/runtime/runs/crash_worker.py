@@ -1,16 +1,24 @@
 """A process that executes runs in children of its own, each killed at a point that is asked for.
 
-It reads a JSON command a line: ``{"do": "ask" | "resume", "kill_at": n, ...}``, and answers with
-what became of the child. With ``kills_redis`` the child lives on and its Redis is killed and
-started again. A point lies before and after each command to Redis, each request to the
-model and each request of a tool; point 0 is none. The children are forked, so that they need not
-import everything again.
+It reads a JSON command a line: ``{"do": "ask" | "resume", "graph": name, "kill_at": n, ...}``, and
+answers with what became of the child. With ``kills_redis`` the child lives on and its Redis is
+killed and started again.
+
+A point lies right behind each change of the world: of what Redis holds (as the server counts its
+changes), a request to the model, a request of a tool. Point 0 is none. Whatever else a process does
+between two points, a kill there leaves the same behind, so these points are all there are.
+
+The children are forked, so that they need not import everything again.
 """
 
 import asyncio
+import functools
+import gc
 import json
 import os
 import signal
+import socket
+import ssl
 import sys
 import traceback
 import urllib.request
@@ -18,99 +26,168 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from langchain_openai.chat_models import _client_utils
 from redis.asyncio.client import Pipeline, Redis
 
 from treadle.agents import Agent
 from treadle.core.settings import Settings
-from treadle.memory._drivers import AsyncDriver
 from treadle.runtime import Runtime
 
-passed: list[str] = []
-kill_at = 0
-kills_redis = False
+AGENTS = {
+    "react": Agent(name="react", tools=("effects.py:read", "effects.py:keyed", "effects.py:once")),
+    "chain_of_thought": Agent(name="thinker", graph="chain_of_thought"),
+    "foreign": Agent(name="foreign", graph="effects.py:foreign"),
+    "subgraph": Agent(name="subgraph", graph="effects.py:subgraph"),
+    "plain": Agent(name="plain", graph="effects.py:plain"),
+}
+
 request = urllib.request.urlopen
 
-AGENT = Agent(
-    name="worker",
-    tools=("effects.py:read", "effects.py:keyed", "effects.py:once"),
-)
+
+class Points:
+    """Counts the changes of the world, and kills where it is told to.
+
+    Args:
+        command: what was asked for.
+        result: where to leave word before the end.
+    """
+
+    def __init__(self, command: dict[str, Any], result: Path) -> None:
+        self._kill_at = command["kill_at"]
+        self._kills_redis = command.get("kills_redis", False)
+        self._result = result
+        self._redis = socket.socket(socket.AF_UNIX)
+        self._redis.connect(command["redis"].removeprefix("unix://"))
+        self._changes = self._counted()
+        self.passed: list[str] = []
+
+    def asked_redis(self, label: str) -> None:
+        if self._kills_redis and len(self.passed) >= self._kill_at:
+            return  # It counts anew.
+        changes = self._counted()
+        if changes != self._changes:
+            self._changes = changes
+            self.point(f"behind {label}")
+
+    def point(self, label: str) -> None:
+        self.passed.append(label)
+        if len(self.passed) != self._kill_at:
+            return
+        self._result.write_text(json.dumps({"points": self.passed}))
+        if self._kills_redis:
+            request(os.environ["EFFECTS_URL"] + "/restart-redis", data=b"").close()
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _counted(self) -> int:
+        """Ask in the plainest way: this is done behind every command."""
+        self._redis.sendall(b"INFO persistence\r\n")
+        told = self._redis.recv(65_536)
+        return int(told.partition(b"rdb_changes_since_last_save:")[2].partition(b"\r")[0])
 
 
-def point(label: str) -> None:
-    passed.append(label)
-    if len(passed) != kill_at:
-        return
-    if kills_redis:
-        request(os.environ["EFFECTS_URL"] + "/restart-redis", data=b"").close()
-    else:
-        os.kill(os.getpid(), signal.SIGKILL)
+class Now:
+    """What counts in this process."""
+
+    points: Points | None = None
 
 
-def between_points(owner: Any, name: str, label: Any) -> None:
+def watched(owner: Any, name: str) -> None:
+    """Look for a change whenever Redis has answered."""
     original = getattr(owner, name)
 
     async def wrapped(self: Any, *arguments: Any, **options: Any) -> Any:
-        told = label(arguments)
-        point(f"before {told}")
-        result = await original(self, *arguments, **options)
-        point(f"after {told}")
-        return result
+        answer = await original(self, *arguments, **options)
+        if Now.points is not None:
+            Now.points.asked_redis(str(arguments[0]) if arguments else "a pipeline")
+        return answer
 
     setattr(owner, name, wrapped)
 
 
-def open_with_points(original: Any) -> Any:
-    def wrapped(request: Any, **options: Any) -> Any:
-        point(f"before the tool {request.full_url}")
-        answer = original(request, **options)
-        point(f"after the tool {request.full_url}")
+def behind_the_model(owner: Any, *, is_async: bool) -> None:
+    original = owner.send
+
+    def send(self: Any, *arguments: Any, **options: Any) -> Any:
+        answer = original(self, *arguments, **options)
+        if Now.points is not None:
+            Now.points.point("behind the model")
         return answer
 
-    return wrapped
+    async def asend(self: Any, *arguments: Any, **options: Any) -> Any:
+        answer = await original(self, *arguments, **options)
+        if Now.points is not None:
+            Now.points.point("behind the model")
+        return answer
+
+    owner.send = asend if is_async else send
+
+
+def behind_a_tool(asked: Any, **options: Any) -> Any:
+    answer = request(asked, **options)
+    if Now.points is not None:
+        Now.points.point(f"behind the tool {asked.full_url.rpartition('/')[2]}")
+    return answer
 
 
 async def work(command: dict[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(command["settings"])
+    agent = AGENTS[command["graph"]]
     async with Runtime.open(command["redis"], command["project"], settings=settings) as runtime:
         if command["do"] == "ask":
-            reply = await runtime.ask(AGENT, "Do it.", thread="crash")
+            reply = await runtime.ask(agent, "Do it.", thread=command["graph"])
         else:
-            reply = await runtime.resume(command["run"], command.get("answers"), agent=AGENT)
+            reply = await runtime.resume(command["run"], command.get("answers"), agent=agent)
         run = await runtime.runs.get(reply.run_id)
-        return {"status": run.status.value, "text": reply.text, "stopped": reply.stopped}
+        return {"status": run.status.value, "text": reply.text}
 
 
 def child(command: dict[str, Any], result: Path) -> None:
-    global kill_at, kills_redis
-    kill_at, kills_redis = command["kill_at"], command.get("kills_redis", False)
+    points = Now.points = Points(command, result)
     told: dict[str, Any] = {}
     try:
         told = asyncio.run(work(command))
     except BaseException:
         told = {"error": traceback.format_exc()}
-    result.write_text(json.dumps({**told, "points": passed}))
+    result.write_text(json.dumps({**told, "points": points.passed}))
+
+
+def answered(line: str, result: Path) -> dict[str, Any]:
+    """Execute a command in a child, and tell what became of it."""
+    result.unlink(missing_ok=True)
+    process = os.fork()
+    if process == 0:
+        child(json.loads(line), result)
+        os._exit(0)
+    _, status = os.waitpid(process, 0)
+    told = json.loads(result.read_text()) if result.exists() else {}
+    return {"killed": os.WIFSIGNALED(status), **told}
+
+
+async def warm_up(command: dict[str, Any]) -> None:
+    """Do what children then need not: import, read certificates, make pydantic's validators."""
+    ssl.create_default_context = functools.cache(ssl.create_default_context)
+    for graph in AGENTS:
+        await work({**command, "do": "ask", "graph": graph})
+    # LangChain's models share connections, which children must not; collected, they are closed.
+    _client_utils._cached_async_httpx_client.cache_clear()
+    _client_utils._cached_sync_httpx_client.cache_clear()
+    gc.collect()
+    closing = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*closing)
 
 
 def main() -> None:
-    between_points(Redis, "execute_command", lambda arguments: f"Redis {arguments[0]}")
-    between_points(AsyncDriver, "ask", lambda arguments: "a script in Redis")
-    between_points(Pipeline, "execute", lambda arguments: "a Redis pipeline")
-    between_points(httpx2.AsyncClient, "send", lambda arguments: "the model")
-    urllib.request.urlopen = open_with_points(urllib.request.urlopen)
-    result = Path(sys.argv[1])
+    watched(Redis, "execute_command")
+    watched(Pipeline, "execute")
+    behind_the_model(httpx2.AsyncClient, is_async=True)
+    behind_the_model(httpx2.Client, is_async=False)
+    urllib.request.urlopen = behind_a_tool
     for number, line in enumerate(sys.stdin):
         if number == 0:
-            asyncio.run(work(json.loads(line)))  # Children need not import it all again.
-            passed.clear()
-        result.unlink(missing_ok=True)
-        process = os.fork()
-        if process == 0:
-            child(json.loads(line), result)
-            os._exit(0)
-        _, status = os.waitpid(process, 0)
-        told = json.loads(result.read_text()) if result.exists() else {}
-        killed = os.WIFSIGNALED(status)
-        sys.stdout.write(json.dumps({"killed": killed, **told}) + "\n")
+            asyncio.run(warm_up(json.loads(line)))
+            gc.freeze()
+        sys.stdout.write(json.dumps(answered(line, Path(sys.argv[1]))) + "\n")
         sys.stdout.flush()
 
 
