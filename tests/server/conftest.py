@@ -1,6 +1,7 @@
-"""The application in this process, asked over ASGI."""
+"""The application in this process, asked over ASGI, with keys for those who ask."""
 
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import httpx
 import pytest
@@ -8,18 +9,71 @@ import pytest
 from treadle.core.settings import Settings
 from treadle.runtime import Runtime
 from treadle.server import app
+from treadle.server.security import ApiKeys
+
+BASE = "http://127.0.0.1:8123"
+
+
+@dataclass
+class Local:
+    """An application, and what it keeps.
+
+    Attributes:
+        app: the application.
+        runtime: the runtime it serves.
+        client: asks without a key.
+        keys: makes keys.
+    """
+
+    app: object
+    runtime: Runtime
+    client: httpx.AsyncClient
+    keys: ApiKeys
+
+    async def client_of(self, name="reader", **about):
+        """Return a client that shows a key made for it, and what is kept of the key."""
+        made = await self.keys.create(name, **{"tenant": "main", **about})
+        headers = {"Authorization": f"Bearer {made.key}"}
+        return httpx.AsyncClient(
+            transport=self.client._transport, base_url=BASE, headers=headers
+        ), made.about
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("TREADLE_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture
-def local_app(redis_url):
-    """Give what opens a client of a project's application."""
+def project(tmp_path):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "plain.yaml").write_text("prompt: You help.\n")
+    return tmp_path
+
+
+@pytest.fixture
+def local(redis_url):
+    """Give what opens a project's application."""
 
     @asynccontextmanager
-    async def opened(project, settings=None):
-        async with Runtime.open(redis_url, project, settings=settings or Settings()) as runtime:
-            transport = httpx.ASGITransport(app(runtime), raise_app_exceptions=False)
-            base = "http://127.0.0.1:8123"
-            async with httpx.AsyncClient(transport=transport, base_url=base) as client:
-                yield client
+    async def opened(project, *, requires_key=True, **settings):
+        chosen = Settings.model_validate(settings)
+        async with Runtime.open(redis_url, project, settings=chosen) as runtime:
+            made = app(runtime, requires_key=requires_key)
+            transport = httpx.ASGITransport(made, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+                yield Local(made, runtime, client, ApiKeys(runtime.redis))
+
+    return opened
+
+
+@pytest.fixture
+def local_app(local):
+    """Give what opens a client of a project's application that asks for no key."""
+
+    @asynccontextmanager
+    async def opened(project, **settings):
+        async with local(project, requires_key=False, **settings) as made:
+            yield made.client
 
     return opened

@@ -26,13 +26,6 @@ graph = StateGraph(MessagesState).add_node("reply", reply).add_edge(START, "repl
 
 
 @pytest.fixture
-def project(tmp_path):
-    (tmp_path / "agents").mkdir()
-    (tmp_path / "agents" / "plain.yaml").write_text("prompt: You help.\n")
-    return tmp_path
-
-
-@pytest.fixture
 def langgraph_project(project):
     (project / "src").mkdir()
     (project / "shared").mkdir()
@@ -160,7 +153,21 @@ def test_a_redis_out_of_reach_is_said_in_a_sentence(project):
     assert "Traceback" not in ended.stderr
 
 
-def test_other_machines_are_not_let_in_without_a_key(project, redis_url):
-    ended = treadle("serve", "-p", str(project), "--redis", redis_url, "--host", "0.0.0.0")
-    assert ended.returncode == 2
-    assert "other machines" in ended.stderr
+def test_other_machines_are_let_in_by_key_alone(project, redis_url):
+    options = ("-p", str(project), "--redis", redis_url)
+    refused = treadle("serve", *options, "--host", "0.0.0.0")
+    assert refused.returncode == 2
+    assert "treadle keys create" in refused.stderr
+    made = treadle("keys", "create", "for a test", "--agent", "plain", *options)
+    assert made.returncode == 0
+    key = made.stdout.strip()
+    with serving(project, redis_url, "--host", "0.0.0.0") as served:
+        url = served.url.replace("0.0.0.0", "127.0.0.1")
+        assert httpx.get(f"{url}/info").status_code == 401
+        headers = {"x-api-key": key}
+        assert httpx.get(f"{url}/info", headers=headers).status_code == 200
+        [listed] = json.loads(treadle("keys", "list", "--json", *options).stdout)
+        assert listed["agents"] == ["plain"]
+        assert treadle("keys", "revoke", listed["id"], *options).returncode == 0
+        assert httpx.get(f"{url}/info", headers=headers).status_code == 401
+        assert key.split("_", 2)[2] not in served.log.read_text()

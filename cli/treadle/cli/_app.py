@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from treadle.cli._approvals_app import approvals_app
+from treadle.cli._keys_app import keys_app
 from treadle.cli._options import (
     HERE,
     AgentName,
@@ -34,6 +35,7 @@ threads_app = typer.Typer(
 app.add_typer(threads_app, name="threads")
 app.add_typer(runs_app, name="runs")
 app.add_typer(approvals_app, name="approvals")
+app.add_typer(keys_app, name="keys")
 
 
 def _version(wanted: bool) -> None:
@@ -151,20 +153,28 @@ def serve(
     reload: Annotated[
         bool, typer.Option("--reload", help="Start again whenever a file of the project changes.")
     ] = False,
+    without_authentication: Annotated[
+        bool,
+        typer.Option(
+            "--without-authentication", help="Let everybody in who can connect, without a key."
+        ),
+    ] = False,
     model: ModelName = None,
     project: Project = HERE,
     redis: RedisUrl = None,
 ) -> None:
     """Serve the agents over HTTP, to the clients people already have.
 
-    Serves the graphs of a langgraph.json as well. Ctrl-C stops it.
+    Serves the graphs of a langgraph.json as well. Ctrl-C stops it. Where other machines can
+    connect, a key is needed: 'treadle keys create' makes one.
     """
     from treadle.cli._opening import Opening
     from treadle.cli._serve import Serving, run_serve
     from treadle.server import Listening
 
     opening = Opening(project, redis, model)
-    run_serve(Serving(opening, Listening(host, port)), reload=reload)
+    listening = Listening(host, port)
+    run_serve(Serving(opening, listening, is_open=without_authentication), reload=reload)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from treadle.core.errors import ConfigError
 from treadle.core.settings import project_folder
 from treadle.runtime import Runtime
 from treadle.server import Listening, adopt_environment, app, serve, serve_again, url_of
+from treadle.server.security import ApiKeys
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Serving:
     Attributes:
         opening: how its runtime is opened.
         listening: where it listens.
+        is_open: whether whoever can connect is let in.
     """
 
     opening: Opening
     listening: Listening
+    is_open: bool = False
 
     def serve(self, sockets: list[socket.socket] | None) -> None:
         """Serve until somebody stops it.
@@ -34,8 +37,13 @@ class Serving:
         for said in adopt_environment(project_folder(self.opening.project)):
             err.print(said, style="yellow", markup=False, soft_wrap=True)
 
+        needs_key = not (self.is_open or self.listening.is_loopback)
+
         async def within(runtime: Runtime) -> None:
-            await serve(app(runtime), bound)
+            if needs_key:
+                await _check_keys(self.listening, runtime)
+            made = app(runtime, requires_key=needs_key, hosts=self.listening.names)
+            await serve(made, bound)
 
         self.opening.run(within)
 
@@ -46,7 +54,6 @@ def run_serve(serving: Serving, *, reload: bool) -> None:
     Raises:
         TreadleError: the address cannot be listened on, or the runtime cannot be opened.
     """
-    _check_reach(serving.listening)
     folder = project_folder(serving.opening.project)
     bound = serving.listening.bind()
     with bound:
@@ -59,9 +66,17 @@ def run_serve(serving: Serving, *, reload: bool) -> None:
             serving.serve([bound])
 
 
-def _check_reach(listening: Listening) -> None:
-    if not listening.is_loopback:
-        raise ConfigError(
-            f"{listening.host} can be reached from other machines, and nobody is asked for a key.",
-            hint="Listen on 127.0.0.1.",
-        )
+async def _check_keys(listening: Listening, runtime: Runtime) -> None:
+    """Refuse to be reached by other machines where nobody could show a key.
+
+    Raises:
+        ConfigError: there is no key, and nothing else to know callers by.
+    """
+    server = runtime.settings.server
+    if server.jwt or server.authenticate or await ApiKeys(runtime.redis).any():
+        return
+    raise ConfigError(
+        f"{listening.host} can be reached from other machines, and there is no key to ask for.",
+        hint="Make one with 'treadle keys create NAME', set up [server.jwt] in treadle.toml, or "
+        "say --without-authentication.",
+    )

@@ -5,6 +5,7 @@ Secrets are never settings: a model profile names the environment variable that 
 
 import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
@@ -16,12 +17,13 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from treadle.core.addresses import Allowed
-from treadle.core.errors import ConfigError
+from treadle.core.errors import ConfigError, InputError
 from treadle.core.limits import Limits
 from treadle.core.usage import Price
 
 SETTINGS_FILE = "treadle.toml"
 EMBEDDED_MODEL = "embedded"
+_TENANT = r"^[A-Za-z0-9._-]{1,100}$"
 
 
 class _Section(BaseModel):
@@ -224,6 +226,59 @@ class BudgetSettings(_Section):
     total: Limits = Limits()
 
 
+class JwtSettings(_Section):
+    """Which tokens (JWT) of an OpenID provider the server takes.
+
+    Attributes:
+        issuer: the provider's address, as its tokens name it.
+        audience: the name of this server, as its tokens name it.
+        jwks_url: where its keys are; asked of the issuer when not set.
+        algorithms: how tokens may be signed; nothing else is taken.
+        scope_claim: the claim that says what may be done: ``read``, ``run`` or ``admin``.
+        scope_prefix: what those words begin with, such as ``treadle:``.
+        tenant_claim: the claim that names the tenant; the project's own tenant when not set.
+    """
+
+    issuer: str
+    audience: str
+    jwks_url: str | None = None
+    algorithms: tuple[Literal["RS256", "PS256", "ES256", "Ed25519"], ...] = ("RS256", "ES256")
+    scope_claim: str = "scope"
+    scope_prefix: str = ""
+    tenant_claim: str | None = None
+
+
+class ServerSettings(_Section):
+    """Whom ``treadle serve`` lets in, and with what.
+
+    Attributes:
+        hosts: names by which the server is asked, beside loopback and the address it listens on;
+            ``*`` for any.
+        origins: origins whose pages may ask, such as ``https://chat.example.com``; none by
+            default but the server's own.
+        require_key: whether a key is needed on loopback too, as behind a proxy.
+        authenticate: a check of the project's own, as ``path.py:name``.
+        jwt: which tokens are taken beside API keys.
+        requests_per_minute: how many requests of one caller are answered, where its key says
+            nothing else; any number when not set.
+        runs_at_once: how many requests of one caller may run something at once, as above.
+        max_body_bytes: how long a request's body may be.
+        max_json_depth: how deep it may be nested.
+        body_seconds: how long it may take to arrive.
+    """
+
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    require_key: bool = False
+    authenticate: str | None = None
+    jwt: JwtSettings | None = None
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    runs_at_once: int | None = Field(default=None, ge=1)
+    max_body_bytes: int = Field(default=4_000_000, ge=1_000, le=1_000_000_000)
+    max_json_depth: int = Field(default=64, ge=4, le=500)
+    body_seconds: float = Field(default=30, gt=0, le=3_600)
+
+
 class Settings(_Section):
     """All settings of a project.
 
@@ -238,9 +293,10 @@ class Settings(_Section):
         queue: how workers execute queued runs.
         budget: what all runs may use together.
         outgoing: where tools and webhooks may send requests besides the public internet.
+        server: whom ``treadle serve`` lets in, and with what.
     """
 
-    tenant: str = Field(default="main", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    tenant: str = Field(default="main", pattern=_TENANT)
     model: str = EMBEDDED_MODEL
     redis: RedisSettings = RedisSettings()
     models: Mapping[str, ModelProfile] = Field(default_factory=dict)
@@ -250,6 +306,7 @@ class Settings(_Section):
     queue: QueueSettings = QueueSettings()
     budget: BudgetSettings = BudgetSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
+    server: ServerSettings = ServerSettings()
 
     @property
     def prefix(self) -> str:
@@ -294,6 +351,20 @@ _OVERRIDES = {
     "TREADLE_MODEL": ("model",),
     "TREADLE_TENANT": ("tenant",),
 }
+
+
+def checked_tenant(name: str) -> str:
+    """Return a tenant's name as it is.
+
+    Raises:
+        InputError: it cannot be a part of every key in Redis.
+    """
+    if not re.fullmatch(_TENANT, name):
+        raise InputError(
+            f"The tenant {name!r} is not a name.",
+            hint="Use up to 100 letters, digits, '.', '_' and '-'.",
+        )
+    return name
 
 
 def home() -> Path:
@@ -351,6 +422,7 @@ def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list
     for part in location:
         field = model.model_fields.get(str(part))
         annotation = field.annotation if field else ModelProfile
+        annotation = JwtSettings if part == "jwt" else annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             annotation = ModelProfile if part == "models" else PriceSettings
         model = annotation

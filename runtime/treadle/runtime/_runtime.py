@@ -15,7 +15,7 @@ from treadle.agents.models import Models
 from treadle.core.errors import RunError, TreadleError
 from treadle.core.events import Event, Reply, RunFinished
 from treadle.core.redaction import Redactor
-from treadle.core.settings import Settings, ThreadSettings, project_folder
+from treadle.core.settings import Settings, ThreadSettings, checked_tenant, project_folder
 from treadle.graphs import Graph
 from treadle.memory import connect
 from treadle.memory.bundle import Memory
@@ -67,6 +67,8 @@ class Runtime:
         self.memory = memory
         self.redis = context.redis
         self._context = context
+        self._models = models
+        self._tenants: dict[str, Runtime] = {}
         self._graphs = AgentGraphs(context, models, memory)
         redactor = Redactor.from_settings(context.settings, os.environ)
         redact = redactor.redact
@@ -175,7 +177,30 @@ class Runtime:
             memory = Memory(redis, prefix=chosen.prefix, ttl=chosen.threads.keep, cipher=cipher)
             runtime = cls(ToolContext(folder, chosen, redis), models, memory)
             async with aclosing(runtime._learner), aclosing(runtime._bells):
-                yield runtime
+                try:
+                    yield runtime
+                finally:
+                    for tenant in runtime._tenants.values():
+                        await tenant._learner.aclose()
+                        await tenant._bells.aclose()
+
+    def of_tenant(self, tenant: str) -> "Runtime":
+        """Return the runtime of another tenant: the same agents, and none of this one's data.
+
+        It is closed with this one.
+
+        Raises:
+            InputError: no tenant can have that name.
+        """
+        if tenant == self.settings.tenant:
+            return self
+        if tenant not in self._tenants:
+            settings = self.settings.model_copy(update={"tenant": checked_tenant(tenant)})
+            context = ToolContext(self.project, settings, self.redis)
+            keep, cipher = settings.threads.keep, _cipher(settings.threads)
+            memory = Memory(self.redis, prefix=settings.prefix, ttl=keep, cipher=cipher)
+            self._tenants[tenant] = Runtime(context, self._models, memory)
+        return self._tenants[tenant]
 
     async def redis_version(self) -> str:
         """Return the name and version of the Redis behind this runtime, such as ``redis 7.2``."""

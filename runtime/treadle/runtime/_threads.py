@@ -89,6 +89,7 @@ class Threads:
         # One hash tag: the two keys change together, also on a cluster.
         self._order_key = f"{prefix}{{threads}}:order"
         self._info_key = f"{prefix}{{threads}}:info"
+        self._owners_key = f"{prefix}{{threads}}:owners"
 
     async def note_question(self, thread_id: str, agent: str, question: str) -> None:
         """Record that the thread was asked something."""
@@ -119,6 +120,7 @@ class Threads:
         if gone:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.hdel(self._info_key, *gone)
+                pipe.hdel(self._owners_key, *gone)
                 pipe.zrem(self._order_key, *gone)
                 await pipe.execute()
 
@@ -213,9 +215,36 @@ class Threads:
         counts = await self._memory.forget(thread_id)
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hdel(self._info_key, thread_id)
+            pipe.hdel(self._owners_key, thread_id)
             pipe.zrem(self._order_key, thread_id)
             await pipe.execute()
         return {"threads": 1, **counts}
+
+    async def exists(self, thread_id: str) -> bool:
+        """Return whether anything was said on a thread."""
+        try:
+            await self._catch_up(thread_id)
+        except UnknownNameError:
+            return False
+        return True
+
+    async def claim(self, thread_id: str, owner: str) -> bool:
+        """Make a thread that is nobody's somebody's; return whether it is theirs now."""
+        if await self._redis.hsetnx(self._owners_key, thread_id, owner):
+            return True
+        [found] = await self.owners([thread_id])
+        return found == owner
+
+    async def owners(self, thread_ids: Sequence[str]) -> list[str | None]:
+        """Return whose each thread is, ``None`` for nobody's."""
+        if not thread_ids:
+            return []
+        found = await self._redis.hmget(self._owners_key, list(thread_ids))
+        return [owner.decode() if owner is not None else None for owner in found]
+
+    async def disown(self, thread_id: str) -> None:
+        """Make a thread nobody's again, on which nothing was said."""
+        await self._redis.hdel(self._owners_key, thread_id)
 
     async def _catch_up(self, thread_id: str) -> None:
         """Note what a run said that was killed before it could, and see whether there is a thread.

@@ -1,6 +1,6 @@
 """The application: every protocol over one port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
@@ -11,24 +11,36 @@ from treadle.server._about import about_router
 from treadle.server._metrics import MeasuringMiddleware, Metrics
 from treadle.server._openapi import describe
 from treadle.server._problems import answer_problems
-from treadle.server._serving import Serving
+from treadle.server._serving import Serving, runtime_of_request
 from treadle.server.langgraph import langgraph_router, tenant_runtime
+from treadle.server.security import GuardMiddleware
 
 TITLE = "Treadle"
 """The server's name, as its description gives it."""
 
 
-def app(runtime: Runtime | AbstractAsyncContextManager[Runtime]) -> FastAPI:
+def app(
+    runtime: Runtime | AbstractAsyncContextManager[Runtime],
+    *,
+    requires_key: bool = True,
+    hosts: Sequence[str] = (),
+) -> FastAPI:
     """Return the ASGI application that serves a project's agents.
 
     Args:
         runtime: an open runtime, or what opens one: ``app(Runtime.open())`` opens it when the
             application starts and closes it when it stops.
+        requires_key: whether whoever shows no key is refused. Say ``False`` only where no other
+            machine can connect: everybody is the operator then.
+        hosts: names by which the server may be asked, beside loopback and ``[server] hosts``.
 
     Raises:
         TreadleError: when the application starts and the runtime cannot be opened.
     """
     metrics = Metrics()
+
+    def serving(opened: Runtime) -> Serving:
+        return Serving(opened, metrics, requires_key=requires_key, hosts=hosts)
 
     @asynccontextmanager
     async def lifespan(made: FastAPI) -> AsyncIterator[None]:
@@ -36,7 +48,7 @@ def app(runtime: Runtime | AbstractAsyncContextManager[Runtime]) -> FastAPI:
             opened = runtime
             if not isinstance(opened, Runtime):
                 opened = await stack.enter_async_context(opened)
-            made.state.serving = Serving(opened, metrics)
+                made.state.serving = serving(opened)
             yield
 
     made = FastAPI(
@@ -47,10 +59,11 @@ def app(runtime: Runtime | AbstractAsyncContextManager[Runtime]) -> FastAPI:
         lifespan=lifespan,
     )
     if isinstance(runtime, Runtime):  # It is served as well where nobody runs the lifespan.
-        made.state.serving = Serving(runtime, metrics)
+        made.state.serving = serving(runtime)
     for router in (about_router, langgraph_router):
         made.include_router(router)
-    made.dependency_overrides[tenant_runtime] = lambda: made.state.serving.runtime
+    made.dependency_overrides[tenant_runtime] = runtime_of_request
+    made.add_middleware(GuardMiddleware)
     made.add_middleware(MeasuringMiddleware, metrics=metrics)
     answer_problems(made)
     describe(made)

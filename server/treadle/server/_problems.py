@@ -12,7 +12,10 @@ from redis.exceptions import RedisError as DriverError
 from starlette.exceptions import HTTPException
 
 from treadle.core.errors import RedisError, RunError, TreadleError, UnknownNameError, UserError
+from treadle.server._openai_errors import openai_error
 
+OPENAI = "/v1/"
+"""Where OpenAI's protocol is spoken, which has errors of its own form."""
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -65,6 +68,20 @@ def problem(
     return JSONResponse(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
+def failure(
+    request: Request,
+    status: int,
+    detail: str,
+    *,
+    errors: Sequence[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return the answer that tells of a problem, in the form of the protocol that was spoken."""
+    if request.url.path.startswith(OPENAI):
+        return openai_error(status, detail, headers=headers)
+    return problem(status, detail, errors=errors, headers=headers)
+
+
 def status_of(error: TreadleError) -> int:
     """Return the status that says who has to act."""
     if isinstance(error, RedisError):
@@ -92,24 +109,24 @@ def sentence_of(faults: Sequence[Fault]) -> str:
 def answer_problems(app: FastAPI) -> None:
     """Have an application answer every error with a problem document."""
 
-    def of_http(_: Request, error: Exception) -> JSONResponse:
+    def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
-        return problem(error.status_code, str(error.detail), headers=error.headers)
+        return failure(request, error.status_code, str(error.detail), headers=error.headers)
 
-    def of_request(_: Request, error: Exception) -> JSONResponse:
+    def of_request(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
         faults = faults_of(error)
-        return problem(422, sentence_of(faults), errors=faults)
+        return failure(request, 422, sentence_of(faults), errors=faults)
 
-    def of_treadle(_: Request, error: Exception) -> JSONResponse:
+    def of_treadle(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, TreadleError)  # noqa: S101 - as above
-        return problem(status_of(error), str(error))
+        return failure(request, status_of(error), str(error))
 
-    def of_redis(_: Request, __: Exception) -> JSONResponse:
-        return problem(503, "Redis cannot be reached, or refused a command.")
+    def of_redis(request: Request, _: Exception) -> JSONResponse:
+        return failure(request, 503, "Redis cannot be reached, or refused a command.")
 
-    def of_defect(_: Request, __: Exception) -> JSONResponse:
-        return problem(500, "This is a defect in Treadle; the server's log shows where.")
+    def of_defect(request: Request, _: Exception) -> JSONResponse:
+        return failure(request, 500, "This is a defect in Treadle; the server's log shows where.")
 
     handlers: dict[type[Exception], Any] = {
         HTTPException: of_http,

@@ -38,6 +38,11 @@ class Listening:
             return ip_address(self.host).is_loopback
         return False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name the server is asked by; none where it listens on every address."""
+        return () if self.host in {"0.0.0.0", "::"} else (self.host,)  # noqa: S104 - it tells
+
     def bind(self) -> socket.socket:
         """Return a socket that is bound there.
 

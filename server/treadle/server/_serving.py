@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import cached_property
 
 from fastapi import Request
@@ -9,6 +10,14 @@ from fastapi import Request
 from treadle.core.redaction import Redactor
 from treadle.runtime import Runtime
 from treadle.server._metrics import Metrics
+from treadle.server.security import (
+    Admission,
+    ApiKeys,
+    Authenticator,
+    Guard,
+    Principal,
+    current_principal,
+)
 
 log = logging.getLogger("treadle.server")
 
@@ -19,15 +28,37 @@ class Serving:
     Args:
         runtime: the runtime.
         metrics: what is counted.
+        requires_key: whether whoever shows no key is refused.
+        hosts: names of the server beside those of the settings and of loopback.
 
     Attributes:
+        guard: who is let in, and with what.
         failed: why agents cannot be asked, by their names; the others are served.
+
+    Raises:
+        ConfigError: what ``[server]`` says cannot be used.
     """
 
-    def __init__(self, runtime: Runtime, metrics: Metrics) -> None:
+    def __init__(
+        self, runtime: Runtime, metrics: Metrics, *, requires_key: bool, hosts: Sequence[str]
+    ) -> None:
         self.runtime = runtime
         self.metrics = metrics
+        settings = runtime.settings
+        authenticator = Authenticator(runtime, ApiKeys(runtime.redis), requires_key=requires_key)
+        admission = Admission(runtime.redis, settings.server, settings.tenant)
+        self.guard = Guard(settings.server, hosts, authenticator, admission)
         self.failed = self._load_agents()
+
+    def runtime_of(self, principal: Principal) -> Runtime:
+        """Return the runtime of a caller's tenant.
+
+        Raises:
+            InputError: its tenant cannot be one.
+        """
+        if principal.tenant is None:
+            return self.runtime
+        return self.runtime.of_tenant(principal.tenant)
 
     def _load_agents(self) -> dict[str, str]:
         """Make every agent's graph, so that the first question does not wait for it."""
@@ -51,3 +82,12 @@ def of_request(request: Request) -> Serving:
     """Return what serves a request."""
     serving: Serving = request.app.state.serving
     return serving
+
+
+def runtime_of_request(request: Request) -> Runtime:
+    """Return the runtime of a request's tenant.
+
+    Raises:
+        InputError: its tenant cannot be one.
+    """
+    return of_request(request).runtime_of(current_principal())

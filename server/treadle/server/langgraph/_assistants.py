@@ -7,6 +7,7 @@ from typing import Any
 from treadle.core.errors import UnknownNameError
 from treadle.runtime import Runtime
 from treadle.server.langgraph._records import Record, Records, now
+from treadle.server.security import current_principal
 
 _GRAPHS = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 """The namespace LangGraph's server makes its ids in, so that a client's stored ids stay true."""
@@ -28,6 +29,7 @@ class Assistants:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._principal = current_principal()
         self._records = Records(runtime.redis, runtime.settings.prefix, "assistants")
 
     async def get(self, key: str) -> Record:
@@ -43,9 +45,11 @@ class Assistants:
         names = {agent_id(name): name for name in self._runtime.agents()}
         async for stored in self._records.newest_first():
             names.pop(stored["assistant_id"], None)
-            yield _current(stored)
+            if self._may_ask(stored):
+                yield _current(stored)
         for name in names.values():
-            yield _current(self._of_agent(name))
+            if self._may_ask(stored := self._of_agent(name)):
+                yield _current(stored)
 
     async def create(self, key: str, fields: Record) -> Record | None:
         """Keep a new assistant; ``None`` when there is one of that id."""
@@ -111,11 +115,15 @@ class Assistants:
     async def _stored(self, key: str) -> Record:
         name = self._agent_of(key)
         stored = await self._records.get(agent_id(name) if name is not None else key)
-        if stored is not None:
-            return stored
-        if name is None:
-            raise UnknownNameError("assistant", key, self._runtime.agents())
-        return self._of_agent(name)
+        if stored is None and name is not None:
+            stored = self._of_agent(name)
+        if stored is None or not self._may_ask(stored):
+            known = [one for one in self._runtime.agents() if self._principal.may_ask(one)]
+            raise UnknownNameError("assistant", key, known)
+        return stored
+
+    def _may_ask(self, stored: Record) -> bool:
+        return all(self._principal.may_ask(one["graph_id"]) for one in stored["versions"])
 
     def _agent_of(self, key: str) -> str | None:
         names = self._runtime.agents()

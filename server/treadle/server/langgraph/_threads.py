@@ -14,6 +14,7 @@ from treadle.graphs import Graph
 from treadle.runtime import Runtime
 from treadle.server.langgraph._records import Record, Records, now
 from treadle.server.langgraph._states import condition_of, place_of
+from treadle.server.security import Ownership
 
 _NOTHING: dict[str, Any] = {"status": "idle", "values": None, "interrupts": {}}
 
@@ -30,6 +31,7 @@ class ProtocolThreads:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._records = Records(runtime.redis, runtime.settings.prefix, "threads")
+        self._ownership = Ownership(runtime)
 
     async def record(self, thread_id: str) -> Record:
         """Return what is kept of a thread beside its state.
@@ -44,10 +46,13 @@ class ProtocolThreads:
 
     async def find(self, thread_id: str) -> Record | None:
         """Return what is kept of a thread beside its state, or ``None``."""
-        return await self._records.get(thread_id)
+        record = await self._records.get(thread_id)
+        return record if record and await self._ownership.sees(thread_id) else None
 
     async def create(self, thread_id: str, metadata: Mapping[str, Any]) -> Record | None:
         """Keep a new thread; ``None`` when there is one of that id."""
+        if await self._records.get(thread_id) or not await self._ownership.begin(thread_id):
+            return None
         moment = now()
         moments = {"created_at": moment, "updated_at": moment, "state_updated_at": moment}
         record = {"thread_id": thread_id, "metadata": dict(metadata), **moments}
@@ -68,8 +73,8 @@ class ProtocolThreads:
         return changed or await self.record(thread_id)
 
     def all(self) -> AsyncIterator[Record]:
-        """Yield what is kept of each thread, newest first."""
-        return self._records.newest_first()
+        """Yield what is kept of each thread that the caller sees, newest first."""
+        return self._ownership.seen(self._records.newest_first(), lambda one: one["thread_id"])
 
     async def described(self, record: Record) -> Record:
         """Return a thread as clients are shown it, with its state's values."""
@@ -138,7 +143,7 @@ class ProtocolThreads:
             raise HTTPException(409, f"The thread {thread_id!r} is busy with a run.")
         with suppress(UnknownNameError):  # Nothing was said on it.
             await self._runtime.forget_thread(thread_id)
-        await self._records.remove(thread_id)
+        await self._remove(thread_id)
 
     @asynccontextmanager
     async def made(self, thread_id: str, metadata: Mapping[str, Any]) -> AsyncIterator[Record]:
@@ -153,8 +158,12 @@ class ProtocolThreads:
         try:
             yield record
         except BaseException:
-            await self._records.remove(thread_id)
+            await self._remove(thread_id)
             raise
+
+    async def _remove(self, thread_id: str) -> None:
+        await self._records.remove(thread_id)
+        await self._runtime.threads.disown(thread_id)
 
 
 def config_at(record: Record, place: Mapping[str, Any] | None) -> Any:

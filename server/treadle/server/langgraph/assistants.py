@@ -27,6 +27,7 @@ from treadle.server.langgraph._assistants import Assistants
 from treadle.server.langgraph._records import Record, contains
 from treadle.server.langgraph._schemas import schemas_of
 from treadle.server.langgraph._tenant import Rt
+from treadle.server.security import current_principal
 
 SortBy = Literal["assistant_id", "graph_id", "name", "created_at", "updated_at"]
 Selected = Literal[SortBy, "description", "config", "context", "metadata", "version"]
@@ -144,8 +145,8 @@ async def update(rt: Rt, assistant_id: Id, body: Described) -> Response:
 @router.delete("/{assistant_id}", status_code=204)
 async def delete(rt: Rt, assistant_id: Id) -> Response:
     """Remove an assistant that a client made."""
+    await Assistants(rt).get(assistant_id)
     if not await Assistants(rt).delete(assistant_id):
-        await Assistants(rt).get(assistant_id)
         raise HTTPException(403, "An agent of the project cannot be deleted by a client.")
     return no_content()
 
@@ -199,5 +200,6 @@ async def _graph(rt: Runtime, assistant_id: str) -> Graph:
 
 
 def _check_agent(rt: Runtime, name: str) -> None:
-    if name not in rt.agents():
-        raise UnknownNameError("agent", name, rt.agents())
+    known = [one for one in rt.agents() if current_principal().may_ask(one)]
+    if name not in known:
+        raise UnknownNameError("agent", name, known)

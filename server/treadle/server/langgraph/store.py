@@ -8,6 +8,7 @@ from pydantic import Field
 
 from treadle.server.langgraph._answers import Body, Limit, Offset, Route, answered, no_content
 from treadle.server.langgraph._tenant import Rt
+from treadle.server.security import check_namespace
 
 Label = Annotated[str, Field(min_length=1, pattern=r"^[^.]+$")]
 Namespace = Annotated[list[Label], Field(min_length=1)]
@@ -59,6 +60,7 @@ async def put_item(rt: Rt, body: Put) -> Response:
     """Keep an item."""
     keep = {"ttl": body.ttl} if body.ttl is not None else {}
     namespace = tuple(body.namespace)
+    check_namespace(namespace)
     await rt.memory.store.aput(namespace, body.key, body.value, index=body.index, **keep)
     return no_content()
 
@@ -72,6 +74,7 @@ async def get_item(
 ) -> Response:
     """Return an item."""
     labels = tuple(namespace.split("."))
+    check_namespace(labels)
     item = await rt.memory.store.aget(labels, key, refresh_ttl=refresh_ttl)
     return answered(_item(item) if item else None)
 
@@ -79,6 +82,7 @@ async def get_item(
 @router.delete("/items", status_code=204)
 async def delete_item(rt: Rt, body: Remove) -> Response:
     """Remove an item."""
+    check_namespace(tuple(body.namespace))
     await rt.memory.store.adelete(tuple(body.namespace), body.key)
     return no_content()
 
@@ -86,6 +90,7 @@ async def delete_item(rt: Rt, body: Remove) -> Response:
 @router.post("/items/search")
 async def search_items(rt: Rt, body: Search) -> Response:
     """Find items."""
+    check_namespace(tuple(body.namespace_prefix))
     found = await rt.memory.store.asearch(
         tuple(body.namespace_prefix),
         query=body.query,
@@ -100,6 +105,7 @@ async def search_items(rt: Rt, body: Search) -> Response:
 @router.post("/namespaces")
 async def list_namespaces(rt: Rt, body: Namespaces) -> Response:
     """List namespaces."""
+    check_namespace(tuple(body.prefix or ()))
     found = await rt.memory.store.alist_namespaces(
         prefix=tuple(body.prefix) if body.prefix else None,
         suffix=tuple(body.suffix) if body.suffix else None,

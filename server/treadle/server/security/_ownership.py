@@ -1,0 +1,92 @@
+"""Whose threads, runs and stored items are."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+from treadle.memory.store import user_namespace
+from treadle.runtime import Runtime
+from treadle.server._problems import ProblemError
+from treadle.server.security._principal import Principal, Scope, current_principal
+
+T = TypeVar("T")
+_PAGE = 200
+
+
+class Ownership:
+    """What a caller sees of a tenant's threads.
+
+    Threads that a program or the command line made belong to nobody; administrators see them.
+
+    Args:
+        runtime: the tenant's runtime.
+        principal: who asks; whoever asks at the moment when not given.
+    """
+
+    def __init__(self, runtime: Runtime, principal: Principal | None = None) -> None:
+        self._threads = runtime.threads
+        self._principal = principal or current_principal()
+
+    async def sees(self, thread_id: str) -> bool:
+        """Return whether the caller sees a thread, if there is one."""
+        if self._principal.may(Scope.ADMIN):
+            return True
+        [owner] = await self._threads.owners([thread_id])
+        return self._principal.sees(owner)
+
+    async def check(self, thread_id: str) -> None:
+        """Go on only where the caller sees the thread.
+
+        Raises:
+            ProblemError: 404, as if there were none.
+        """
+        if not await self.sees(thread_id):
+            raise ProblemError(404, f"There is no thread {thread_id!r}.")
+
+    async def begin(self, thread_id: str) -> bool:
+        """Make a new thread the caller's; return whether the caller may use the thread."""
+        if not self._principal.subject and self._principal.may(Scope.ADMIN):
+            return True  # The operator's threads are nobody's.
+        [owner] = await self._threads.owners([thread_id])
+        if owner is not None:
+            return self._principal.sees(owner)
+        if await self._threads.exists(thread_id):
+            return self._principal.may(Scope.ADMIN)
+        return await self._threads.claim(thread_id, self._principal.subject)
+
+    async def seen(
+        self, things: AsyncIterator[T], thread_of: Callable[[T], str]
+    ) -> AsyncIterator[T]:
+        """Yield the things whose threads the caller sees."""
+        page: list[T] = []
+        async for thing in things:
+            if self._principal.may(Scope.ADMIN):
+                yield thing
+                continue
+            page.append(thing)
+            if len(page) == _PAGE:
+                for one in await self._of_page(page, thread_of):
+                    yield one
+                page = []
+        for one in await self._of_page(page, thread_of):
+            yield one
+
+    async def _of_page(self, page: list[T], thread_of: Callable[[T], str]) -> list[T]:
+        owners = await self._threads.owners([thread_of(thing) for thing in page])
+        pairs = zip(page, owners, strict=True)
+        return [thing for thing, owner in pairs if self._principal.sees(owner)]
+
+
+def check_namespace(namespace: tuple[str, ...]) -> None:
+    """Let only administrators reach what is remembered of others.
+
+    Raises:
+        ProblemError: 403, when the namespace is not the caller's own.
+    """
+    principal = current_principal()
+    if principal.may(Scope.ADMIN):
+        return
+    own = user_namespace(principal.subject)
+    if namespace[: len(own)] != own:
+        raise ProblemError(
+            403, f"Namespaces of this caller begin with {list(own)}; others need 'admin'."
+        )

@@ -1,0 +1,161 @@
+"""Every route, asked by every role of another tenant and of another owner: nothing is told."""
+
+import json
+from contextlib import AsyncExitStack
+
+import pytest
+
+CANARY = "canary-7f3a"
+OWN_GRAPH = """
+from langgraph.graph import START, MessagesState, StateGraph
+
+
+def reply(state):
+    return {"messages": [("ai", "noted")]}
+
+
+graph = StateGraph(MessagesState).add_node("reply", reply).add_edge(START, "reply")
+"""
+THREAD, RUN = "guessed-thread", "guessed-run"
+ASSISTANT = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+@pytest.fixture
+def project(project):
+    (project / "own.py").write_text(OWN_GRAPH)
+    (project / "agents" / "own.yaml").write_text("graph: own.py:graph\n")
+    return project
+
+
+async def _leave_canaries(owner, admin):
+    """Make one of everything that can be somebody's, each with the canary in it."""
+    metadata = {"graph_id": "own", "note": CANARY}
+    made = [
+        await owner.post("/threads", json={"thread_id": THREAD, "metadata": metadata}),
+        await owner.post(
+            f"/threads/{THREAD}/state",
+            json={
+                "values": {"messages": [{"role": "user", "content": CANARY}]},
+                "as_node": "reply",
+            },
+        ),
+        await admin.post(
+            "/assistants",
+            json={"assistant_id": ASSISTANT, "graph_id": "own", "name": CANARY},
+        ),
+        await admin.put(
+            "/store/items",
+            json={"namespace": ["users", "ann"], "key": "k", "value": {"a": CANARY}},
+        ),
+    ]
+    for answer in made:
+        assert answer.is_success, answer.text
+
+
+def _requests(document):
+    """Yield a request for each operation, with the ids of what is another's."""
+    names = {"thread_id": THREAD, "assistant_id": ASSISTANT, "checkpoint_id": "c"}
+    names |= {"namespace": "users", "run_id": RUN, "cron_id": "c"}
+    names |= {"model": "own", "response_id": RUN}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            filled = path
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path":
+                    name = parameter["name"]
+                    filled = filled.replace(f"{{{name}}}", names.get(name, "x"))
+            yield method.upper(), filled
+
+
+ASKED = {"role": "user", "content": "What was said?"}
+BODIES = [
+    {},
+    {"limit": 100},
+    {"thread_ids": [THREAD]},
+    {"thread_id": THREAD},
+    {"values": {"messages": []}, "as_node": "reply"},
+    {"namespace": ["users", "ann"], "key": "k", "value": {}},
+    {"namespace": ["users", "ann"], "key": "k"},
+    {"namespace_prefix": ["users"]},
+    {"prefix": ["users"], "limit": 100},
+    {
+        "model": "own",
+        "messages": [{"role": "user", "content": "?"}],
+        "metadata": {"thread_id": THREAD},
+    },
+    {"model": "own", "input": "What was said?", "conversation": THREAD},
+    {"model": "own", "input": "What was said?", "previous_response_id": f"resp_{RUN}"},
+]
+QUERIES = {"namespace": "users.ann", "key": "k"}
+
+
+@pytest.mark.parametrize("role", ["read", "run", "admin"])
+async def test_another_tenant_is_told_nothing(project, local, role):
+    async with local(project) as made, AsyncExitStack() as stack:
+        owner, _ = await made.client_of(tenant="acme", subject="ann")
+        admin, _ = await made.client_of(tenant="acme", scope="admin")
+        other, _ = await made.client_of(tenant="other", scope=role, subject="ann")
+        for client in (owner, admin, other):
+            await stack.enter_async_context(client)
+        await _leave_canaries(owner, admin)
+        document = (await other.get("/openapi.json")).json()
+        asked = 0
+        for method, path in _requests(document):
+            for body in BODIES if method in {"POST", "PUT", "PATCH", "DELETE"} else [None]:
+                answer = await other.request(method, path, json=body, params=QUERIES)
+                assert CANARY not in answer.text, f"{method} {path} {body}"
+                assert answer.status_code < 500, f"{method} {path} {body}: {answer.text}"
+                asked += 1
+        assert asked > 100
+        kept = (await owner.get(f"/threads/{THREAD}/state")).json()
+        assert CANARY in json.dumps(kept)
+        assert (await admin.get(f"/assistants/{ASSISTANT}")).status_code == 200
+
+
+@pytest.mark.parametrize("role", ["read", "run"])
+async def test_another_owner_of_the_tenant_is_told_nothing_of_threads_and_store(
+    project, local, role
+):
+    async with local(project) as made, AsyncExitStack() as stack:
+        owner, _ = await made.client_of(tenant="acme", subject="ann")
+        admin, _ = await made.client_of(tenant="acme", scope="admin")
+        other, _ = await made.client_of(tenant="acme", scope=role, subject="ben")
+        for client in (owner, admin, other):
+            await stack.enter_async_context(client)
+        await _leave_canaries(owner, admin)
+        document = (await other.get("/openapi.json")).json()
+        for method, path in _requests(document):
+            if path.startswith("/assistants"):
+                continue  # Assistants are the tenant's.
+            for body in BODIES if method in {"POST", "PUT", "PATCH", "DELETE"} else [None]:
+                answer = await other.request(method, path, json=body, params=QUERIES)
+                assert CANARY not in answer.text, f"{method} {path} {body}"
+        assert (await owner.get(f"/threads/{THREAD}")).status_code == 200
+        assert (await owner.post("/threads/count", json={})).json() == 1
+        assert (await admin.post("/threads/count", json={})).json() >= 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path", "status"),
+    [
+        ("read", "GET", "/info", 200),
+        ("read", "POST", "/threads/search", 200),
+        ("read", "POST", "/threads", 403),
+        ("read", "DELETE", "/threads/x", 403),
+        ("read", "PUT", "/store/items", 403),
+        ("read", "GET", "/metrics", 403),
+        ("run", "POST", "/threads", 200),
+        ("run", "GET", "/metrics", 403),
+        ("run", "POST", "/assistants", 403),
+        ("run", "PATCH", "/assistants/plain", 403),
+        ("run", "POST", "/assistants/plain/latest", 403),
+        ("run", "DELETE", "/assistants/plain", 403),
+        ("run", "POST", "/assistants/search", 200),
+        ("admin", "GET", "/metrics", 200),
+        ("admin", "POST", "/assistants", 422),
+    ],
+)
+async def test_a_scope_allows_what_it_says(project, local, scope, method, path, status):
+    async with local(project) as made:
+        client, _ = await made.client_of(scope=scope)
+        assert (await client.request(method, path, json={})).status_code == status
