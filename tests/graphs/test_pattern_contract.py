@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from tests.support.models import settings_for
 from tests.support.patterns import SCHEMA, ask, graph_of, is_asked, look_up, numbered
 from tests.support.recording import Recording
+from tests.support.rooms import ROOT
 from treadle import graphs
 from treadle.agents import Agent, Budget
 from treadle.agents.embedded import EmbeddedChatModel
@@ -98,7 +99,7 @@ def pattern(case, server, **parts):
             helping = replace(helping, output=None)
         colleagues = [colleague(name, helping) for name in case.agents]
         made = replace(made, colleagues=colleagues)
-        return build_graph(case.name, made, case.options, None)
+        return build_graph(case.name, made, case.options, ROOT)
 
     return graph_of(build, server, tools=tools, **parts)
 
@@ -242,7 +243,7 @@ async def test_a_long_conversation_is_shown_through_the_window(case):
 @each
 async def test_an_unknown_option_is_named_with_those_there_are(case):
     with pytest.raises(ConfigError, match=f"option 'speed' of the graph '{case.name}'"):
-        build_graph(case.name, GraphParts(EmbeddedChatModel()), {"speed": 1}, None)
+        build_graph(case.name, GraphParts(EmbeddedChatModel()), {"speed": 1}, ROOT)
 
 
 BOUNDS = [
@@ -264,13 +265,13 @@ def test_every_option_is_bounded(kind, option):
 @pytest.mark.parametrize("name", ["self_consistency", "least_to_most", "tree_of_thoughts"])
 def test_patterns_without_tools_refuse_them(name):
     with pytest.raises(ConfigError, match=f"the graph '{name}' calls no tools"):
-        build_graph(name, GraphParts(EmbeddedChatModel(), tools=[look_up]), {}, None)
+        build_graph(name, GraphParts(EmbeddedChatModel(), tools=[look_up]), {}, ROOT)
 
 
 def embedded(case, **parts):
     made = GraphParts(EmbeddedChatModel(), **parts)
     colleagues = [colleague(name, made) for name in case.agents]
-    return build_graph(case.name, replace(made, colleagues=colleagues), case.options, None)
+    return build_graph(case.name, replace(made, colleagues=colleagues), case.options, ROOT)
 
 
 @each

@@ -10,7 +10,7 @@ from treadle.agents._definition import Agent
 from treadle.agents._instrument import instrument
 from treadle.agents.models import Models, ResolvedModel
 from treadle.core.errors import ConfigError
-from treadle.graphs import Colleague, Graph, GraphParts, Prompts, build_graph
+from treadle.graphs import Colleague, Graph, GraphParts, Prompts, build_graph, pattern_names
 from treadle.memory.bundle import Memory
 from treadle.memory.window import ContextWindow
 from treadle.tools import Tool, ToolContext, build_tool
@@ -58,7 +58,8 @@ class _Builder:
         context, memory = self.context, self.memory
         model = self.models.resolve(agent.model or context.settings.model)
         tools = [build_tool(name, context) for name in agent.tools]
-        if ":" in agent.graph or not all(isinstance(tool, Tool) for tool in tools):
+        # A graph of the project may call models and tools of its own.
+        if agent.graph not in pattern_names() or not all(isinstance(t, Tool) for t in tools):
             instrument()
         saver = memory.saver if isinstance(memory, Memory) else memory
         parts = GraphParts(

@@ -61,7 +61,8 @@ class Agent(_Part):
     Attributes:
         name: lower-case letters, digits, ``-`` and ``_``.
         description: what it is for, in a sentence.
-        graph: a pattern's name, or ``path.py:name`` for a LangGraph graph in the project.
+        graph: a pattern's name, that of a graph file of the project, or ``path.py:name`` for a
+            LangGraph graph in the project.
         options: the pattern's own options.
         model: a profile, ``provider:model`` or ``embedded``; the project's default when not set.
         prompt: instructions, before those of the pattern.

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -113,18 +113,25 @@ def agents(project: Project = HERE, as_json: AsJson = False) -> None:
 
 @app.command()
 def graph(
-    name: Annotated[str, typer.Argument(help="The agent's name.")],
+    name: Annotated[str, typer.Argument(help="The name of an agent, or of a graph file.")],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Write a picture: FILE.svg, or FILE.mmd for Mermaid."),
     ] = None,
+    to: Annotated[
+        Literal["picture", "python"],
+        typer.Option("--to", help="python: write a graph file as code that makes the same graph."),
+    ] = "picture",
     project: Project = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Draw an agent's graph, as Mermaid text or as a picture."""
-    from treadle.cli._graph import draw_graph
+    """Draw a graph, as Mermaid text or as a picture; or write a graph file as Python code."""
+    from treadle.cli._graph import draw_graph, write_python
 
-    draw_graph(project, name, output, as_json=as_json)
+    if to == "python":
+        write_python(project, name, output)
+    else:
+        draw_graph(project, name, output, as_json=as_json)
 
 
 @app.command()

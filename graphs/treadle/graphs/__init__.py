@@ -1,8 +1,9 @@
 """Reasoning graphs: patterns of nodes that use a model as their engine.
 
 Each pattern is a function from `GraphParts` (model, tools, prompt) and its own options to a
-compiled LangGraph graph that runs with or without the runtime. `extract_facts` finds, after a run,
-what a person said that is worth remembering.
+compiled LangGraph graph that runs with or without the runtime; a project describes graphs of its
+own in YAML (`GraphFile`) or writes them with `treadle.graphs.turns`. `extract_facts` finds, after a
+run, what a person said that is worth remembering.
 """
 
 from treadle.graphs._drawing import to_mermaid, to_svg
@@ -13,6 +14,7 @@ from treadle.graphs._prompts import Prompts
 from treadle.graphs._reasoning import ThoughtState
 from treadle.graphs._registry import build_graph, pattern_names
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
+from treadle.graphs.files import GRAPH_FOLDER, GraphFile, graph_files
 from treadle.graphs.least_to_most import LeastToMostOptions, least_to_most
 from treadle.graphs.map_reduce import MapReduceOptions, map_reduce
 from treadle.graphs.plan_execute import PlanExecuteOptions, plan_execute
@@ -25,10 +27,12 @@ from treadle.graphs.supervisor import SupervisorOptions, supervisor
 from treadle.graphs.tree_of_thoughts import TreeOfThoughtsOptions, tree_of_thoughts
 
 __all__ = [
+    "GRAPH_FOLDER",
     "STOPPED",
     "ChainOfThoughtOptions",
     "Colleague",
     "Graph",
+    "GraphFile",
     "GraphParts",
     "LeastToMostOptions",
     "MapReduceOptions",
@@ -46,6 +50,7 @@ __all__ = [
     "build_graph",
     "chain_of_thought",
     "extract_facts",
+    "graph_files",
     "least_to_most",
     "map_reduce",
     "partial_answer",

@@ -99,7 +99,7 @@ def going_on(colleague: Colleague) -> RunnableLambda[PatternState, dict[str, Any
     """Return a node in which a colleague goes on with the conversation."""
 
     async def answer(state: PatternState) -> dict[str, Any]:
-        with acting(colleague.name):
+        with acting(colleague.name):  # LangGraph finds the graph here, and draws it.
             return await inside(colleague.graph, state)
 
     return RunnableLambda(answer, name=colleague.name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import ToolCallRequest
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 from langgraph.types import Command
 
 from treadle.core.errors import BudgetExceededError, TreadleError
@@ -66,12 +66,7 @@ class LoopGuard(AgentMiddleware[Any, Any]):
         try:
             return await handler(request)
         except BudgetExceededError as error:
-            return ToolMessage(
-                f"Not called: {error.message} Answer with what you have.",
-                tool_call_id=request.tool_call["id"],
-                name=request.tool_call["name"],
-                status="error",
-            )
+            return not_called(request.tool_call, error)
 
     def _reason_to_stop(self, turn: Sequence[BaseMessage]) -> str:
         steps = [m for m in turn if isinstance(m, AIMessage) and m.tool_calls]
@@ -141,12 +136,21 @@ class ToolFailures(AgentMiddleware[Any, Any]):
         except Exception as error:
             if type(error).__module__.startswith("langgraph."):
                 raise
-            return ToolMessage(
-                f"{request.tool_call['name']} failed: {type(error).__name__}: {error}",
-                tool_call_id=request.tool_call["id"],
-                name=request.tool_call["name"],
-                status="error",
-            )
+            return failed(request.tool_call, error)
+
+
+def not_called(called: ToolCall, error: BudgetExceededError) -> ToolMessage:
+    """Return what the model is told where the budget allows no more tool calls."""
+    return _told(called, f"Not called: {error.message} Answer with what you have.")
+
+
+def failed(called: ToolCall, error: Exception) -> ToolMessage:
+    """Return what the model is told of an exception of a tool."""
+    return _told(called, f"{called['name']} failed: {type(error).__name__}: {error}")
+
+
+def _told(called: ToolCall, text: str) -> ToolMessage:
+    return ToolMessage(text, tool_call_id=called["id"], name=called["name"], status="error")
 
 
 def out_of_room(room: Headroom | None) -> str:

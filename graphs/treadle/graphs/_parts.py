@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware
@@ -53,6 +54,7 @@ class GraphParts:
         checkpointer: where the conversation is kept; nothing is kept without one.
         store: what is known across threads, for tools that remember; nothing without one.
         name: the graph's name, as LangGraph shows it.
+        project: the project's folder, where functions named as ``path.py:name`` are found.
     """
 
     model: BaseChatModel
@@ -66,3 +68,4 @@ class GraphParts:
     checkpointer: BaseCheckpointSaver[Any] | None = None
     store: BaseStore | None = None
     name: str = "agent"
+    project: Path = Path()

@@ -205,9 +205,26 @@ class Reasoner:
         Raises:
             ModelError: the answer does not fit the output schema.
         """
-        output = self.parts.output
-        shown = await self.shown(state, name, working, output)
-        data = None
+        shown = await self.shown(state, name, working, self.parts.output)
+        return await self.answer_to(
+            shown, state, best=best, stopped=stopped, reasoning=reasoning or working
+        )
+
+    async def answer_to(
+        self,
+        shown: Shown,
+        state: Mapping[str, Any],
+        *,
+        best: str = "",
+        stopped: str = "",
+        reasoning: str = "",
+    ) -> dict[str, Any]:
+        """Ask for the answer to what is shown; see `answer`.
+
+        Raises:
+            ModelError: the answer does not fit the output schema.
+        """
+        output, data = self.parts.output, None
         try:
             if output is None:
                 reply = await robust(self.parts).ainvoke(shown.prompt)
@@ -218,7 +235,7 @@ class Reasoner:
             turn = since_last_question(state["messages"])
             reply = AIMessage(best or partial_answer(turn))
             stopped = stopped or f"budget: {error.message}"
-        return ended(shown.update, reply, data, stopped, reasoning or working)
+        return ended(shown.update, reply, data, stopped, reasoning)
 
 
 def ended(

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from treadle.core.errors import ConfigError, UnknownNameError
 from treadle.core.files import load_object
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
+from treadle.graphs.files import GRAPH_FOLDER, GraphFile, graph_files
 from treadle.graphs.least_to_most import LeastToMostOptions, least_to_most
 from treadle.graphs.map_reduce import MapReduceOptions, map_reduce
 from treadle.graphs.plan_execute import PlanExecuteOptions, plan_execute
@@ -50,7 +52,8 @@ def build_graph(name: str, parts: GraphParts, options: Mapping[str, Any], projec
     """Make the graph of that name.
 
     Args:
-        name: a shipped pattern, or ``path.py:name`` for a LangGraph graph in the project: a
+        name: a shipped pattern, the name of a graph file of the project, which comes before a
+            shipped pattern, or ``path.py:name`` for a LangGraph graph in the project: a
             ``StateGraph``, a compiled graph, or a function that returns one (given `GraphParts`
             when it takes an argument).
         parts: what it is made of. A foreign compiled graph keeps its own model and tools and gets
@@ -62,11 +65,19 @@ def build_graph(name: str, parts: GraphParts, options: Mapping[str, Any], projec
         UnknownNameError: no graph has that name.
         ConfigError: an option is unknown or wrong, or the project's file cannot be used.
     """
+    parts = replace(parts, project=project)
     if ":" in name:
         return _project_graph(name, parts, options, project)
+    own = graph_files(project)
+    if name in own:
+        _refuse_options(name, options)
+        return GraphFile(own[name]).compile(parts)
     if name not in _PATTERNS:
-        hint = "A LangGraph graph of your own is named as 'path.py:name'."
-        raise UnknownNameError("graph", name, _PATTERNS, hint=hint)
+        hint = (
+            f"A graph of your own is a file {GRAPH_FOLDER}/NAME.yaml in the project, or a "
+            "LangGraph graph named as 'path.py:name'."
+        )
+        raise UnknownNameError("graph", name, {*_PATTERNS, *own}, hint=hint)
     pattern, option_type = _PATTERNS[name]
     if parts.colleagues and name not in _WITH_COLLEAGUES:
         raise ConfigError(
@@ -92,8 +103,7 @@ def _bad_option(name: str, option_type: type[BaseModel], error: ValidationError)
 def _project_graph(
     name: str, parts: GraphParts, options: Mapping[str, Any], project: Path
 ) -> Graph:
-    if options:
-        raise ConfigError(f"the graph {name!r} takes no options; remove {', '.join(options)}.")
+    _refuse_options(name, options)
     found = load_object(name, project)
     if inspect.isfunction(found):
         found = _call_factory(name, found, parts)
@@ -107,6 +117,11 @@ def _project_graph(
         f"{name} is a {type(found).__name__}, not a LangGraph graph.",
         hint="Name a StateGraph, a compiled graph, or a function that returns one.",
     )
+
+
+def _refuse_options(name: str, options: Mapping[str, Any]) -> None:
+    if options:
+        raise ConfigError(f"the graph {name!r} takes no options; remove {', '.join(options)}.")
 
 
 def _call_factory(name: str, factory: Callable[..., Any], parts: GraphParts) -> Any:
