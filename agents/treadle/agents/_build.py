@@ -13,7 +13,7 @@ from treadle.core.errors import ConfigError
 from treadle.graphs import Colleague, Graph, GraphParts, Prompts, build_graph, pattern_names
 from treadle.memory.bundle import Memory
 from treadle.memory.window import ContextWindow
-from treadle.tools import Tool, ToolContext, build_tool
+from treadle.tools import Tool, ToolContext, build_tools
 
 
 def build_agent(
@@ -57,7 +57,7 @@ class _Builder:
         """
         context, memory = self.context, self.memory
         model = self.models.resolve(agent.model or context.settings.model)
-        tools = [build_tool(name, context) for name in agent.tools]
+        tools = build_tools(agent.tools, context)
         # A graph of the project may call models and tools of its own.
         if agent.graph not in pattern_names() or not all(isinstance(t, Tool) for t in tools):
             instrument()

@@ -66,7 +66,8 @@ class Agent(_Part):
         options: the pattern's own options.
         model: a profile, ``provider:model`` or ``embedded``; the project's default when not set.
         prompt: instructions, before those of the pattern.
-        tools: names of shipped tools, or ``path.py:name`` for the project's own.
+        tools: names of shipped tools, ``path.py:name`` for the project's own, or ``server__tool``
+            for one of an MCP server, ``server__*`` for all of them.
         agents: other agents of the project that it can let answer or give work to, for the graphs
             ``supervisor`` and ``route``. Each keeps to its own policy; this one's budget counts
             for all of them.

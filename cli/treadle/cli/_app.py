@@ -8,6 +8,7 @@ import typer
 
 from treadle.cli._approvals_app import approvals_app
 from treadle.cli._keys_app import keys_app
+from treadle.cli._mcp_app import mcp_app
 from treadle.cli._options import (
     HERE,
     AgentName,
@@ -36,6 +37,7 @@ app.add_typer(threads_app, name="threads")
 app.add_typer(runs_app, name="runs")
 app.add_typer(approvals_app, name="approvals")
 app.add_typer(keys_app, name="keys")
+app.add_typer(mcp_app, name="mcp")
 
 
 def _version(wanted: bool) -> None:

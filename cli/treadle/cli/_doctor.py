@@ -17,6 +17,7 @@ from treadle.cli._opening import Opening
 from treadle.core.errors import TreadleError
 from treadle.core.settings import EMBEDDED_MODEL, SETTINGS_FILE, Settings, home, project_folder
 from treadle.runtime import Runtime
+from treadle.tools.mcp import Lock
 
 _MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "wrong": ("✗", "red")}
 _KEYS = {"OPENAI_API_KEY": "openai:gpt-5-mini", "ANTHROPIC_API_KEY": "anthropic:MODEL"}
@@ -62,6 +63,7 @@ def _findings(opening: Opening) -> Iterator[Finding]:
     yield from _model_findings(settings)
     yield from _agent_findings(opening, settings)
     yield from _redis_findings(opening)
+    yield from _mcp_findings(opening, settings)
     yield from _extra_findings(settings)
 
 
@@ -122,6 +124,23 @@ def _redis_findings(opening: Opening) -> Iterator[Finding]:
         yield Finding("documents", "ok", f"{documents} files indexed")
     else:
         yield Finding("documents", "note", "none indexed: 'treadle index PATH' reads some.")
+
+
+def _mcp_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
+    """Look at what was accepted; 'treadle mcp list' asks the servers themselves."""
+    if settings.mcp and find_spec("mcp") is None:
+        yield Finding("mcp", "wrong", "servers are configured: pip install 'treadle[mcp]'")
+        return
+    try:
+        lock = Lock.read(project_folder(opening.project))
+    except TreadleError as error:
+        yield Finding("mcp", "wrong", str(error))
+        return
+    for name in settings.mcp:
+        if name in lock.servers:
+            yield Finding("mcp", "ok", f"{name}: {len(lock.servers[name])} tools accepted")
+        else:
+            yield Finding("mcp", "note", f"{name} is not accepted yet: treadle mcp trust {name}")
 
 
 def _extra_findings(settings: Settings) -> Iterator[Finding]:

@@ -27,10 +27,13 @@ _OTHER_KEY_VARIABLES = (
 def known_secrets(settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the secrets that the settings and the environment hold, by value, with their names.
 
-    These are the variables that model profiles name as their key, those in which providers'
-    clients look for one (every ``…_API_KEY``), and the passwords of the Redis URL.
+    These are the variables that model profiles name as their key, those that MCP servers are
+    given, those in which providers' clients look for one (every ``…_API_KEY``), and the passwords
+    of the Redis URL.
     """
     named = {profile.api_key_env for profile in settings.models.values()}
+    for server in settings.mcp.values():
+        named |= server.secret_variables
     names = sorted(
         name
         for name in environment
@@ -39,7 +42,10 @@ def known_secrets(settings: Settings, environment: Mapping[str, str]) -> dict[st
     secrets: dict[str, str] = {}
     for url in (settings.redis.url, environment.get(_URL_VARIABLE)):
         secrets |= dict.fromkeys(_passwords(url or ""), REDIS_PASSWORD)
-    return secrets | {environment[name]: name for name in names}
+    for name in names:
+        # A header's value is 'Bearer' and the secret; it may turn up without the word.
+        secrets |= dict.fromkeys([environment[name], *environment[name].split()[-1:]], name)
+    return secrets
 
 
 def _passwords(url: str) -> Iterator[str]:

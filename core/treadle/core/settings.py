@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from treadle.core.addresses import Allowed
 from treadle.core.errors import ConfigError, InputError
 from treadle.core.limits import Limits
+from treadle.core.mcp import McpServer, ServerName
 from treadle.core.usage import Price
 
 SETTINGS_FILE = "treadle.toml"
@@ -294,6 +295,7 @@ class Settings(_Section):
         budget: what all runs may use together.
         outgoing: where tools and webhooks may send requests besides the public internet.
         server: whom ``treadle serve`` lets in, and with what.
+        mcp: MCP servers by name, whose tools agents may be given.
     """
 
     tenant: str = Field(default="main", pattern=_TENANT)
@@ -307,6 +309,7 @@ class Settings(_Section):
     budget: BudgetSettings = BudgetSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
     server: ServerSettings = ServerSettings()
+    mcp: Mapping[ServerName, McpServer] = Field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
@@ -419,11 +422,13 @@ def _set(data: dict[str, object], keys: tuple[str, ...], value: str) -> None:
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    table: type[BaseModel] = ModelProfile
     for part in location:
+        table = McpServer if part == "mcp" else table
         field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else ModelProfile
+        annotation = field.annotation if field else table
         annotation = JwtSettings if part == "jwt" else annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            annotation = ModelProfile if part == "models" else PriceSettings
+            annotation = PriceSettings if part == "price" else table
         model = annotation
     return sorted(model.model_fields)

@@ -14,7 +14,7 @@ from treadle.graphs import Graph
 from treadle.memory.bundle import Memory
 from treadle.runtime._offline import OfflineMemory
 from treadle.runtime.approvals._arguments import tools_in
-from treadle.tools import ToolContext, build_tool
+from treadle.tools import ToolContext, build_tools
 
 MAX_LOADED = 256
 """How many agents' graphs a runtime keeps; the oldest goes first, and is made again when asked."""
@@ -70,7 +70,7 @@ class AgentGraphs:
     def tools(self, agent: str | Agent) -> list[BaseTool]:
         """Return the tools an agent may call, and those of its own graph."""
         found, graph = self.load(agent)
-        return [*(build_tool(name, self._context) for name in found.tools), *tools_in(graph)]
+        return [*build_tools(found.tools, self._context), *tools_in(graph)]
 
     def policies(self, agent: Agent) -> dict[str, Sequence[Rule]]:
         """Return the rules of all agents that work for this one, by their names."""

@@ -38,6 +38,7 @@ from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
 from treadle.tools import ToolContext
+from treadle.tools.mcp import McpServers
 
 
 class Runtime:
@@ -173,9 +174,13 @@ class Runtime:
             at = chosen.redis.model_copy(update={"url": url})
             chosen = chosen.model_copy(update={"redis": at})
         cipher = _cipher(chosen.threads)
-        async with connect(chosen.redis.url) as redis, aclosing(Models(chosen)) as models:
+        async with (
+            connect(chosen.redis.url) as redis,
+            aclosing(Models(chosen)) as models,
+            aclosing(McpServers(chosen.mcp, folder)) as servers,
+        ):
             memory = Memory(redis, prefix=chosen.prefix, ttl=chosen.threads.keep, cipher=cipher)
-            runtime = cls(ToolContext(folder, chosen, redis), models, memory)
+            runtime = cls(ToolContext(folder, chosen, redis, servers), models, memory)
             async with aclosing(runtime._learner), aclosing(runtime._bells):
                 try:
                     yield runtime
@@ -196,7 +201,7 @@ class Runtime:
             return self
         if tenant not in self._tenants:
             settings = self.settings.model_copy(update={"tenant": checked_tenant(tenant)})
-            context = ToolContext(self.project, settings, self.redis)
+            context = replace(self._context, settings=settings)
             keep, cipher = settings.threads.keep, _cipher(settings.threads)
             memory = Memory(self.redis, prefix=settings.prefix, ttl=keep, cipher=cipher)
             self._tenants[tenant] = Runtime(context, self._models, memory)

@@ -8,7 +8,7 @@ from treadle.core.errors import ToolError
 from treadle.core.sources import Passage, Source
 from treadle.tools._contract import Found, Tool, ToolResult, tool
 from treadle.tools._read_more import read_more_tool
-from treadle.tools._registry import ToolContext, build_tool, shipped_tools
+from treadle.tools._registry import ToolContext, build_tool, build_tools, shipped_tools
 
 __all__ = [
     "Effect",
@@ -20,6 +20,7 @@ __all__ = [
     "ToolError",
     "ToolResult",
     "build_tool",
+    "build_tools",
     "read_more_tool",
     "shipped_tools",
     "tool",

@@ -104,6 +104,13 @@ class Tool(StructuredTool):
         with _named(kwargs.get("tool_call_id")):
             return await super().arun(tool_input, *args, **kwargs)
 
+    def _to_args_and_kwargs(
+        self, tool_input: str | dict[str, Any], tool_call_id: str | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Keep the arguments together: one that is called ``config`` is not LangChain's."""
+        _, arguments = super()._to_args_and_kwargs(tool_input, tool_call_id)
+        return (), {"arguments": arguments}
+
     async def _arun(
         self,
         *args: Any,
@@ -111,8 +118,9 @@ class Tool(StructuredTool):
         run_manager: AsyncCallbackManagerForToolRun | None = None,
         **kwargs: Any,
     ) -> tuple[str, Artifact]:
+        arguments = kwargs["arguments"]
         return await boundary.acall(
-            self._spec(kwargs), lambda execution: self._execute(execution, kwargs), _usage
+            self._spec(arguments), lambda execution: self._execute(execution, arguments), _usage
         )
 
     def _run(
@@ -122,9 +130,10 @@ class Tool(StructuredTool):
         run_manager: CallbackManagerForToolRun | None = None,
         **kwargs: Any,
     ) -> tuple[str, Artifact]:
+        arguments = kwargs["arguments"]
         return boundary.call(
-            self._spec(kwargs),
-            lambda execution: asyncio.run(self._execute(execution, kwargs)),
+            self._spec(arguments),
+            lambda execution: asyncio.run(self._execute(execution, arguments)),
             _usage,
         )
 
@@ -232,7 +241,7 @@ def tool_of(
         parse_docstring=True,
         response_format="content_and_artifact",
         handle_tool_error=str,
-        handle_validation_error=_explain_arguments,
+        handle_validation_error=explain_arguments,
         effect=effect,
         time_limit=time_limit,
         max_chars=max_chars,
@@ -266,7 +275,8 @@ def _is_meant_for_us(error: BaseException) -> bool:
     return isinstance(error, GeneratorExit)
 
 
-def _explain_arguments(error: ValidationError | Any) -> str:
+def explain_arguments(error: ValidationError | Any) -> str:
+    """Tell the model what is wrong with its arguments."""
     problems = "; ".join(
         f"{'.'.join(str(part) for part in item['loc']) or 'arguments'}: {item['msg']}"
         for item in error.errors()

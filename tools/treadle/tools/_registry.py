@@ -1,10 +1,10 @@
 """Finding tools by name: the shipped ones, and functions of the project's own files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool
 
@@ -12,6 +12,9 @@ from treadle.core.errors import ConfigError, UnknownNameError
 from treadle.core.files import load_object
 from treadle.core.settings import Settings
 from treadle.tools._contract import tool
+
+if TYPE_CHECKING:
+    from treadle.tools.mcp import McpServers
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,14 @@ class ToolContext:
         project: the project's folder.
         settings: its settings.
         redis: an open ``redis.asyncio`` client (single server or cluster).
+        servers: the MCP servers of the runtime, with their open sessions; without them each call
+            opens one of its own.
     """
 
     project: Path
     settings: Settings
     redis: Any
+    servers: "McpServers | None" = None
 
 
 _SHIPPED = {
@@ -51,11 +57,39 @@ def shipped_tools() -> list[str]:
     return sorted(_SHIPPED)
 
 
+def build_tools(names: Iterable[str], context: ToolContext) -> list[BaseTool]:
+    """Make the tools of an agent.
+
+    Args:
+        names: names as `build_tool` takes them; ``*`` stands for several tools of an MCP server.
+        context: what they are made with.
+
+    Raises:
+        UserError: as `build_tool` does.
+    """
+    made: dict[str, BaseTool] = {}
+    for name in names:
+        found = _mcp_tools(name, context) or [build_tool(name, context)]
+        made |= {each.name: each for each in found}
+    return list(made.values())
+
+
+def _mcp_tools(name: str, context: ToolContext) -> list[BaseTool]:
+    """Return the tools of an MCP server that a name stands for; none where it names no server."""
+    server, is_apart, _ = name.partition("__")
+    if not is_apart or server not in context.settings.mcp:
+        return []
+    from treadle.tools.mcp import build_mcp_tools  # noqa: PLC0415 - it imports this module
+
+    return build_mcp_tools(name, context)
+
+
 def build_tool(name: str, context: ToolContext) -> BaseTool:
     """Make the tool of that name.
 
     Args:
-        name: a shipped tool's name, or ``path.py:name`` for a function or tool in the project.
+        name: a shipped tool's name, ``path.py:name`` for a function or tool in the project, or
+            ``server__tool`` for one of an MCP server.
         context: what it is made with.
 
     Raises:
@@ -64,6 +98,8 @@ def build_tool(name: str, context: ToolContext) -> BaseTool:
     """
     if ":" in name:
         return _project_tool(name, context.project)
+    if from_server := _mcp_tools(name, context):
+        return from_server[0]
     if name not in _SHIPPED:
         hint = "A tool of your own is named as 'path.py:function'."
         raise UnknownNameError("tool", name, _SHIPPED, hint=hint)
