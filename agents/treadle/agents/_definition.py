@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from treadle.agents._policy import Rule
 from treadle.core.limits import Limits
+from treadle.core.scheduling import ScheduleName, ScheduleSettings
 from treadle.memory.window import SummaryMode
 
 CitationMode = Literal["mark", "report", "off"]
@@ -78,6 +79,7 @@ class Agent(_Part):
             agent was given the tool; end with ``tool: "*"`` and ``then: deny`` to close the list.
         output: a JSON schema that the answer must fit; plain text without one.
         citations: what becomes of what the answer says and no source bears out.
+        schedules: tasks that it does by itself, by name; no part of what a run records.
     """
 
     name: str = Field(pattern=_NAME)
@@ -93,6 +95,7 @@ class Agent(_Part):
     policy: tuple[Rule, ...] = ()
     output: dict[str, Any] | None = None
     citations: CitationMode = "mark"
+    schedules: Mapping[ScheduleName, ScheduleSettings] = Field(default_factory=dict, exclude=True)
 
     @field_validator("tools", "agents")
     @classmethod

@@ -21,6 +21,7 @@ from treadle.cli._options import (
     UserName,
 )
 from treadle.cli._runs_app import runs_app
+from treadle.cli._schedule_app import schedule_app
 
 app = typer.Typer(
     name="treadle",
@@ -35,6 +36,7 @@ threads_app = typer.Typer(
 )
 app.add_typer(threads_app, name="threads")
 app.add_typer(runs_app, name="runs")
+app.add_typer(schedule_app, name="schedule")
 app.add_typer(approvals_app, name="approvals")
 app.add_typer(keys_app, name="keys")
 app.add_typer(mcp_app, name="mcp")

@@ -1,11 +1,12 @@
 """The plan that ``treadle ask --dry-run`` prints."""
 
 import json
+from typing import Any
 
 from rich.padding import Padding
 from rich.text import Text
 
-from treadle.cli._calls import call_lines
+from treadle.cli._calls import CallLine, call_lines
 from treadle.cli._console import err, out, print_json, reply_data, usage_line
 from treadle.cli._run_view import print_call
 from treadle.cli._safe import visible
@@ -17,19 +18,10 @@ _SHOWN = 160
 
 def print_plan(plan: Plan, journal: Journal, *, as_json: bool) -> None:
     """Print what was read, what would be done, and what that would cost."""
-    lines = [line for line in call_lines(journal) if line.kind == "tool" and line.effect == "read"]
     if as_json:
-        print_json(
-            {
-                "reads": [{"tool": line.name, "arguments": line.asked} for line in lines],
-                "effects": [
-                    {"tool": one.tool, "arguments": one.arguments, "effect": one.effect}
-                    for one in plan.effects
-                ],
-                "reply": reply_data(plan.reply),
-            }
-        )
+        print_json(plan_data(plan, journal))
         return
+    lines = _reads(journal)
     if lines:
         out.print(Text("It read", style="bold"))
         for line in lines:
@@ -54,3 +46,20 @@ def print_plan(plan: Plan, journal: Journal, *, as_json: bool) -> None:
     err.print(
         f"\nAbout what it would cost: {usage_line(plan.reply.usage)}", style="dim", highlight=False
     )
+
+
+def plan_data(plan: Plan, journal: Journal) -> dict[str, Any]:
+    """Return a plan as plain data."""
+    return {
+        "reads": [{"tool": line.name, "arguments": line.asked} for line in _reads(journal)],
+        "effects": [
+            {"tool": one.tool, "arguments": one.arguments, "effect": one.effect}
+            for one in plan.effects
+        ],
+        "reply": reply_data(plan.reply),
+    }
+
+
+def _reads(journal: Journal) -> list[CallLine]:
+    lines = call_lines(journal)
+    return [line for line in lines if line.kind == "tool" and line.effect == "read"]

@@ -3,7 +3,7 @@
 The same fields stand in ``treadle.toml``, in an agent's file, and on the command line.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -16,8 +16,13 @@ from treadle.core.limits import Limits
 
 MAX_SPAN = timedelta(days=3_660)
 MAX_INPUT_CHARS = 400_000
+DO_YOUR_TASK = "Do your task."
+"""What an agent is asked that was told its task in its own file."""
 _ANY = datetime(2000, 1, 1, tzinfo=UTC)
 """A moment to begin from where any will do: what is refused does not depend on the day."""
+
+ScheduleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""What a schedule is called in a file."""
 
 T = TypeVar("T")
 Missed = Literal["skip", "once", "all"]
@@ -47,13 +52,14 @@ class ScheduleSettings(BaseModel):
         queue: the queue its runs go to.
         budget: what one fire may use, beside the agent's own budget.
         per_month: what all fires of a month, UTC, may use together.
+        dry_run: whether fires only find out what they would do.
         notify: the notifications, by name, that tell of its runs beside those that tell of all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     agent: str = ""
-    input: str = Field(min_length=1, max_length=MAX_INPUT_CHARS)
+    input: str = Field(default=DO_YOUR_TASK, min_length=1, max_length=MAX_INPUT_CHARS)
     cron: str | None = Field(default=None, max_length=500)
     every: Annotated[Duration, Field(le=MAX_SPAN)] | None = None
     at: datetime | None = None
@@ -69,6 +75,7 @@ class ScheduleSettings(BaseModel):
     queue: str = "default"
     budget: Limits = Limits()
     per_month: Limits = Limits()
+    dry_run: bool = False
     notify: tuple[str, ...] = ()
 
     @field_validator("tz")
@@ -144,9 +151,3 @@ def _told(make: Callable[[], T]) -> T:
         return make()
     except InputError as problem:
         raise ValueError(str(problem).rstrip(".")) from None
-
-
-Schedules = Mapping[str, ScheduleSettings]
-"""Schedules by name."""
-NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-"""What a schedule's name looks like in a file."""

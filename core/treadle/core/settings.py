@@ -20,6 +20,7 @@ from treadle.core.addresses import Allowed
 from treadle.core.errors import ConfigError, InputError
 from treadle.core.limits import Limits
 from treadle.core.mcp import McpServer, ServerName
+from treadle.core.scheduling import ScheduleName, ScheduleSettings
 from treadle.core.usage import Price
 
 SETTINGS_FILE = "treadle.toml"
@@ -296,6 +297,7 @@ class Settings(_Section):
         outgoing: where tools and webhooks may send requests besides the public internet.
         server: whom ``treadle serve`` lets in, and with what.
         mcp: MCP servers by name, whose tools agents may be given.
+        schedules: tasks that run by themselves, by name.
     """
 
     tenant: str = Field(default="main", pattern=_TENANT)
@@ -310,6 +312,7 @@ class Settings(_Section):
     outgoing: OutgoingSettings = OutgoingSettings()
     server: ServerSettings = ServerSettings()
     mcp: Mapping[ServerName, McpServer] = Field(default_factory=dict)
+    schedules: Mapping[ScheduleName, ScheduleSettings] = Field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
@@ -421,14 +424,24 @@ def _set(data: dict[str, object], keys: tuple[str, ...], value: str) -> None:
     data[last] = value
 
 
+_NAMED: Mapping[str, type[BaseModel]] = {
+    "models": ModelProfile,
+    "schedules": ScheduleSettings,
+    "mcp": McpServer,
+    "jwt": JwtSettings,
+    "price": PriceSettings,
+}
+"""What is in the tables that may be missing, or whose keys are names of the project's own."""
+
+
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    table: type[BaseModel] = ModelProfile
     for part in location:
-        table = McpServer if part == "mcp" else table
         field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else table
-        annotation = JwtSettings if part == "jwt" else annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            annotation = PriceSettings if part == "price" else table
-        model = annotation
+        if field is None:
+            continue  # It is a name of the project's own.
+        found = field.annotation
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            model = found
+        else:
+            model = _NAMED.get(str(part), model)
     return sorted(model.model_fields)

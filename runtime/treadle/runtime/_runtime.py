@@ -37,6 +37,7 @@ from treadle.runtime.events import Bells
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
+from treadle.runtime.schedules import Schedules, ScheduleStore
 from treadle.tools import ToolContext
 from treadle.tools.mcp import McpServers
 
@@ -55,6 +56,7 @@ class Runtime:
         runs: the runs and their journals.
         approvals: the calls that wait for a person's leave.
         queue: the runs that wait for a worker.
+        schedules: the tasks that run by themselves.
         memory: what the conversations are kept in.
         redis: the connection to Redis.
     """
@@ -78,6 +80,8 @@ class Runtime:
         self.runs = Runs(store, memory.saver, Replayer(self.project, self.settings), redact)
         approvals = ApprovalStore(context.redis, prefix, keep)
         self.approvals = Approvals(approvals, self._check_arguments, redact)
+        schedules = ScheduleStore(context.redis, prefix, keep)
+        self.schedules = Schedules(schedules, self.project, self.settings)
         self._learner = Learner(memory.store)
         self._executor = Executor(
             context.redis,

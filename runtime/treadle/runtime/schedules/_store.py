@@ -1,6 +1,7 @@
 """The schedules of a tenant in Redis. All keys share one hash tag, and change together."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -129,11 +130,14 @@ class ScheduleStore:
         return sorted(name.decode() for name in await self._client.smembers(self._key("names")))
 
     async def all(self) -> list[Schedule]:
-        """Return all schedules, by name."""
+        """Return all schedules that can be read, by name."""
         names = await self.names()
         found = await self._many([self._of(name) for name in names])
-        pairs = zip(names, found, strict=True)
-        return [_read(name, each) for name, each in pairs if each]
+        schedules = []
+        for name, each in zip(names, found, strict=True):
+            with suppress(InputError):  # 'get' says what is wrong with one.
+                schedules += [_read(name, each)] if each else []
+        return schedules
 
     async def remove(self, name: str) -> bool:
         """Remove a schedule with its history; return whether there was one."""
@@ -153,12 +157,16 @@ class ScheduleStore:
         Args:
             following: fires whose runs the caller goes on to follow.
         """
-        keys = [self._key("due"), self._key("fires"), self._key("following")]
+        keys = [self._key("due"), self._key("fires"), self._key("following"), self._key("seen")]
         arguments = [self._clock_ms(), LEASE // _MS, _AT_ONCE, *following]
         now, *lists, earliest = await self._call("look", keys, arguments)
         names, fires, runs = ([one.decode() for one in each] for each in lists)
         rest = moment_of(int(float(earliest))) if earliest else None
         return Looked(moment_of(now), names, fires, runs, rest)
+
+    async def are_watched(self) -> bool:
+        """Return whether a scheduler looked within a lease."""
+        return bool(await self._client.exists(self._key("seen")))
 
     async def claim(self, schedule: Schedule, found: Reckoning, now: datetime) -> list[str] | None:
         """Fire as it was reckoned; return the fires, or ``None`` when somebody else was first."""

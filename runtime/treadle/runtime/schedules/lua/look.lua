@@ -1,5 +1,5 @@
 -- Hand out what is due, to one scheduler at a time: it is due again when the lease is over.
--- KEYS: due, fires, following
+-- KEYS: due, fires, following, that somebody looked
 -- ARGV: now in ms or '' for the server's, lease in ms, most of each, fires followed by the caller...
 -- Replies {now, names due, fires to hand on, runs to follow, earliest moment of the rest or ''}.
 local now = tonumber(ARGV[1])
@@ -7,6 +7,7 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
+redis.call('SET', KEYS[4], '1', 'PX', ARGV[2])
 local later = string.format('%.0f', now + ARGV[2])
 for i = 4, #ARGV do redis.call('ZADD', KEYS[3], 'XX', later, ARGV[i]) end
 local reply, earliest = { string.format('%.0f', now) }, ''

@@ -1,0 +1,153 @@
+"""``treadle schedule simulate``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from rich.text import Text
+
+from treadle.cli._console import err, out, print_json
+from treadle.cli._opening import Opening
+from treadle.cli._plan import plan_data, print_plan
+from treadle.cli._schedule import settings_of
+from treadle.cli._schedule_view import money, print_field, print_moments, when_in_words
+from treadle.core.calendar import Timing, moments
+from treadle.core.errors import InputError
+from treadle.core.usage import Usage
+from treadle.runtime import Plan, Runtime
+from treadle.runtime.journal import Journal
+from treadle.runtime.schedules import ScheduleSettings
+
+MONTH = timedelta(days=30)
+_COUNTED = 2_000
+"""Up to how many fires of a month are counted; beyond that their rate is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """What the next 30 days would cost.
+
+    Attributes:
+        fires: how many fires there are.
+        usd: what they cost, in US dollars; ``None`` where the price is not known.
+        tokens: how many tokens they use.
+        affordable: how many of the fires the budget of a month allows.
+    """
+
+    fires: int
+    usd: Decimal | None
+    tokens: int
+    affordable: int
+
+    @classmethod
+    def of(cls, settings: ScheduleSettings, timing: Timing, usage: Usage, now: datetime) -> "Month":
+        """Reckon that each fire costs what one did."""
+        fires = _fires(timing, now)
+        usd = None if usage.unpriced_calls else usage.usd * fires
+        affordable = fires
+        for limit, one in (
+            (settings.per_month.usd, usage.usd),
+            (settings.per_month.tokens, usage.total_tokens),
+        ):
+            if limit is not None and one > 0:
+                affordable = min(affordable, int(limit / one))
+        return cls(fires, usd, usage.total_tokens * fires, affordable)
+
+
+def simulate(
+    opening: Opening, name: str, told: Mapping[str, Any], count: int, *, as_json: bool
+) -> None:
+    """Print when a schedule fires, what one fire would do, and what a month would cost.
+
+    Raises:
+        InputError: it is no schedule, and what was told makes none.
+        RunError: the dry run failed.
+    """
+
+    async def go_through(
+        runtime: Runtime,
+    ) -> tuple[ScheduleSettings, Timing, Plan, Journal, datetime]:
+        settings, timing = await _schedule(runtime, name, told)
+        now = datetime.now(UTC)
+        thread = f"schedule:{name}" if settings.thread == "schedule" else None
+        plan = await runtime.dry_run(
+            settings.agent, settings.input, thread=thread, user=settings.user
+        )
+        return settings, timing, plan, await runtime.runs.journal(plan.reply.run_id), now
+
+    settings, timing, plan, journal, now = opening.run(go_through)
+    following = list(islice(moments(timing, now), count))
+    month = Month.of(settings, timing, plan.reply.usage, now)
+    if as_json:
+        print_json(
+            {
+                "next": [moment.isoformat() for moment in following],
+                "plan": plan_data(plan, journal),
+                "next_30_days": {
+                    "fires": month.fires,
+                    "usd": month.usd,
+                    "tokens": month.tokens,
+                    "affordable_fires": month.affordable,
+                },
+            }
+        )
+        return
+    print_field("agent", Text(settings.agent))
+    print_field("asks", Text(settings.input))
+    print_field("when", Text(when_in_words(settings)))
+    out.print()
+    out.print(Text(f"The next {len(following)} fires", style="bold"))
+    print_moments(following, settings.tz, now)
+    out.print()
+    print_plan(plan, journal, as_json=False)
+    _print_month(settings, month)
+
+
+async def _schedule(
+    runtime: Runtime, name: str, told: Mapping[str, Any]
+) -> tuple[ScheduleSettings, Timing]:
+    """Return the schedule of that name, or the one that was described."""
+    if any(told[key] is not None for key in ("cron", "every", "at")):
+        settings = settings_of({**told, "agent": told["agent"] or name})
+        return settings, settings.timing(datetime.now(UTC))
+    others = [key for key, value in told.items() if value and value != {"usd": None}]
+    if others:
+        raise InputError(
+            f"--{others[0]} changes nothing in a schedule that there is.",
+            hint="Say when as well, with --cron, --every or --at, to simulate a new one.",
+        )
+    if (written := runtime.schedules.written().get(name)) is not None:
+        return written.settings, written.settings.timing(datetime.now(UTC))
+    found = await runtime.schedules.get(name)
+    return found.settings, found.timing
+
+
+def _fires(timing: Timing, now: datetime) -> int:
+    counted, last = 0, now
+    for moment in islice(moments(timing, now), _COUNTED):
+        if moment > now + MONTH:
+            return counted
+        counted, last = counted + 1, moment
+    return counted if counted < _COUNTED else round(MONTH / ((last - now) / _COUNTED))
+
+
+def _print_month(settings: ScheduleSettings, month: Month) -> None:
+    out.print()
+    out.print(Text("The next 30 days", style="bold"))
+    cost = "a price that is not known" if month.usd is None else f"about {money(month.usd)}"
+    fires = f"{month.fires:,} fire" + ("" if month.fires == 1 else "s")
+    out.print(f"  {fires}, {month.tokens:,} tokens, {cost}", highlight=False)
+    if month.affordable < month.fires:
+        said = f"  The budget of a month ends after about {month.affordable:,} of them."
+        out.print(Text(said, style="yellow"))
+    if month.usd is None:
+        err.print(
+            "\nSet the model's price in treadle.toml to see what it costs: [models.NAME] price",
+            style="dim",
+            markup=False,
+        )
+    if settings.per_month.usd is None and month.usd:
+        err.print("\nNo budget for a month is set: --month-usd is a wall.", style="dim")

@@ -1,0 +1,273 @@
+"""What a person and a program do with the schedules of a tenant."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+from treadle.agents import agent_files
+from treadle.core.calendar import moments
+from treadle.core.errors import InputError, UnknownNameError
+from treadle.core.scheduling import ScheduleSettings
+from treadle.core.settings import Settings, project_collection
+from treadle.memory.scripts import encoded
+from treadle.runtime.schedules._project import Written, project_schedules
+from treadle.runtime.schedules._record import Fire, Schedule, settings_json
+from treadle.runtime.schedules._store import ScheduleStore
+
+COMMAND_LINE = "command line"
+MAX_NAME_CHARS = 130
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What the files of a project changed.
+
+    Attributes:
+        added, changed, removed: the schedules' names.
+    """
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Schedules:
+    """The schedules of a tenant.
+
+    Args:
+        store: where they are kept.
+        project: the project whose agents they ask.
+        settings: its settings.
+    """
+
+    def __init__(self, store: ScheduleStore, project: Path, settings: Settings) -> None:
+        self._store = store
+        self._project = project
+        self._settings = settings
+
+    async def add(
+        self,
+        name: str,
+        settings: ScheduleSettings,
+        *,
+        source: str = COMMAND_LINE,
+        project: str = "",
+    ) -> Schedule:
+        """Add a schedule.
+
+        Args:
+            name: what it is called; letters, digits and ``. _ -``.
+            settings: what it is told.
+            source: where it comes from.
+            project: which project's files it stands in, where it stands in any.
+
+        Raises:
+            InputError: the name is taken or cannot be used, or nothing would ever fire.
+            UnknownNameError: there is no such agent.
+        """
+        if not name or len(name) > MAX_NAME_CHARS or encoded(name) != name or "@" in name:
+            raise InputError(
+                f"{name[:MAX_NAME_CHARS]!r} is no name for a schedule.",
+                hint="Use letters, digits and . _ - only.",
+            )
+        self._check(settings)
+        now = await self._store.now()
+        made = Schedule(name, settings, source, now, project=project)
+        made = replace(made, next=made.timing.after(now))
+        if made.next is None and not project:
+            raise InputError(
+                f"The schedule {name!r} never fires: {settings.when()} is over.",
+                hint="Choose a moment to come.",
+            )
+        kept = await self._store.put(made)
+        if kept is None:
+            raise InputError(
+                f"There is a schedule {name!r} already.",
+                hint=f"Remove it with 'treadle schedule rm {name}', or choose another name.",
+            )
+        return kept
+
+    async def list(self) -> list[Schedule]:
+        """Return all schedules, by name; those that this version cannot read are left out."""
+        return await self._store.all()
+
+    def written(self) -> Mapping[str, Written]:
+        """Return the schedules that stand in the project's files, by name.
+
+        Raises:
+            ConfigError: a file is wrong.
+        """
+        return project_schedules(self._project, self._settings)
+
+    async def are_watched(self) -> bool:
+        """Return whether a scheduler has looked at them lately."""
+        return await self._store.are_watched()
+
+    async def get(self, name: str) -> Schedule:
+        """Return a schedule.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+        return await self._store.get(name)
+
+    async def pause(self, name: str) -> Schedule:
+        """Let a schedule rest; what would fire meanwhile is not made up for.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+        return await self._change(name, lambda found, _: replace(found, is_paused=True))
+
+    async def resume(self, name: str) -> Schedule:
+        """Let a schedule fire again, from its next moment on.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+        return await self._change(
+            name,
+            lambda found, now: (
+                replace(found, is_paused=False, next=found.timing.after(now))
+                if found.is_paused
+                else found
+            ),
+        )
+
+    async def remove(self, name: str, *, force: bool = False) -> None:
+        """Remove a schedule and its history; a run that is under way goes on.
+
+        Args:
+            name: which.
+            force: also one that stands in a file, from where it comes back.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+            InputError: it stands in a file.
+        """
+        found = await self._store.get(name)
+        if found.project and not force:
+            raise InputError(
+                f"The schedule {name!r} stands in {found.source}.",
+                hint=f"Remove it there; or let it rest with 'treadle schedule pause {name}'.",
+            )
+        await self._store.remove(name)
+
+    async def run_now(self, name: str) -> str:
+        """Fire a schedule beside its plan, and return the fire's id.
+
+        The policy for overlap holds, and a schedule that was paused fires as well.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+        found = await self._store.get(name)
+        id_ = f"{found.name}@{uuid.uuid4().hex}"
+        if not await self._store.fire_now(name, id_):
+            raise UnknownNameError("schedule", name, await self._store.names())
+        return id_
+
+    async def fire(self, id_: str) -> Fire | None:
+        """Return a fire, or ``None`` when it is not kept."""
+        return await self._store.fire(id_)
+
+    async def history(self, name: str, limit: int = 20) -> Sequence[Fire]:
+        """Return the fires of a schedule, the latest first.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+        await self._store.get(name)
+        return await self._store.history(name, limit)
+
+    async def next(self, name: str, count: int = 10) -> Sequence[datetime]:
+        """Return the next planned moments of a schedule.
+
+        Raises:
+            UnknownNameError: there is none of that name.
+        """
+        found = await self._store.get(name)
+        now = await self._store.now()
+        return list(islice(moments(found.timing, now), count))
+
+    async def reconcile(self) -> Reconciled:
+        """Make the schedules of this project what its files say.
+
+        What was paused by hand rests on. A schedule whose moments did not change keeps its next.
+
+        Raises:
+            ConfigError: a file is wrong.
+            UnknownNameError: a schedule names no agent that there is.
+            InputError: a name is taken by a schedule that was added by hand.
+        """
+        written = self.written()
+        for each in written.values():
+            self._check(each.settings)
+        project = project_collection(self._project, self._settings)
+        existing = {one.name: one for one in await self._store.all()}
+        added, changed = [], []
+        for name, each in written.items():
+            found = existing.get(name) or await self._add(name, each, project)
+            if found is None:
+                added.append(name)
+            elif not found.project:
+                raise InputError(
+                    f"{each.source} holds a schedule {name!r}, and one of that name was added by "
+                    "hand.",
+                    hint=f"Remove that with 'treadle schedule rm {name}', or rename this one.",
+                )
+            elif _differs(found, each):
+                await self._change(name, _rewritten(each, project))
+                changed.append(name)
+        gone = [one.name for one in existing.values() if one.project == project]
+        gone = [name for name in gone if name not in written]
+        for name in gone:
+            await self._store.remove(name)
+        return Reconciled(tuple(added), tuple(changed), tuple(gone))
+
+    async def _add(self, name: str, written: Written, project: str) -> Schedule | None:
+        """Add a schedule of a file; return what another process added meanwhile instead."""
+        try:
+            await self.add(name, written.settings, source=written.source, project=project)
+        except InputError:
+            found = await self._store.find(name)
+            if found is None:
+                raise
+            return found
+        return None
+
+    def _check(self, settings: ScheduleSettings) -> None:
+        known = agent_files(self._project)
+        if settings.agent not in known:
+            raise UnknownNameError("agent", settings.agent, known)
+
+    async def _change(self, name: str, how: Callable[[Schedule, datetime], Schedule]) -> Schedule:
+        for _ in range(_TRIES):
+            found = await self._store.get(name)
+            kept = await self._store.put(how(found, await self._store.now()))
+            if kept is not None:
+                return kept
+        raise InputError(f"The schedule {name!r} is being changed by others; try again.")
+
+
+def _differs(found: Schedule, written: Written) -> bool:
+    is_same = settings_json(found.settings) == settings_json(written.settings)
+    return not is_same or found.source != written.source
+
+
+def _rewritten(written: Written, project: str) -> Callable[[Schedule, datetime], Schedule]:
+    def rewrite(found: Schedule, now: datetime) -> Schedule:
+        made = replace(found, settings=written.settings, source=written.source, project=project)
+        if _moments(made.settings) == _moments(found.settings):
+            return made
+        return replace(made, next=made.timing.after(now))
+
+    return rewrite
+
+
+def _moments(settings: ScheduleSettings) -> tuple[object, ...]:
+    return (settings.cron, settings.every, settings.at, settings.tz, settings.start, settings.end)
