@@ -70,9 +70,6 @@ def schedule_add(
     budget_tokens: FireTokens = None,
     month_usd: MonthUsd = None,
     notify: Notify = None,
-    is_dry: Annotated[
-        bool, typer.Option("--dry-run", help="Each fire only finds out what it would do.")
-    ] = False,
     project: Project = HERE,
     redis: RedisUrl = None,
     as_json: AsJson = False,
@@ -103,7 +100,6 @@ def schedule_add(
         "budget": {"usd": budget_usd, "tokens": budget_tokens},
         "per_month": {"usd": month_usd},
         "notify": notify or None,
-        "dry_run": is_dry or None,
     }
     _schedule.add_schedule(Opening(project, redis), name, told, as_json=as_json)
 

@@ -19,7 +19,7 @@ from treadle.core.errors import InputError
 from treadle.core.usage import Usage
 from treadle.runtime import Plan, Runtime
 from treadle.runtime.journal import Journal
-from treadle.runtime.schedules import ScheduleSettings
+from treadle.runtime.schedules import ScheduleSettings, thread_of
 
 MONTH = timedelta(days=30)
 _COUNTED = 2_000
@@ -72,7 +72,7 @@ def simulate(
     ) -> tuple[ScheduleSettings, Timing, Plan, Journal, datetime]:
         settings, timing = await _schedule(runtime, name, told)
         now = datetime.now(UTC)
-        thread = f"schedule:{name}" if settings.thread == "schedule" else None
+        thread = thread_of(name) if settings.thread == "schedule" else None
         plan = await runtime.dry_run(
             settings.agent, settings.input, thread=thread, user=settings.user
         )

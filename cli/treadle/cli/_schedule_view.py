@@ -177,8 +177,7 @@ def _policy(settings: ScheduleSettings) -> str:
     if missed == "all":
         missed = f"all within {show_duration(settings.window)}"
     conversation = "one for all" if settings.thread == "schedule" else "one for each fire"
-    said = f"missed: {missed} · overlap: {settings.overlap} · conversation: {conversation}"
-    return f"{said} · dry runs only" if settings.dry_run else said
+    return f"missed: {missed} · overlap: {settings.overlap} · conversation: {conversation}"
 
 
 def _budget(settings: ScheduleSettings) -> str:

@@ -52,7 +52,6 @@ class ScheduleSettings(BaseModel):
         queue: the queue its runs go to.
         budget: what one fire may use, beside the agent's own budget.
         per_month: what all fires of a month, UTC, may use together.
-        dry_run: whether fires only find out what they would do.
         notify: the notifications, by name, that tell of its runs beside those that tell of all.
     """
 
@@ -75,7 +74,6 @@ class ScheduleSettings(BaseModel):
     queue: str = "default"
     budget: Limits = Limits()
     per_month: Limits = Limits()
-    dry_run: bool = False
     notify: tuple[str, ...] = ()
 
     @field_validator("tz")

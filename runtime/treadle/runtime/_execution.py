@@ -34,6 +34,7 @@ from treadle.runtime._reporter import Emit, Reporter
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime.approvals import ApprovalStore, PolicyGate, is_approval
 from treadle.runtime.budget import (
+    Account,
     BudgetGate,
     Ledger,
     day_account,
@@ -91,6 +92,7 @@ class Work:
             learns nothing.
         is_watched: whether anybody sees answers grow; where nobody does, they are received whole.
         policies: the rules of the agents that work for this one, by their names.
+        accounts: what it is paid from beside the usual accounts.
         options: how the graph is executed.
         control: how the graph is asked to stop after the superstep it is in.
         verdict: what becomes of the run when its attempt is stopped or fails; ``pending`` lets
@@ -108,6 +110,7 @@ class Work:
     is_watched: bool = True
     policies: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
     options: RunOptions = field(default_factory=RunOptions)
+    accounts: Sequence[Account] = ()
     control: RunControl = field(default_factory=RunControl)
     verdict: Callable[[BaseException], RunStatus] = status_after
 
@@ -294,7 +297,7 @@ class Executor:
     def _budget(self, work: Work) -> BudgetGate:
         accounts = [run_account(work.run.id, work.agent.budget)]
         limits = self._settings.budget
-        accounts += [day_account(limits.per_day), total_account(limits.total)]
+        accounts += [day_account(limits.per_day), total_account(limits.total), *work.accounts]
         return BudgetGate(
             self._ledger, accounts, run_id=work.run.id, seconds=work.agent.budget.seconds
         )

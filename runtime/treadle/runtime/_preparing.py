@@ -21,6 +21,7 @@ from treadle.runtime._simulation import Simulator
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime._threads import Threads, check_thread_id
 from treadle.runtime.approvals import Approvals, is_approval
+from treadle.runtime.budget import Account
 from treadle.runtime.journal import answer_to
 from treadle.runtime.runs import (
     Accepted,
@@ -156,6 +157,7 @@ class Preparation:
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
             options=RunOptions(**request.get("options", {})),
+            accounts=_accounts(request),
             is_watched=False,
         )
 
@@ -211,11 +213,13 @@ class Preparation:
         if run.status is RunStatus.SUCCESS:
             raise RunStateError(f"The run {run_id} came to its end already.")
         loaded, graph = self._graphs.load(agent or run.agent)
+        accepted = await self._store.accepted(run.id, run.thread_id)
         return Work(
             run,
             loaded,
             graph,
             answers=await self._by_interrupt(run, answers),
+            accounts=_accounts(accepted.request) if accepted is not None else (),
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
         )
@@ -281,6 +285,10 @@ def check_question(text: str) -> str:
             hint="Put long material into a file, index it with 'treadle index', and ask about it.",
         )
     return text
+
+
+def _accounts(request: Mapping[str, Any]) -> tuple[Account, ...]:
+    return tuple(Account.from_dict(each) for each in request.get("accounts", ()))
 
 
 def _given(asked: str | Mapping[str, Any] | None) -> tuple[Any, str]:

@@ -33,11 +33,12 @@ from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
+from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
-from treadle.runtime.schedules import Schedules, ScheduleStore
+from treadle.runtime.schedules import QueueLauncher, Scheduler, Schedules, ScheduleStore
 from treadle.tools import ToolContext
 from treadle.tools.mcp import McpServers
 
@@ -80,8 +81,8 @@ class Runtime:
         self.runs = Runs(store, memory.saver, Replayer(self.project, self.settings), redact)
         approvals = ApprovalStore(context.redis, prefix, keep)
         self.approvals = Approvals(approvals, self._check_arguments, redact)
-        schedules = ScheduleStore(context.redis, prefix, keep)
-        self.schedules = Schedules(schedules, self.project, self.settings)
+        self._schedule_store = ScheduleStore(context.redis, prefix, keep)
+        self.schedules = Schedules(self._schedule_store, self.project, self.settings)
         self._learner = Learner(memory.store)
         self._executor = Executor(
             context.redis,
@@ -144,6 +145,14 @@ class Runtime:
                 never more.
         """
         return self._make_worker(queues=queues, concurrency=concurrency)
+
+    def scheduler(self) -> Scheduler:
+        """Return a scheduler; ``await scheduler.run()`` fires what is due until its stop.
+
+        Each process that has workers may have one: what is due is fired once.
+        """
+        launcher = QueueLauncher(self.queue, Ledger(self.redis, prefix=self.settings.prefix))
+        return Scheduler(self._schedule_store, launcher)
 
     async def _check_arguments(self, approval: Approval, arguments: Mapping[str, Any]) -> None:
         agent: str | Agent = approval.agent

@@ -1,7 +1,9 @@
 """Accounts: what is limited together."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from treadle.core.limits import Limits
 from treadle.runtime.budget._amounts import Amounts
@@ -27,6 +29,23 @@ class Account:
     def is_limited(self) -> bool:
         """Whether it limits anything, as far as is known here."""
         return self.limits is None or any(n is not None for n in Amounts.of_limits(self.limits))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        limits = None if self.limits is None else self.limits.model_dump(mode="json")
+        seconds = self.ttl.total_seconds()
+        return {"id": self.id, "limits": limits, "title": self.title, "ttl_seconds": seconds}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Account":
+        """Return the account that `to_dict` made ``data`` of.
+
+        Raises:
+            KeyError, ValueError, TypeError: it is no such data.
+        """
+        limits = None if data["limits"] is None else Limits.model_validate(data["limits"])
+        ttl = timedelta(seconds=data["ttl_seconds"])
+        return cls(str(data["id"]), limits, str(data["title"]), ttl)
 
 
 def run_account(run_id: str, limits: Limits | None = None) -> Account:

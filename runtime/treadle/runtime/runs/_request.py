@@ -2,13 +2,14 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
 from treadle.agents import Budget
 from treadle.core.errors import InputError
+from treadle.runtime.budget import Account
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import Run, RunStateError
 
@@ -42,6 +43,7 @@ class RunRequest:
             stops them and undoes what they did to the thread.
         metadata: what the caller wants to find with the run again.
         budget: what it may use, instead of the agent's own budget.
+        accounts: what it is paid from as well; their limits hold beside every other.
         options: how its graph is executed.
     """
 
@@ -55,6 +57,7 @@ class RunRequest:
     multitask: Multitask = "enqueue"
     metadata: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget | None = None
+    accounts: Sequence[Account] = ()
     options: RunOptions = field(default_factory=RunOptions)
 
     def checked(self, longest: timedelta) -> "RunRequest":
@@ -87,9 +90,11 @@ class RunRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a worker must know of it beside the run and its input, as plain data."""
-        found = {"queue": self.queue, "options": self.options.to_dict()}
+        found: dict[str, Any] = {"queue": self.queue, "options": self.options.to_dict()}
         if self.budget is not None:
             found["budget"] = self.budget.model_dump(mode="json", exclude_none=True)
+        if self.accounts:
+            found["accounts"] = [account.to_dict() for account in self.accounts]
         return found
 
     def run_id(self, prefix: str) -> str:

@@ -1,0 +1,118 @@
+"""Schedules in a project's files: reconciled on every start, errors with their place."""
+
+import pytest
+
+from treadle.core.errors import ConfigError, InputError, UnknownNameError
+from treadle.core.settings import Settings
+from treadle.runtime import Runtime
+from treadle.runtime.schedules import ScheduleSettings
+
+AGENT = """\
+description: Writes.
+schedules:
+  morning:
+    cron: "0 8 * * MON-FRI"
+    tz: Europe/Paris
+    input: Write the digest.
+"""
+SETTINGS = """\
+[schedules.nightly]
+agent = "writer"
+every = "1d"
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "writer.yaml").write_text(AGENT)
+    (tmp_path / "treadle.toml").write_text(SETTINGS)
+    return tmp_path
+
+
+@pytest.fixture
+def opened(redis_url, project):
+    """Return what opens the project anew, as after a restart."""
+    return lambda: Runtime.open(redis_url, project, settings=Settings.load(project, {}))
+
+
+async def reconciled(opened):
+    async with opened() as runtime:
+        changes = await runtime.schedules.reconcile()
+        return changes, {one.name: one for one in await runtime.schedules.list()}
+
+
+async def test_files_are_read_on_start_and_say_where_they_are(opened):
+    changes, found = await reconciled(opened)
+    assert changes.added == ("nightly", "writer.morning")
+    assert {name: one.source for name, one in found.items()} == {
+        "nightly": "treadle.toml",
+        "writer.morning": "agents/writer.yaml",
+    }
+    assert found["writer.morning"].settings.agent == "writer"
+    again, _ = await reconciled(opened)
+    assert (again.added, again.changed, again.removed) == ((), (), ())
+
+
+async def test_what_changed_or_went_is_followed_and_a_rest_is_kept(opened, project):
+    _, before = await reconciled(opened)
+    async with opened() as runtime:
+        await runtime.schedules.pause("writer.morning")
+    (project / "agents" / "writer.yaml").write_text(AGENT.replace("Write the", "Send the"))
+    (project / "treadle.toml").write_text("")
+    changes, after = await reconciled(opened)
+    assert (changes.changed, changes.removed) == (("writer.morning",), ("nightly",))
+    assert after["writer.morning"].settings.input == "Send the digest."
+    assert after["writer.morning"].is_paused
+    assert after["writer.morning"].next == before["writer.morning"].next
+
+    (project / "agents" / "writer.yaml").write_text(AGENT.replace("0 8", "30 9"))
+    _, moved = await reconciled(opened)
+    assert moved["writer.morning"].next.minute == 30
+
+
+async def test_what_was_added_by_hand_is_left_alone(opened, project):
+    async with opened() as runtime:
+        await runtime.schedules.add("mine", ScheduleSettings(agent="writer", every="1h"))
+    changes, found = await reconciled(opened)
+    assert changes.removed == ()
+    assert "mine" in found
+    (project / "treadle.toml").write_text(SETTINGS.replace("nightly", "mine"))
+    with pytest.raises(InputError, match="one of that name was added by hand"):
+        await reconciled(opened)
+
+
+async def test_what_stands_in_a_file_is_removed_there(opened):
+    await reconciled(opened)
+    async with opened() as runtime:
+        with pytest.raises(InputError, match=r"stands in treadle\.toml"):
+            await runtime.schedules.remove("nightly")
+        await runtime.schedules.remove("nightly", force=True)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "told"),
+    [
+        ("agents/writer.yaml", AGENT.replace("0 8", "99 8"), "writer.yaml:4: .*minute is '99'"),
+        ("agents/writer.yaml", AGENT.replace("tz:", "zone:"), "Did you mean|Fields: agent, at"),
+        ("agents/writer.yaml", AGENT.replace("Paris", "Parys"), "Did you mean 'Europe/Paris'"),
+        ("agents/writer.yaml", AGENT + "    agent: other\n", "Leave 'agent' out"),
+        (
+            "treadle.toml",
+            SETTINGS.replace('every = "1d"', 'evry = "1d"'),
+            "keys there: agent",
+        ),
+        ("treadle.toml", SETTINGS.replace('agent = "writer"', ""), "'agent' is missing"),
+        ("treadle.toml", SETTINGS.replace("nightly", '"at night"'), "at night"),
+    ],
+)
+async def test_a_wrong_file_is_refused_with_its_place(opened, project, file, text, told):
+    (project / file).write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        await reconciled(opened)
+
+
+async def test_a_schedule_for_nobody_is_refused(opened, project):
+    (project / "treadle.toml").write_text(SETTINGS.replace("writer", "wrter"))
+    with pytest.raises(UnknownNameError, match="Did you mean 'writer'"):
+        await reconciled(opened)
