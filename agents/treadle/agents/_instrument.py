@@ -6,16 +6,20 @@ one, and a tool's runs are calls. Outside a boundary everything works as LangCha
 """
 
 import functools
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from threading import Lock
 from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import ToolMessage
 from langchain_core.messages.tool import ToolOutputMixin
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.tools import base as tools_base
 from langchain_core.utils.pydantic import get_fields
+from langgraph.pregel import _retry
 
 from treadle.agents.models import send_through_boundary
 from treadle.core import boundary
@@ -54,7 +58,28 @@ def instrument() -> None:
         BaseTool.arun = _tool_arun(BaseTool.arun)  # type: ignore[method-assign]
         name = "coro_with_context"
         setattr(tools_base, name, _contained(getattr(tools_base, name)))
+        name = "_reset_interrupt_counter"
+        setattr(_retry, name, _with_its_subgraphs(getattr(_retry, name)))
         _is_done = True
+
+
+def _with_its_subgraphs(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a task that is tried again go on with the subgraphs it began.
+
+    LangGraph tells them to resume, but goes on counting: the second try's would be new ones, which
+    know nothing of what the first try's did.
+    """
+
+    @functools.wraps(original)
+    def reset(config: RunnableConfig) -> RunnableConfig:
+        config = original(config)
+        configurable = config["configurable"]
+        if pad := configurable.get("__pregel_scratchpad"):
+            anew = replace(pad, subgraph_counter=itertools.count().__next__)
+            configurable = {**configurable, "__pregel_scratchpad": anew}
+        return {**config, "configurable": configurable}
+
+    return reset
 
 
 def _model_door(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -102,6 +102,21 @@ async def test_an_effect_beside_a_question_is_not_repeated(redis_url, project, n
     assert "You may." in str(texts)
 
 
+async def test_an_effect_beside_a_tool_that_asks_is_not_repeated(redis_url, project):
+    agent = Agent(name="asker", tools=("mine.py:act", "mine.py:ask"))
+    asked = calls(call("act"), call("ask"))
+    with ScriptedOpenAI([asked, say("Both done.")]) as server:
+        async with Runtime.open(redis_url, project, settings=settings_for(server)) as rt:
+            reply = await rt.ask(agent, "Do it.", thread="t")
+            assert [one["value"] for one in await rt.runs.interrupts(reply.run_id)] == ["May I?"]
+            assert (project / "done").read_text() == "x"
+            reply = await rt.resume(reply.run_id, "You may.", agent=agent)
+            assert (await rt.runs.replay(reply.run_id)).difference is None
+        assert list(server.requests[1].tool_outputs.values()) == ["acted", "You may."]
+    assert reply.text == "Both done."
+    assert (project / "done").read_text() == "x"
+
+
 async def test_the_turn_after_a_stopped_tool_is_accepted(redis_url, project):
     agent = Agent(name="worker", tools=("mine.py:hang",))
     asked = calls(call("hang"), call("hang"))

@@ -8,13 +8,14 @@ from treadle.agents import Agent
 from treadle.core.errors import RunError
 from treadle.runtime import Runtime
 from treadle.runtime.runs import RunStatus
-from treadle.runtime.testing import ScriptedOpenAI
+from treadle.runtime.testing import ScriptedOpenAI, say
 
 GRAPHS = '''
 import asyncio
 from pathlib import Path
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool as plain_tool
+from langchain_openai import ChatOpenAI
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import RetryPolicy, interrupt
@@ -72,7 +73,39 @@ def alone(node):
     graph = StateGraph(MessagesState).add_node("node", node, retry_policy=RETRY)
     return graph.add_edge(START, "node").compile()
 
+def in_turn(*nodes):
+    graph = StateGraph(MessagesState)
+    before = START
+    for node in nodes:
+        graph.add_node(node.__name__, node).add_edge(before, node.__name__)
+        before = node.__name__
+    return graph.compile()
+
+async def paying(state: MessagesState):
+    return {"messages": [AIMessage(await pay.ainvoke({}))]}
+
+async def paying_twice(state: MessagesState):
+    paid = [await pay.ainvoke({}), await pay.ainvoke({})]
+    return {"messages": [AIMessage("".join(paid))]}
+
+async def telling(state: MessagesState):
+    tries.append("told")
+    if len(tries) < 3:
+        note("fails")
+        raise ConnectionError("a flaky node")
+    answer = await model().ainvoke(state["messages"])
+    return {"messages": [answer]}
+
+def model():
+    return ChatOpenAI(model="gpt-5-mini", max_retries=0, timeout=5)
+
+inner, last = in_turn(paying, paying_twice, shaky), in_turn(paying, telling)
+
+async def calling(state: MessagesState):
+    return await inner.ainvoke(state)
+
 retried, failing = alone(shaky), alone(losing)
+around, called, asking = alone(inner), alone(calling), alone(last)
 both = StateGraph(MessagesState).add_node("ask", ask_for_both)
 both = both.add_node("tools", ToolNode([slow, confirm])).add_edge(START, "ask")
 both = both.add_edge("ask", "tools").compile()
@@ -103,6 +136,33 @@ async def test_a_task_that_is_tried_again_does_not_repeat_its_effect(redis_url, 
             assert reply.usage.tool_calls == 1
             calls = (await rt.runs.journal(reply.run_id)).calls()
     assert [(one.name, one.made) for one in calls] == [("pay", True)]
+
+
+@pytest.mark.parametrize("graph", ["around", "called"])
+async def test_a_subgraph_that_is_tried_again_does_not_repeat_its_effects(
+    redis_url, project, graph
+):
+    with ScriptedOpenAI([]) as server:
+        async with Runtime.open(redis_url, project, settings=settings_for(server)) as rt:
+            reply = await rt.ask(agent(graph), "Go.")
+            calls = (await rt.runs.journal(reply.run_id)).calls()
+    assert reply.text == "Paid."
+    assert done(project) == ["pay"] * 4
+    assert [(one.name, one.made) for one in calls] == [("pay", True)] * 4
+
+
+async def test_a_subgraph_that_is_tried_again_is_served_its_own_outcomes(
+    redis_url, project, monkeypatch
+):
+    with ScriptedOpenAI([say("One answer.")]) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", server.api_key)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        async with Runtime.open(redis_url, project, settings=settings_for(server)) as rt:
+            reply = await rt.ask(agent("asking"), "Go.")
+        [request] = server.requests
+    assert reply.text == "One answer."
+    assert [one["content"] for one in request.messages] == ["Go.", "Paid."]
+    assert done(project) == ["pay", "fails", "fails"]
 
 
 async def test_an_effect_that_failed_has_had_its_try(redis_url, project):
