@@ -58,6 +58,27 @@ def test_the_first_rule_that_fits_decides(tmp_path):
     assert [rule.expires for rule in policy[:2]] == [timedelta(days=1), timedelta(hours=1)]
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "allowed", "asked"),
+    [
+        ("a.to", [{"to": "x@in"}, {"to": "y@in"}], True, True),
+        ("a.to", [{"to": "x@in"}, {"to": "y@out"}], False, True),
+        ("a.to", [{"to": "x@in"}, {"cc": "y@in"}], False, True),
+        ("a.to", [{"to": "x@out"}, "x@in"], False, False),
+        ("a.to", [[{"to": "x@in"}], [{"to": ["y@in", "z@out"]}]], False, True),
+        ("a.0.to", [{"to": "x@in"}, {"to": "y@out"}], True, True),
+        ("a.1.to", [{"to": "x@in"}, {"to": "y@out"}], False, False),
+        ("a.2.to", [{"to": "x@in"}], False, False),
+        ("a.to", [], False, False),
+    ],
+)
+def test_a_path_leads_through_a_list_of_objects(path, value, allowed, asked):
+    for then, expected in (("allow", allowed), ("ask", asked)):
+        rule = Rule(when={path: "*@in"}, then=then)
+        found = first_rule([rule], "t", Effect.READ, {"a": value})
+        assert (found is not None) is expected, then
+
+
 def test_a_policy_survives_a_journal(tmp_path):
     agent = read(tmp_path, FILE)
     again = Agent.model_validate(agent.model_dump(mode="json"))

@@ -70,7 +70,8 @@ class Rule(BaseModel):
     allows, a text with line breaks or other control characters fits none. A number, ``true``,
     ``false`` and ``null`` are compared by value, as the tool's schema would read the argument: the
     text ``"5"`` is 5. ``{min: , max: }`` bounds a number, both included. An argument that is a list
-    fits a rule that allows when all of it does, and one that asks or denies when any of it does.
+    fits a rule that allows when all of it does, and one that asks or denies when any of it does;
+    so does a path that leads through a list.
 
     Attributes:
         tool: a pattern for the tool's name.
@@ -137,14 +138,17 @@ def first_rule(
 
 
 def _at(value: Any, path: Sequence[str]) -> Any:
-    for name in path:
-        if isinstance(value, Mapping):
-            value = value.get(name, _MISSING)
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return _MISSING
-    return value
+    """Return what lies at a path; behind a list that of each item, unless a number picks one."""
+    if not path:
+        return value
+    name, rest = path[0], path[1:]
+    if isinstance(value, Mapping):
+        return _at(value.get(name, _MISSING), rest)
+    if not isinstance(value, list):
+        return _MISSING
+    if not name.isdecimal():
+        return [_at(item, path) for item in value]
+    return _at(value[int(name)], rest) if int(name) < len(value) else _MISSING
 
 
 def _fits(condition: Any, value: Any, *, wants_all: bool) -> bool:

@@ -30,9 +30,16 @@ Answer = Callable[[Runtime], Awaitable[Approval]]
 """Gives an answer to an approval, and returns the approval as it is then."""
 
 
-def list_approvals(opening: Opening, limit: int, thread: str | None, *, as_json: bool) -> None:
-    """Print the calls that wait for an answer, the longest waiting first."""
-    waiting = opening.run(lambda rt: rt.approvals.pending(thread, limit))
+def list_approvals(opening: Opening, limit: int, *, as_json: bool, **chosen: str | None) -> None:
+    """Print the calls that wait for an answer, the longest waiting first.
+
+    Args:
+        opening: the project.
+        limit: how many.
+        as_json: print data.
+        chosen: which; see `Approvals.pending`.
+    """
+    waiting = opening.run(lambda rt: rt.approvals.pending(limit=limit, **chosen))
     if as_json:
         print_json([_data(one) for one in waiting])
     elif not waiting:
@@ -52,6 +59,8 @@ def list_approvals(opening: Opening, limit: int, thread: str | None, *, as_json:
             ],
         )
         err.print(f"Look closer: treadle approvals show {waiting[0].id}", style="dim")
+        if len(waiting) == limit:
+            err.print(f"There may be more: --after {waiting[-1].id}", style="dim")
 
 
 def show_approval(opening: Opening, id_: str, *, as_json: bool) -> None:

@@ -28,6 +28,15 @@ def approvals_list(
     thread: Annotated[
         str | None, typer.Option("--thread", "-t", help="Only those of this conversation.")
     ] = None,
+    agent: Annotated[
+        str | None, typer.Option("--agent", "-a", help="Only those of this agent.")
+    ] = None,
+    tool: Annotated[
+        str | None, typer.Option("--tool", help="Only those of tools like this, such as 'send_*'.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option("--after", help="Only those asked after this approval.")
+    ] = None,
     project: Project = HERE,
     redis: RedisUrl = None,
     as_json: AsJson = False,
@@ -36,7 +45,15 @@ def approvals_list(
     from treadle.cli import _approvals
     from treadle.cli._opening import Opening
 
-    _approvals.list_approvals(Opening(project, redis), limit, thread, as_json=as_json)
+    _approvals.list_approvals(
+        Opening(project, redis),
+        limit,
+        as_json=as_json,
+        thread=thread,
+        agent=agent,
+        tool=tool,
+        after=after,
+    )
 
 
 @approvals_app.command("show")

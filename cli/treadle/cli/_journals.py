@@ -94,7 +94,8 @@ def _print(result: _Result, folder: Path) -> None:
         if result.error:
             out.print(Text(f"  {visible(result.error)}", style="red"))
         elif result.replay is not None and result.replay.difference is not None:
-            print_difference(result.replay.difference)
+            for one in (result.replay.difference, *result.replay.changes):
+                print_difference(one)
 
 
 def _print_sum(results: Sequence[_Result]) -> None:

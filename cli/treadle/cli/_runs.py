@@ -161,12 +161,14 @@ def replay_run(opening: Opening, source: str, *, current: bool, as_json: bool) -
                 "agent": replay_.agent,
                 "calls": replay_.calls,
                 "difference": difference.to_dict() if difference else None,
+                "changes": [one.to_dict() for one in replay_.changes],
             }
         )
     elif difference is None:
         err.print(f"The same: {replay_.calls} calls of {replay_.agent}, and its end.", style="dim")
     else:
-        print_difference(difference)
+        for one in (difference, *replay_.changes):
+            print_difference(one)
     if difference is not None:
         raise typer.Exit(1)
 

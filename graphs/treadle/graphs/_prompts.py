@@ -1,5 +1,7 @@
 """The prompts of the patterns, one file each, and a project's own in their place."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -24,6 +26,15 @@ def _shipped() -> Mapping[str, str]:
     )
 
 
+@cache
+def _shipped_digest() -> str:
+    return _digest(json.dumps(dict(_shipped()), sort_keys=True))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def prompt(name: str) -> str:
     """Return the text of the shipped ``prompts/<name>.md``.
 
@@ -42,6 +53,10 @@ class Prompts:
     Args:
         project: the project's folder; only the shipped prompts without one.
 
+    Attributes:
+        digests: what tells one version of the prompts from another: a digest of each of the
+            project's own by its name, and one of all that are shipped.
+
     Raises:
         ConfigError: a file of the project is empty, too long, or cannot be read.
     """
@@ -49,6 +64,7 @@ class Prompts:
     def __init__(self, project: Path | None = None) -> None:
         own = {} if project is None else _own(project / "prompts")
         self._texts = {**_shipped(), **own}
+        self.digests = {"shipped": _shipped_digest(), **{n: _digest(t) for n, t in own.items()}}
 
     def __call__(self, name: str) -> str:
         """Return the prompt of that name.

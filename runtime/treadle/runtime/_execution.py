@@ -65,6 +65,7 @@ from treadle.runtime.runs import (
     RunStore,
 )
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
+from treadle.runtime.runs._made_of import made_of
 
 
 def status_after(error: BaseException) -> RunStatus:
@@ -138,6 +139,7 @@ class Executor:
         learner: learns facts when a run is over.
         approvals: where calls wait for a person's leave.
         redactor: takes secrets out of what is recorded.
+        prompts: gives the digests of an agent's prompts.
     """
 
     def __init__(
@@ -150,6 +152,7 @@ class Executor:
         learner: Learner,
         approvals: ApprovalStore,
         redactor: Redactor,
+        prompts: Callable[[Agent], Mapping[str, str]],
     ) -> None:
         self._redis = redis
         self._driver = driver_of(redis, "Executor")
@@ -160,6 +163,7 @@ class Executor:
         self._approvals = approvals
         self._redactor = redactor
         self._redact = redactor.redact
+        self._prompts = prompts
         self._lease = timedelta(seconds=settings.runs.lease_seconds)
         self._slots = asyncio.Semaphore(settings.runs.concurrent)
         self._ledger = Ledger(redis, prefix=settings.prefix)
@@ -335,7 +339,7 @@ class Executor:
                 "agent": work.agent.name,
                 "question": work.run.question,
                 "input": to_data(work.input),
-                "definition": work.agent.model_dump(mode="json"),
+                **made_of(work.agent, self._prompts(work.agent)),
                 "metered": budget.is_metered,
             }
             attempt.writer.note(EntryType.RUN_STARTED, self._redact(data))

@@ -1,6 +1,6 @@
 """The graphs of a project's agents, each made once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from treadle.agents import Agent, Rule, build_agent, find_agent
 from treadle.agents.models import Models, info_of
 from treadle.core.errors import ConfigError
-from treadle.graphs import Graph
+from treadle.graphs import Graph, Prompts
 from treadle.memory.bundle import Memory
 from treadle.runtime._offline import OfflineMemory
 from treadle.runtime.approvals._arguments import tools_in
@@ -34,6 +34,7 @@ class AgentGraphs:
         self._models = models
         self._memory = memory
         self._loaded: dict[str, tuple[Agent, Graph]] = {}
+        self._prompts: dict[str, Mapping[str, str]] = {}
 
     def find(self, name: str) -> Agent:
         """Return the agent of a name, as its file says now.
@@ -60,6 +61,7 @@ class AgentGraphs:
             if len(self._loaded) >= MAX_LOADED:
                 del self._loaded[next(iter(self._loaded))]
             self._loaded[key] = found, graph
+            self._prompts[found.name] = Prompts(self._context.project).digests
         return self._loaded[key]
 
     def dry(self, agent: str | Agent, saver: BaseCheckpointSaver[Any]) -> tuple[Agent, Graph]:
@@ -71,6 +73,10 @@ class AgentGraphs:
         """Return the tools an agent may call, and those of its own graph."""
         found, graph = self.load(agent)
         return [*build_tools(found.tools, self._context), *tools_in(graph)]
+
+    def prompts(self, agent: Agent) -> Mapping[str, str]:
+        """Return the digests of the prompts with which the agent's graph was made."""
+        return self._prompts.get(agent.name, {})
 
     def policies(self, agent: Agent) -> dict[str, Sequence[Rule]]:
         """Return the rules of all agents that work for this one, by their names."""

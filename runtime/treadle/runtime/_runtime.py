@@ -92,6 +92,7 @@ class Runtime:
             learner=self._learner,
             approvals=approvals,
             redactor=redactor,
+            prompts=self._graphs.prompts,
         )
         self._forgetting = Forgetting(
             context.redis,

@@ -1,6 +1,7 @@
 """Replaying a run: everything from its journal, nothing from anywhere else."""
 
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -85,6 +86,32 @@ async def test_a_changed_prompt_is_named(redis_url, tmp_path, runtime):
     assert difference.field == "messages[0].content"
     assert "Be brief." in difference.found
     assert "Be brief." not in difference.recorded
+
+
+async def test_a_changed_prompt_of_the_project_is_named_beside_what_it_changes(
+    redis_url, tmp_path, runtime
+):
+    script = [say("Two and two."), say("4.")]
+    first, file = await recorded(script, THINKER, redis_url, tmp_path, "What is 2+2?")
+    assert (await runtime.runs.replay(file)).changes == ()
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "think.md").write_text("Think as a weaver thinks.")
+    replay = await runtime.runs.replay(file, agent=THINKER.model_copy(update={"prompt": "Hm."}))
+    assert replay.difference.field == "messages[0].content"
+    assert [one.field for one in replay.changes] == ["prompt", "prompts.think"]
+    second, _ = await recorded(script, THINKER, redis_url, tmp_path, "What is 2+2?")
+    told = await runtime.runs.diff(first.run_id, second.run_id)
+    assert [(one.where, one.field) for one in told[:1]] == [("the agent", "prompts.think")]
+
+
+async def test_a_journal_that_tells_less_of_its_agent_replays(redis_url, tmp_path, runtime):
+    _, file = await recorded(SUM, CALCULATOR, redis_url, tmp_path, "What is 2+2?")
+    journal = file.journal
+    kept = {k: v for k, v in journal.entries[0].data.items() if k not in {"prompts", "treadle"}}
+    entries = (replace(journal.entries[0], data=kept), *journal.entries[1:])
+    older = replace(file, journal=replace(journal, entries=entries))
+    replay = await runtime.runs.replay(older)
+    assert (replay.difference, replay.changes) == (None, ())
 
 
 async def test_a_changed_model_is_named(redis_url, tmp_path, runtime):

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
     invariant,
+    multiple,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -58,6 +60,10 @@ class Workers(RuleBasedStateMachine):
         self.wait(self.client.aclose())
         self.loop.close()
 
+    @initialize()
+    def accept_the_first(self):
+        self.accept("one")
+
     @rule(name=st.sampled_from(["one", "two"]))
     def accept(self, name):
         is_new = self.wait(self.store.create(self.runs[name], {"messages": []}))
@@ -66,16 +72,17 @@ class Workers(RuleBasedStateMachine):
 
     @rule(target=attempts, name=st.sampled_from(["one", "two"]))
     def begin(self, name):
+        """Begin an attempt, as one who read the run just now."""
         before = self.statuses.get(name)
         try:
             known = replace(self.runs[name], attempt=self.current[name])
             number = self.wait(self.store.begin(known))
         except UnknownNameError:
             assert before is None
-            return (name, 0)
+            return multiple()
         except RunStateError:
             assert RunStatus.RUNNING not in NEXT[before]
-            return (name, 0)
+            return multiple()
         assert RunStatus.RUNNING in NEXT[before]
         assert number == self.current[name] + 1
         self.current[name] = number
@@ -91,7 +98,6 @@ class Workers(RuleBasedStateMachine):
             with pytest.raises(RunStateError):
                 self.wait(self.store.begin(stale))
 
-    @precondition(lambda self: self.statuses)
     @rule(attempt=attempts, status=st.sampled_from(sorted(ENDS)))
     def finish(self, attempt, status):
         name, number = attempt
@@ -99,7 +105,8 @@ class Workers(RuleBasedStateMachine):
         finishing = self.store.finish(
             self.runs[name], number, RunStatus(status), entry, usage=Usage(model_calls=number)
         )
-        may = self.holder == f"{name}/{number}" and self.statuses[name] is RunStatus.RUNNING
+        status_now = self.statuses.get(name)
+        may = self.holder == f"{name}/{number}" and status_now is RunStatus.RUNNING
         try:
             self.wait(finishing)
         except FencedError:
@@ -109,11 +116,38 @@ class Workers(RuleBasedStateMachine):
         assert RunStatus(status) in NEXT[RunStatus.RUNNING]
         self.statuses[name] = RunStatus(status)
 
+    @precondition(lambda self: self.statuses)
+    @rule(name=st.sampled_from(["one", "two"]), behind=st.integers(0, 2))
+    def cancel(self, name, behind):
+        known = replace(self.runs[name], attempt=self.current[name] - behind)
+        before = self.statuses.get(name)
+        may = before not in {None, RunStatus.RUNNING} and RunStatus.CANCELLED in NEXT[before]
+        assert self.wait(self.store.cancel(known)) is (may and behind == 0)
+        if may and behind == 0:
+            self.statuses[name] = RunStatus.CANCELLED
+
+    @precondition(lambda self: self.statuses)
+    @rule(name=st.sampled_from(["one", "two"]), behind=st.integers(0, 2))
+    def let_go_on(self, name, behind):
+        known = replace(self.runs[name], attempt=self.current[name] - behind)
+        before = self.statuses.get(name)
+        may = before not in {None, RunStatus.RUNNING} and RunStatus.PENDING in NEXT[before]
+        assert self.wait(self.store.again(known, {"id": "yes"})) is (may and behind == 0)
+        if may and behind == 0:
+            self.statuses[name] = RunStatus.PENDING
+
+    @precondition(lambda self: sum(self.current.values()) > 2)
+    @rule()
+    def forget(self):
+        assert self.wait(self.store.forget_thread("thread")) == len(self.statuses)
+        assert self.wait(self.client.keys("*")) == []
+        self.statuses.clear()
+        self.current = dict.fromkeys(self.runs, 0)
+        self.holder = ""
+
     @rule(attempt=attempts)
     def write(self, attempt):
         name, number = attempt
-        if not number:
-            return
         before = self.wait(self.store.journal(self.runs[name])).entries
         writer = self.store.writer(self.runs[name], number)
         try:
@@ -138,8 +172,8 @@ class Workers(RuleBasedStateMachine):
 def test_only_legal_changes_whatever_the_order(redis_url):
     machine = type("Workers", (Workers,), {"url": redis_url})
     chosen = settings(
-        max_examples=40,
-        stateful_step_count=25,
+        max_examples=80,
+        stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Set
+from contextlib import aclosing
+from fnmatch import fnmatchcase
 from typing import Any
 
 from treadle.core.errors import ApprovalError, InputError
@@ -40,17 +42,42 @@ class Approvals:
         self._check = check
         self._redact = redact
 
-    async def pending(self, thread: str | None = None, limit: int = 50) -> list[Approval]:
+    async def pending(
+        self,
+        thread: str | None = None,
+        limit: int = 50,
+        *,
+        agent: str | None = None,
+        tool: str | None = None,
+        after: str | None = None,
+    ) -> list[Approval]:
         """Return the approvals that wait for an answer, the longest waiting first.
 
         Args:
             thread: of this thread only.
             limit: at most so many.
+            agent: of this agent only.
+            tool: of tools whose name fits this pattern, such as ``send_*``.
+            after: only those asked after the approval of this id, which may be answered by now:
+                the last one of a page leads to the next.
+
+        Raises:
+            UnknownNameError: there is no approval ``after``, or it is no longer kept.
         """
-        if thread is None:
-            return [one async for one in self._store.waiting(limit)]
-        found = [one async for one in self._store.of_thread(thread)]
-        return [one for one in found if one.status is ApprovalStatus.PENDING][:limit]
+        last = None if after is None else await self._store.get(after)
+        found = self._store.waiting(last) if thread is None else self._store.of_thread(thread, last)
+        chosen: list[Approval] = []
+        async with aclosing(found):
+            async for one in found:
+                if (
+                    one.status is ApprovalStatus.PENDING
+                    and agent in {None, one.agent}
+                    and (tool is None or fnmatchcase(one.tool, tool))
+                ):
+                    chosen.append(one)
+                    if len(chosen) == limit:
+                        break
+        return chosen
 
     async def get(self, id: str) -> Approval:  # noqa: A002
         """Return an approval, whatever became of it.

@@ -1,6 +1,6 @@
 """The approvals of a tenant in Redis."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from importlib.resources import files
 from typing import Any
@@ -55,8 +55,7 @@ class ApprovalStore:
         approval = Approval.from_hash(id_, _pairs(fields), int(now_ms))
         if approval.status is ApprovalStatus.PENDING:
             await self._client.set(self._way(id_), thread_id, px=ttl_ms)
-            asked_ms = int(approval.asked.timestamp() * 1000)
-            await self._client.zadd(self._waiting, {id_: asked_ms})
+            await self._client.zadd(self._waiting, {id_: _asked_ms(approval)})
             await self._client.pexpire(self._waiting, _ms(self._keep + MAX_EXPIRES))
         return approval
 
@@ -115,17 +114,23 @@ class ApprovalStore:
         """
         found = await self.find(id_)
         if found is None:
-            known = [one.id async for one in self.waiting(10)]
+            known = [id_.decode() for id_ in await self._client.zrange(self._waiting, 0, 9)]
             raise UnknownNameError(
                 "approval", id_, known, hint="'treadle approvals list' shows those that wait."
             )
         return found
 
-    async def waiting(self, limit: int) -> AsyncIterator[Approval]:
-        """Yield the approvals that wait for an answer, the longest waiting first."""
-        start, left = 0, limit
-        while left > 0:
-            ids = await self._client.zrange(self._waiting, start, start + _PAGE - 1)
+    async def waiting(self, after: Approval | None = None) -> AsyncGenerator[Approval]:
+        """Yield the approvals that wait for an answer, the longest waiting first.
+
+        Args:
+            after: only those that were asked after this one.
+        """
+        start, since = 0, "-inf" if after is None else _asked_ms(after)
+        while True:
+            ids = await self._client.zrange(
+                self._waiting, since, "+inf", byscore=True, offset=start, num=_PAGE
+            )
             if not ids:
                 return
             gone = []
@@ -136,21 +141,22 @@ class ApprovalStore:
                     continue  # It is damaged; 'get' says so to who asks for it.
                 if found is None or found.status is not ApprovalStatus.PENDING:
                     gone.append(id_)
-                elif left > 0:
-                    left -= 1
+                elif _is_behind(found, after):
                     yield found
             if gone:
                 await self._client.zrem(self._waiting, *gone)
             start += len(ids) - len(gone)
 
-    async def of_thread(self, thread_id: str) -> AsyncIterator[Approval]:
-        """Yield the approvals of a thread, oldest first."""
+    async def of_thread(
+        self, thread_id: str, after: Approval | None = None
+    ) -> AsyncGenerator[Approval]:
+        """Yield the approvals of a thread, oldest first; only those asked after ``after``."""
         for id_ in await self._client.zrange(self._of_thread(thread_id), 0, -1):
             try:
                 found = await self._read(thread_id, id_.decode())
             except ApprovalError:
                 continue  # It is damaged, as in `waiting`.
-            if found is not None:
+            if found is not None and _is_behind(found, after):
                 yield found
 
     async def forget_thread(self, thread_id: str) -> int:
@@ -182,6 +188,15 @@ class ApprovalStore:
 
     def _way(self, id_: str) -> str:
         return f"{self._prefix}{{approval:{encoded(id_)}}}:thread"
+
+
+def _asked_ms(approval: Approval) -> int:
+    return round(approval.asked.timestamp() * 1000)
+
+
+def _is_behind(one: Approval, other: Approval | None) -> bool:
+    """Tell whether an approval was asked after another, as Redis orders them."""
+    return other is None or (_asked_ms(one), one.id) > (_asked_ms(other), other.id)
 
 
 def refused(approval: Approval, reply: list[bytes]) -> ApprovalError:

@@ -35,8 +35,9 @@ class EntryType(StrEnum):
     """What an entry tells of."""
 
     RUN_STARTED = "run.started"
-    """A run began: ``agent``, ``question``, ``input``, ``definition``, and whether a budget limits
-    it (``metered``)."""
+    """A run began: ``agent``, ``question``, ``input``, what the agent is made of (``definition``,
+    digests of its ``prompts``, the version of ``treadle``), and whether a budget limits it
+    (``metered``)."""
     RUN_RESUMED = "run.resumed"
     """Another attempt went on with it: ``answers`` to its interrupts, or none."""
     CALL_STARTED = "call.started"

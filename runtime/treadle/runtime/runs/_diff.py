@@ -13,17 +13,18 @@ from treadle.runtime.journal import (
     first_difference,
     request_difference,
 )
+from treadle.runtime.runs._made_of import changes, recorded
 
 
 def differences(left: Journal, right: Journal) -> list[Difference]:
-    """Return where the right run differs from the left: a line for each call, and the end.
+    """Return where the right run differs from the left: the agent, each call, and the end.
 
     Calls are paired by their place in the graph.
 
     Raises:
         JournalError: a journal cannot be read.
     """
-    found = []
+    found = changes(recorded(left), recorded(right))
     for before, now in _pairs(left, right):
         difference = _call_difference(before, now, left.blobs, right.blobs)
         if difference is not None:

@@ -49,12 +49,15 @@ class Replay:
         agent: its agent.
         calls: how many calls of models and tools were answered from the journal.
         difference: the first thing that was not as recorded; ``None`` when all was.
+        changes: what its agent is made of otherwise than it was: fields of its definition, prompts,
+            the version of Treadle. That alone is no difference of the run.
     """
 
     run_id: str
     agent: str
     calls: int
     difference: Difference | None = None
+    changes: tuple[Difference, ...] = ()
 
 
 def definition_of(journal: Journal) -> Agent:

@@ -1,5 +1,6 @@
 """Replaying the runs of a project, with nothing but its folder: no Redis, no key, no network."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +13,10 @@ from treadle.agents.models import Models
 from treadle.core.errors import InputError
 from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings
-from treadle.graphs import Graph
+from treadle.graphs import Graph, Prompts
 from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
 from treadle.runtime.runs._file import SUFFIX, JournalFile
+from treadle.runtime.runs._made_of import changes, made_of, recorded
 from treadle.runtime.runs._replay import Replay, definition_of, replay
 from treadle.tools import ToolContext
 
@@ -44,7 +46,9 @@ class Replayer:
             ConfigError: the agent cannot be made.
         """
         chosen = agent or definition_of(file.journal)
-        return await replay(file, chosen, lambda saver: self._graph(chosen, saver), self._redactor)
+        done = await replay(file, chosen, lambda saver: self._graph(chosen, saver), self._redactor)
+        now = self._redactor.redact(made_of(chosen, Prompts(self._context.project).digests))
+        return dataclasses.replace(done, changes=tuple(changes(recorded(file.journal), now)))
 
     def current(self, file: JournalFile) -> Agent:
         """Return the agent of a run as the project has it now; as recorded where it has none.

@@ -31,7 +31,8 @@ class _JournalItem(pytest.Item):
         if replay.difference is None:
             return
         if not self.config.getoption("update_journals"):
-            raise JournalDiffersError(f"{self.path.name}: {replay.difference}")
+            told = [str(one) for one in (replay.difference, *replay.changes)]
+            raise JournalDiffersError(f"{self.path.name}: {'; '.join(told)}")
         asyncio.run(self._update(project))
 
     async def _update(self, project: Path) -> None:
