@@ -1,6 +1,7 @@
 """Agent files: what they may say, and what is said when they are wrong."""
 
 import pytest
+from pydantic import BaseModel
 
 from treadle.agents import Agent, agent_files, find_agent
 from treadle.core.errors import ConfigError, UnknownNameError
@@ -101,3 +102,12 @@ def test_a_name_that_is_not_the_files_is_refused(tmp_path):
     (tmp_path / "agents" / "looms.yaml").write_text("name: weaver\n")
     with pytest.raises(ConfigError, match="'weaver' and the file's 'looms'"):
         find_agent("looms", tmp_path)
+
+
+def test_a_pydantic_model_says_what_the_output_is():
+    class Sum(BaseModel):
+        total: int
+
+    agent = Agent(name="counter", output=Sum)
+    assert agent.output == Sum.model_json_schema()
+    assert Agent.model_validate_json(agent.model_dump_json()) == agent

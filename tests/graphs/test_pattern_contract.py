@@ -16,7 +16,15 @@ from treadle.agents import Agent, Budget
 from treadle.agents.embedded import EmbeddedChatModel
 from treadle.core.calls import CallKind
 from treadle.core.errors import BudgetExceededError, ConfigError, ModelError
-from treadle.graphs import STOPPED, Colleague, GraphParts, build_graph, pattern_names, react
+from treadle.graphs import (
+    STOPPED,
+    Colleague,
+    GraphParts,
+    Prompts,
+    build_graph,
+    pattern_names,
+    react,
+)
 from treadle.memory.window import ContextWindow
 from treadle.runtime import Runtime
 from treadle.runtime.testing import ScriptedOpenAI, call, say, unauthorized
@@ -145,6 +153,53 @@ async def test_the_answer_fits_the_output_schema(case):
         state = await ask(pattern(case, server, output=SCHEMA), text=case.text)
     assert state["structured_response"] == {"total": 4}
     assert json.loads(state["messages"][-1].text) == {"total": 4}
+
+
+def answering(broken, fitting='{"total": 4}'):
+    """Play the model, which first answers with something that does not fit the schema."""
+
+    def answer(request):
+        if is_asked_again(request):
+            return say(fitting)
+        said = reply(request)
+        is_data = request.response_format is not None and said == say('{"total": 4}')
+        return say(broken) if is_data else said
+
+    return answer
+
+
+def is_asked_again(request):
+    return Prompts()("fit_output") in str(request.messages[-1]["content"])
+
+
+@each
+@pytest.mark.parametrize("broken", ['{"total": "four"}', "It is four.", '{"total": 4', "[4]"])
+async def test_an_answer_that_does_not_fit_the_schema_is_asked_for_again(case, broken):
+    with ScriptedOpenAI(answering(broken)) as server:
+        state = await ask(pattern(case, server, output=SCHEMA), text=case.text)
+        again = [request for request in server.requests if is_asked_again(request)]
+        samples = 3 if case.name == "self_consistency" else 1
+        assert len(again) == samples
+        assert broken in again[0].messages[-2]["content"]
+    assert state["structured_response"] == {"total": 4}
+
+
+@each
+async def test_an_answer_that_is_almost_data_is_mended_without_asking(case):
+    almost = "```json\n{'total': 4,}\n```"
+    with ScriptedOpenAI(answering(almost)) as server:
+        state = await ask(pattern(case, server, output=SCHEMA), text=case.text)
+        assert not any(is_asked_again(request) for request in server.requests)
+    assert state["structured_response"] == {"total": 4}
+
+
+@each
+async def test_an_answer_that_never_fits_the_schema_is_an_error(case):
+    with ScriptedOpenAI(answering('{"total": "a"}', '{"total": "b"}')) as server:
+        with pytest.raises(ModelError, match=r"fits? the output schema"):
+            await ask(pattern(case, server, output=SCHEMA), text=case.text)
+        samples = 5 if case.name == "self_consistency" else 1
+        assert sum(is_asked_again(request) for request in server.requests) == 2 * samples
 
 
 @each

@@ -3,14 +3,23 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.agents._catalogue import find_agent
 from treadle.agents._definition import Agent
 from treadle.agents._instrument import instrument
-from treadle.agents.models import Models, ResolvedModel
+from treadle.agents.models import Models, ResolvedModel, info_of
 from treadle.core.errors import ConfigError
-from treadle.graphs import Colleague, Graph, GraphParts, Prompts, build_graph, pattern_names
+from treadle.graphs import (
+    Colleague,
+    Graph,
+    GraphParts,
+    Prompts,
+    build_graph,
+    cannot_call_tools,
+    pattern_names,
+)
 from treadle.memory.bundle import Memory
 from treadle.memory.window import ContextWindow
 from treadle.tools import Tool, ToolContext, build_tools
@@ -74,6 +83,7 @@ class _Builder:
             checkpointer=None if above else saver,
             store=memory.store if isinstance(memory, Memory) else None,
             name=agent.name,
+            calls_in_text=_calls_in_text,
         )
         return build_graph(agent.graph, parts, agent.options, context.project)
 
@@ -89,6 +99,10 @@ class _Builder:
             alone = self.graph(agent, above, is_alone=True)
             self._made[name] = Colleague(name, agent.description, graph, alone)
         return self._made[name]
+
+
+def _calls_in_text(chat: BaseChatModel) -> bool:
+    return info_of(chat).calls_in_text or cannot_call_tools(chat)
 
 
 def _window(agent: Agent, model: ResolvedModel, memory: object) -> ContextWindow:

@@ -77,7 +77,8 @@ class Agent(_Part):
         policy: which calls of tools are made, which a person is asked about first, and which are
             refused: the first rule that fits a call decides. A call that none fits is made, as the
             agent was given the tool; end with ``tool: "*"`` and ``then: deny`` to close the list.
-        output: a JSON schema that the answer must fit; plain text without one.
+        output: a JSON schema that the answer must fit, or in Python a pydantic model; plain text
+            without one.
         citations: what becomes of what the answer says and no source bears out.
         schedules: tasks that it does by itself, by name; no part of what a run records.
     """
@@ -104,6 +105,12 @@ class Agent(_Part):
             if names.count(name) > 1:
                 raise ValueError(f"{name!r} is listed {names.count(name)} times")
         return names
+
+    @field_validator("output", mode="before")
+    @classmethod
+    def _of_model(cls, schema: object) -> object:
+        is_model = isinstance(schema, type) and issubclass(schema, BaseModel)
+        return schema.model_json_schema() if is_model else schema  # type: ignore[attr-defined]
 
     @field_validator("output")
     @classmethod

@@ -61,6 +61,8 @@ class ModelProfile(_Section):
         max_retries: how often a failed attempt is repeated, with backoff.
         price: US dollars per million tokens; without it the cost in money is not known.
         fallbacks: models asked in order when this one fails.
+        tool_calls: ``native`` by the provider's interface, or ``text`` for a model without one: it
+            writes what to call.
     """
 
     model: str
@@ -73,6 +75,7 @@ class ModelProfile(_Section):
     max_retries: int = Field(default=2, ge=0, le=10)
     price: PriceSettings | None = None
     fallbacks: tuple[str, ...] = ()
+    tool_calls: Literal["native", "text"] = "native"
 
 
 class RedisSettings(_Section):

@@ -9,7 +9,7 @@ run, what a person said that is worth remembering.
 from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._extraction import extract_facts
 from treadle.graphs._guards import STOPPED, partial_answer
-from treadle.graphs._parts import Colleague, Graph, GraphParts
+from treadle.graphs._parts import Colleague, Graph, GraphParts, cannot_call_tools
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._reasoning import ThoughtState
 from treadle.graphs._registry import build_graph, pattern_names
@@ -48,6 +48,7 @@ __all__ = [
     "ThoughtState",
     "TreeOfThoughtsOptions",
     "build_graph",
+    "cannot_call_tools",
     "chain_of_thought",
     "extract_facts",
     "graph_files",

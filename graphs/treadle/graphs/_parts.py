@@ -1,6 +1,6 @@
 """What every reasoning graph is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,11 @@ Graph = CompiledStateGraph[Any, Any, Any, Any]
 """A compiled LangGraph graph."""
 
 Middleware = AgentMiddleware[Any, Any]
+
+
+def cannot_call_tools(model: BaseChatModel) -> bool:
+    """Tell whether LangChain's class for the model has no interface for tools at all."""
+    return type(model).bind_tools is BaseChatModel.bind_tools
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class GraphParts:
         checkpointer: where the conversation is kept; nothing is kept without one.
         store: what is known across threads, for tools that remember; nothing without one.
         name: the graph's name, as LangGraph shows it.
+        calls_in_text: tells of a model whether it writes its tool calls as text, because it cannot
+            call tools.
         project: the project's folder, where functions named as ``path.py:name`` are found.
     """
 
@@ -68,4 +75,5 @@ class GraphParts:
     checkpointer: BaseCheckpointSaver[Any] | None = None
     store: BaseStore | None = None
     name: str = "agent"
+    calls_in_text: Callable[[BaseChatModel], bool] = cannot_call_tools
     project: Path = Path()

@@ -13,8 +13,10 @@ from langchain_core.runnables import Runnable
 from treadle.core.boundary import thinking
 from treadle.core.errors import BrokenAnswerError, BudgetExceededError, ConfigError, ModelError
 from treadle.graphs._guards import STOPPED, leave_one, partial_answer
+from treadle.graphs._output import MisfitError, filled, structured
 from treadle.graphs._parts import GraphParts
 from treadle.graphs._prompts import join
+from treadle.graphs._repair import read_arguments
 from treadle.graphs._sharing import side_by_side
 from treadle.memory.window import WindowState, running_thread, since_last_question
 
@@ -143,8 +145,7 @@ class Reasoner:
         """
         try:
             if output is not None:
-                data = await self.fill(prompt, output, may_be_last=may_be_last)
-                text = "" if data is None else json.dumps(data, sort_keys=True, ensure_ascii=False)
+                text = await self._fitting(prompt, output, may_be_last)
             else:
                 text = (await self._thought(robust(self.parts), prompt, may_be_last)).text
         except BudgetExceededError as error:
@@ -173,14 +174,31 @@ class Reasoner:
     async def fill(
         self, prompt: Sequence[BaseMessage], schema: dict[str, Any], *, may_be_last: bool = False
     ) -> Any:
-        """Ask for data of that schema, as a thought; ``None`` when the answer does not fit it.
+        """Ask for data of that schema, as a thought; ``None`` when the answer is no data.
 
         Raises:
             BudgetExceededError: the budget does not allow it.
             ModelError: the model fills no schemas, or failed.
         """
         model = robust(self.parts, structured(schema))
-        return (await self._thought(model, prompt, may_be_last))["parsed"]
+        result = await self._thought(model, prompt, may_be_last)
+        data = result["parsed"]
+        return read_arguments(result["raw"].text) if data is None else data
+
+    async def _fitting(
+        self, prompt: Sequence[BaseMessage], schema: dict[str, Any], may_be_last: bool
+    ) -> str:
+        """Ask for data that fits a schema, as a thought; return its JSON, or nothing."""
+        model = robust(self.parts, structured(schema))
+
+        async def ask(messages: Sequence[BaseMessage]) -> Any:
+            return await self._thought(model, messages, may_be_last)
+
+        try:
+            _, data = await filled(ask, prompt, schema, self.parts.prompts)
+        except MisfitError:
+            return ""
+        return json.dumps(data, sort_keys=True, ensure_ascii=False)
 
     async def answer(
         self,
@@ -229,8 +247,8 @@ class Reasoner:
             if output is None:
                 reply = await robust(self.parts).ainvoke(shown.prompt)
             else:
-                result = await robust(self.parts, structured(output)).ainvoke(shown.prompt)
-                reply, data = result["raw"], fitting(result)
+                ask = robust(self.parts, structured(output)).ainvoke
+                reply, data = await filled(ask, shown.prompt, output, self.parts.prompts)
         except BudgetExceededError as error:
             turn = since_last_question(state["messages"])
             reply = AIMessage(best or partial_answer(turn))
@@ -254,11 +272,6 @@ def ended(
     }
 
 
-def structured(schema: dict[str, Any]) -> Callable[[BaseChatModel], Runnable[Any, Any]]:
-    """Return how a model is made to fill the schema."""
-    return lambda model: model.with_structured_output(schema, include_raw=True)
-
-
 def robust(
     parts: GraphParts,
     prepare: Callable[[BaseChatModel], Runnable[Any, Any]] = lambda model: model,
@@ -273,20 +286,6 @@ def robust(
         for candidate in (parts.model, *parts.fallbacks)
     )
     return first.with_fallbacks(others) if others else first
-
-
-def fitting(result: Mapping[str, Any]) -> Any:
-    """Return the data of an answer.
-
-    Raises:
-        ModelError: the answer does not fit the output schema.
-    """
-    if result["parsing_error"] is not None or result["parsed"] is None:
-        raise ModelError(
-            f"The model's answer does not fit the output schema: {result['parsing_error']}",
-            hint="Ask again, simplify the schema, or use a stronger model.",
-        )
-    return result["parsed"]
 
 
 def without_tools(parts: GraphParts, pattern: str) -> Reasoner:

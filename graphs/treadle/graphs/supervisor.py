@@ -29,6 +29,7 @@ class SupervisorOptions(ReactOptions):
     Attributes:
         max_steps: rounds of tool calls and tasks before it must answer.
         repeat_limit: identical calls in one turn before it must answer.
+        tool_calls: how the model calls tools, as with `react`.
         hand_over: whether it may let an agent answer the person in its place.
     """
 
@@ -63,7 +64,7 @@ def supervisor(parts: GraphParts, options: SupervisorOptions | None = None) -> G
             prompt=join(parts.prompt, parts.prompts("supervise"), roster(parts.colleagues)),
             checkpointer=None,  # It is kept with the graph around it.
         ),
-        ReactOptions(max_steps=bounds.max_steps, repeat_limit=bounds.repeat_limit),
+        ReactOptions(**bounds.model_dump(exclude={"hand_over"})),
     )
 
     async def supervise(state: PatternState) -> Command[Any]:

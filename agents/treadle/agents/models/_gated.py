@@ -42,6 +42,7 @@ class ModelInfo:
             provider's errors and must get them as they are.
         limits: what bounds the cost of a call, beside the price.
         max_retries: how often an attempt that failed is repeated.
+        calls_in_text: whether it writes its tool calls as text, because it cannot call tools.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ModelInfo:
     is_foreign: bool = False
     limits: ModelLimits = field(default_factory=ModelLimits)
     max_retries: int = 0
+    calls_in_text: bool = False
 
 
 def through_boundary(model: M, info: ModelInfo) -> M:

@@ -114,6 +114,7 @@ class Models:
                 max_output_tokens=profile.max_output_tokens, caps_output=caps_output(made)
             ),
             max_retries=profile.max_retries,
+            calls_in_text=profile.tool_calls == "text",
         )
         return through_boundary(made, info)
 
