@@ -69,7 +69,7 @@ async def test_the_answer_fits_the_output_schema():
 
 async def test_an_answer_that_does_not_fit_the_schema_is_an_error():
     with (
-        ScriptedOpenAI([say("Four."), say("four")]) as server,
+        ScriptedOpenAI([say("Four."), *[say("four")] * 3]) as server,
         pytest.raises(ModelError, match="does not fit the output schema"),
     ):
         await ask(graph_of(server, output=SCHEMA))

@@ -67,7 +67,7 @@ async def test_a_vote_of_structured_answers():
 
 
 async def test_samples_that_fit_no_schema_are_an_error():
-    with ScriptedOpenAI([say("four")] * 3) as server:
+    with ScriptedOpenAI(lambda _: say("four")) as server:
         graph = graph_of(self_consistency, server, SelfConsistencyOptions(samples=3), output=SCHEMA)
         with pytest.raises(ModelError, match="None of the 3 samples"):
             await ask(graph)

@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable
 
 from treadle.core.errors import ConfigError, ModelError
 from treadle.graphs._prompts import Prompts
-from treadle.graphs._repair import read_arguments
+from treadle.graphs._repair import problem_of, read_arguments
 from treadle.memory.window import aside
 
 REPAIRS = 2
@@ -74,7 +74,7 @@ async def filled(
     for _ in range(REPAIRS + 1):
         result = await ask(messages)
         raw = result["raw"]
-        data, problem = _read(result["parsed"], result["parsing_error"], raw.text, schema)
+        data, problem = _read(result["parsed"], raw.text, schema)
         if not problem:
             return raw, data
         messages = [*messages, *_again(raw, problem, prompts)]
@@ -103,17 +103,15 @@ class OutputRepair(AgentMiddleware[Any, Any]):
             return await self._without_tools(request, schema)
         for _ in range(REPAIRS + 1):
             data: Any = None
-            failed: Exception | None = None
             try:
                 response = await handler(request)
             except StructuredOutputValidationError as error:
                 result: list[BaseMessage] = [error.ai_message]
-                failed = error.source
             else:
                 result, data = response.result, response.structured_response
                 if data is None:
                     return response
-            data, problem = _read(data, failed, result[0].text, schema)
+            data, problem = _read(data, result[0].text, schema)
             if not problem:
                 return ModelResponse(result, data)
             messages = [*request.messages, *_again(result[0], problem, self._prompts)]
@@ -131,16 +129,14 @@ class OutputRepair(AgentMiddleware[Any, Any]):
         return ModelResponse([raw], data)
 
 
-def _read(
-    data: Any, failed: BaseException | None, text: str, schema: dict[str, Any]
-) -> tuple[Any, str]:
+def _read(data: Any, text: str, schema: dict[str, Any]) -> tuple[Any, str]:
     """Return the data of a reply, and what is wrong with it."""
     if text.strip():
         # LangChain closes what a reply left open, and so makes another answer of one cut short.
         fenced = _FENCED.search(text)
         data = read_arguments(fenced[1] if fenced else text)
     if data is None:
-        return None, f"it is no JSON object: {failed or 'nothing was said'}"[:500]
+        return None, f"it is no JSON object: {problem_of(text)}."
     return data, misfit(data, schema)
 
 

@@ -65,7 +65,7 @@ class ToolCallRepair(AgentMiddleware[Any, Any]):
         if request.tool is None and called["name"] not in self._schemas:
             return _refusal(called, str(UnknownNameError("tool", called["name"], self._schemas)))
         if set(called["args"]) == {UNREADABLE}:
-            problem = _problem(str(called["args"][UNREADABLE]))
+            problem = problem_of(str(called["args"][UNREADABLE]))
             text = f"Not called: the arguments of {called['name']} are no JSON object: {problem}."
             return _refusal(called, f"{text} Write them again, whole, as one JSON object.")
         return await handler(request)
@@ -187,7 +187,8 @@ def _properties(tool: BaseTool) -> Mapping[str, Any]:
     return properties
 
 
-def _problem(text: str) -> str:
+def problem_of(text: str) -> str:
+    """Return why a text is no JSON object."""
     try:
         found = json.loads(text)
     except json.JSONDecodeError as error:
