@@ -141,6 +141,12 @@ def graph(
 @app.command()
 def index(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders to read.")],
+    collection: Annotated[
+        str, typer.Option("--collection", "-c", help="Into this collection of the settings.")
+    ] = "",
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Stay, and index again whenever a file changes.")
+    ] = False,
     project: Project = HERE,
     redis: RedisUrl = None,
     as_json: AsJson = False,
@@ -149,10 +155,11 @@ def index(
 
     Markdown, text, HTML and PDF; only what changed is read again.
     """
-    from treadle.cli._index import index_documents
+    from treadle.cli._index import index_documents, watch_documents
     from treadle.cli._opening import Opening
 
-    index_documents(Opening(project, redis), paths, as_json=as_json)
+    work = watch_documents if watch else index_documents
+    work(Opening(project, redis), paths, collection, as_json=as_json)
 
 
 @app.command()

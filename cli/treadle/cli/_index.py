@@ -1,5 +1,6 @@
 """``treadle index``."""
 
+import asyncio
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from treadle.cli._opening import Opening
 from treadle.tools.documents import IndexReport
 
 
-def index_documents(opening: Opening, paths: list[Path], *, as_json: bool) -> None:
-    """Read documents into the project's index, with a progress bar."""
+def index_documents(opening: Opening, paths: list[Path], collection: str, *, as_json: bool) -> None:
+    """Read documents into one of the project's collections, with a progress bar."""
     columns = (
         TextColumn("Indexing"),
         BarColumn(),
@@ -24,13 +25,34 @@ def index_documents(opening: Opening, paths: list[Path], *, as_json: bool) -> No
         def on_progress(done: int, total: int, current: Path) -> None:
             bar.update(task, completed=done, total=total, file=current.name)
 
-        # What a person types is relative to where they are, not to the project.
-        places = [path.expanduser().absolute() for path in paths]
-        report = opening.run(lambda rt: rt.documents.index(places, on_progress=on_progress))
+        report = opening.run(
+            lambda rt: rt.documents.index(
+                _places(paths), collection=collection, on_progress=on_progress
+            )
+        )
     if as_json:
         print_json(asdict(report))
     else:
         _print(report)
+
+
+def watch_documents(opening: Opening, paths: list[Path], collection: str, *, as_json: bool) -> None:
+    """Index, and again whenever a file changes, until it is interrupted."""
+
+    async def watching() -> None:
+        async with opening.runtime() as runtime:
+            async for report in runtime.documents.watch(_places(paths), collection=collection):
+                if as_json:
+                    print_json(asdict(report))
+                else:
+                    _print(report)
+
+    asyncio.run(watching())
+
+
+def _places(paths: list[Path]) -> list[Path]:
+    """Return paths as a person types them: relative to where they are, not to the project."""
+    return [path.expanduser().absolute() for path in paths]
 
 
 def _print(report: IndexReport) -> None:

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from treadle.core.addresses import Allowed
 from treadle.core.errors import ConfigError, InputError
@@ -114,14 +121,22 @@ class WebSearchSettings(_Section):
     searxng_url: str | None = None
 
 
+CollectionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
 class DocumentSettings(_Section):
     """Settings of the ``search_documents`` tool.
 
     Attributes:
         collection: the name of the project's index; made of the project's folder when not set.
+        collections: further indexes by name, each with a sentence for the model on what it holds.
+        vector_store: ``path.py:function``: is called with a collection's name and returns the
+            LangChain vector store that keeps and finds its passages; Redis when not set.
     """
 
     collection: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    collections: Mapping[CollectionName, str] = Field(default_factory=dict)
+    vector_store: str | None = Field(default=None, pattern=r"^[^:]+:[^:]+$")
 
 
 class FileSettings(_Section):

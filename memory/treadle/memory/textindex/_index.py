@@ -26,11 +26,13 @@ from treadle.memory.textindex._records import (
     to_str,
     unpack_text,
 )
-from treadle.memory.textindex._scripts import FILL, GET, READ, SEGMENT_SIZE, WRITE
+from treadle.memory.textindex._scripts import ANNOTATE, FILL, GET, READ, SEGMENT_SIZE, WRITE
 
 __all__ = ["Entry", "Hit", "IndexedText", "Scores", "TextIndex", "VectorSpace"]
 
 AsyncRedis: TypeAlias = redis.asyncio.Redis | redis.asyncio.RedisCluster
+
+Entries: TypeAlias = Mapping[str, Entry]
 
 TEXTS_PER_WRITE = 512
 TERMS_PER_QUERY = 512
@@ -100,6 +102,7 @@ class TextIndex:
         self._write = client.register_script(WRITE)
         self._get = client.register_script(GET)
         self._fill = client.register_script(FILL)
+        self._annotate = client.register_script(ANNOTATE)
         self._segments = (0, 0)
 
     async def add(
@@ -159,6 +162,29 @@ class TextIndex:
                 arguments += (number, pack_vectors([vectors[number]], dimensions))
             filled += (await self._run(self._fill, arguments))[0]
         return filled
+
+    async def annotate(self, notes: Mapping[str, Mapping[str, Any]], known: Entries) -> int:
+        """Give ids other notes, and leave their texts as they are.
+
+        Args:
+            notes: the notes by id.
+            known: the ids' entries; an id that was written again since is passed over.
+
+        Returns:
+            how many ids were given their note.
+
+        Raises:
+            TypeError, ValueError: a note cannot be written as JSON.
+        """
+        noted = 0
+        ids = [id_ for id_ in notes if id_ in known]
+        for start in range(0, len(ids), IDS_PER_CALL):
+            arguments: list[bytes] = []
+            for id_ in ids[start : start + IDS_PER_CALL]:
+                head = f"{known[id_].first} {known[id_].texts} ".encode()
+                arguments += (to_bytes(id_), head, pack_note(notes[id_]))
+            noted += await self._annotate([self._name("ids")], arguments)
+        return noted
 
     async def remove(self, ids: Iterable[str]) -> int:
         """Remove all that the ids hold.

@@ -215,3 +215,17 @@ for i, id in ipairs(ARGV) do
 end
 return answer
 """
+
+ANNOTATE = """
+-- KEYS: ids. ARGV: triples of an id, the beginning of its entry (first and count) and a note.
+-- Answers with how many ids were given their note; those that were written again are passed over.
+local noted = 0
+for i = 1, #ARGV, 3 do
+  local entry = redis.call('HGET', KEYS[1], ARGV[i])
+  if entry and string.match(entry, '^%d+ %d+ ') == ARGV[i + 1] then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1] .. ARGV[i + 2])
+    noted = noted + 1
+  end
+end
+return noted
+"""

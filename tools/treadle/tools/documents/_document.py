@@ -1,8 +1,8 @@
 """What a file holds, whatever its format."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 
 class UnreadableError(Exception):
@@ -36,8 +36,10 @@ class Document:
         blocks: the text.
         title: what the file calls itself, apart from its headings; may be empty.
         unit: what the blocks' places count.
+        meta: what the file says of itself: its front matter.
     """
 
     blocks: Sequence[Block]
     title: str = ""
     unit: Literal["line", "page"] = "line"
+    meta: Mapping[str, Any] = field(default_factory=dict)

@@ -2,21 +2,23 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from treadle.core.errors import InputError
 from treadle.memory.textindex import Entry, IndexedText
 from treadle.tools._registry import ToolContext
-from treadle.tools.documents._collection import open_index, path_of, uri_of
+from treadle.tools.documents._collection import Collection, open_collection, path_of, uri_of
 from treadle.tools.documents._document import Document, UnreadableError
 from treadle.tools.documents._files import Found, find
 from treadle.tools.documents._formats import load, parse
+from treadle.tools.documents._metadata import Note, metadata_of, stamp_of
 from treadle.tools.documents._passages import Cut, cut
 
-READING = 1
+READING = 2
 """Raised whenever the same file would give other passages: every file is then read anew."""
 
 PASSAGES_PER_WRITE = 256
@@ -32,7 +34,7 @@ class IndexReport:
     Attributes:
         added: files that are new in the index.
         changed: files that were read again because their content changed.
-        unchanged: files that were left as they are.
+        unchanged: files that were left as they are; most of them were not even opened.
         removed: files that are gone, or hold nothing to index any more.
         skipped: what could not be read, and why. What the index held of it stays.
         passages: the number of passages the index holds now.
@@ -47,9 +49,13 @@ class IndexReport:
 
 
 async def index(
-    paths: Iterable[str | Path], context: ToolContext, *, on_progress: Progress | None = None
+    paths: Iterable[str | Path],
+    context: ToolContext,
+    *,
+    collection: str = "",
+    on_progress: Progress | None = None,
 ) -> IndexReport:
-    """Bring the project's index up to date with files and folders.
+    """Bring one of the project's collections up to date with files and folders.
 
     New and changed files are read; files that vanished from below the paths are removed; the rest
     of the index is left alone. Each file changes in the index at once and whole. Interrupted
@@ -58,14 +64,18 @@ async def index(
     Args:
         paths: files and folders; relative ones are relative to the project.
         context: the project, its settings and its Redis.
+        collection: the collection's name, as the settings give it; the one without a name when
+            not given.
         on_progress: called before each file, and once at the end.
 
     Raises:
         InputError: a path leads nowhere, now and when the index was last brought up to date.
+        UnknownNameError: there is no such collection.
     """
     project = context.project.resolve()
-    roots = [_resolved(path, project) for path in paths]
-    work = _Work(context, project, await open_index(context).entries())
+    roots = [resolved(path, project) for path in paths]
+    kept_in = open_collection(context, collection)
+    work = _Work(kept_in, project, await kept_in.entries())
     _check(roots, work)
     found = await asyncio.to_thread(find, roots)
     work.report.skipped += found.skipped
@@ -84,29 +94,31 @@ async def index(
 class _Work:
     """One call of `index`."""
 
-    def __init__(self, context: ToolContext, project: Path, known: dict[str, Entry]) -> None:
+    def __init__(self, collection: Collection, project: Path, known: dict[str, Entry]) -> None:
         self.project = project
         self.known = known
-        self.index = open_index(context)
+        self.index = collection
         self.report = IndexReport()
         self._passages: list[IndexedText] = []
-        self._notes: dict[str, dict[str, str]] = {}
+        self._notes: dict[str, Note] = {}
+        self._seen: dict[str, Note] = {}
 
     async def take(self, path: Path) -> None:
         """Read a file if it changed."""
         uri = uri_of(path, self.project)
         known = self.known.get(uri)
         try:
-            read = await asyncio.to_thread(_read, path, known.note.get("digest") if known else None)
+            read = await asyncio.to_thread(_read, path, uri, known.note if known else {})
         except UnreadableError as error:
             self.report.skipped.append((path, str(error)))
             return
-        if read is None:
+        if not isinstance(read, _Read):
             self.report.unchanged += 1
+            if read:
+                self._seen[uri] = read
             return
-        digest, document, cuts = read
-        self._notes[uri] = {"digest": digest}
-        self._passages += (_to_text(passage, document, uri) for passage in cuts)
+        self._notes[uri] = read.note
+        self._passages += (_to_text(passage, read.document, uri) for passage in read.passages)
         if known:
             self.report.changed += 1
         else:
@@ -116,8 +128,11 @@ class _Work:
 
     async def flush(self) -> None:
         """Write what was read."""
-        await self.index.add(self._passages, notes=self._notes)
+        await self.index.add(self._passages, self._notes)
         self._passages, self._notes = [], {}
+        if self._seen:
+            await self.index.annotate(self._seen, self.known)
+            self._seen = {}
 
     async def remove_vanished(self, roots: Sequence[Path], found: Found) -> None:
         """Remove the files below the roots that are not there any more."""
@@ -134,14 +149,35 @@ class _Work:
         self.report.removed = len(gone)
 
 
-def _read(path: Path, known_digest: str | None) -> tuple[str, Document, list[Cut]] | None:
-    """Return a file's digest, document and passages, or ``None`` if it has the known digest."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    note: Note
+    document: Document
+    passages: list[Cut]
+
+
+def _read(path: Path, uri: str, known: Mapping[str, Any]) -> _Read | Note | None:
+    """Read a file that changed.
+
+    Returns:
+        ``None`` for a file that looks as it did, which is not opened; its note, with the look it
+        has now, for one that only looks otherwise.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116 - it may be any bytes
+    except OSError as error:
+        raise UnreadableError((error.strerror or type(error).__name__).lower()) from None
+    stamp = stamp_of(status)
+    is_read_so = str(known.get("digest", "")).startswith(f"{READING}:")
+    if stamp and is_read_so and known.get("stamp") == stamp:
+        return None
     data = load(path)
     digest = f"{READING}:{hashlib.sha256(data).hexdigest()}"
-    if digest == known_digest:
-        return None
+    if digest == known.get("digest"):
+        return {**known, "stamp": stamp} if stamp else None
     document = parse(path, data)
-    return digest, document, cut(document)
+    note = {"digest": digest, "stamp": stamp, "meta": metadata_of(uri, status, document.meta)}
+    return _Read(note, document, cut(document))
 
 
 def _to_text(passage: Cut, document: Document, uri: str) -> IndexedText:
@@ -152,7 +188,8 @@ def _to_text(passage: Cut, document: Document, uri: str) -> IndexedText:
     return IndexedText(uri, passage.text, context=title, fields={"locator": locator})
 
 
-def _resolved(path: str | Path, project: Path) -> Path:
+def resolved(path: str | Path, project: Path) -> Path:
+    """Return a path without links; a relative one begins at the project's folder."""
     return (project / Path(path).expanduser()).resolve()
 
 

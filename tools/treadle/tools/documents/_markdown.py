@@ -1,7 +1,10 @@
 """Reading Markdown."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
@@ -10,6 +13,7 @@ from treadle.tools.documents._document import Block, Document
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _TITLE = re.compile(r"^title:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
+_LONGEST_FRONT_MATTER = 8_000
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _KEPT_WHOLE = {"fence", "code_block", "table_open"}
 
@@ -17,7 +21,9 @@ _KEPT_WHOLE = {"fence", "code_block", "table_open"}
 def read_markdown(text: str) -> Document:
     """Read CommonMark with tables; the blocks keep their source as it is written."""
     title = ""
+    meta: Mapping[str, Any] = {}
     if front := _FRONT_MATTER.match(text):
+        meta = _front_matter(front[1])
         found = _TITLE.search(front[1])
         title = found[1].strip("\"'") if found else ""
         text = "\n" * front[0].count("\n") + text[front.end() :]
@@ -29,7 +35,18 @@ def read_markdown(text: str) -> Document:
             block = _block(token, tokens, position, lines)
             if block.text.strip():
                 blocks.append(block)
-    return Document(blocks, title)
+    return Document(blocks, title, meta=meta)
+
+
+def _front_matter(text: str) -> Mapping[str, Any]:
+    """Read what a file says of itself; nothing where it is not the YAML it should be."""
+    if len(text) > _LONGEST_FRONT_MATTER:
+        return {}
+    try:
+        read = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, Mapping) else {}
 
 
 def _block(token: Token, tokens: list[Token], position: int, lines: list[str]) -> Block:
