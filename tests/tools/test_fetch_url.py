@@ -96,6 +96,13 @@ async def test_a_pdf_is_read(fetch, web):
     assert "A treadle lifts the shafts" in (await asked(fetch, at(web))).text
 
 
+async def test_a_pdf_that_unpacks_to_endless_work_is_left(fetch, web, monkeypatch):
+    monkeypatch.setattr(_reading, "PDF_SECONDS", 0.0)
+    web.answer = Answer(pdf(["x\n" * 300] * 20), content_type="application/pdf")
+    told = (await asked(fetch, at(web))).text
+    assert "takes too long to read: the time was up at page" in told
+
+
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [

@@ -13,10 +13,14 @@ from ddgs.engines import ENGINES
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.models import settings_for
 from tests.support.web_server import Answer, Fault, WebServer, web_server
+from treadle.agents import Agent
 from treadle.core.calls import Effect
 from treadle.core.errors import ConfigError, ToolError
 from treadle.core.settings import Settings
+from treadle.runtime import Runtime
+from treadle.runtime.testing import ScriptedOpenAI, call, calls, say
 from treadle.tools import Tool, ToolContext, build_tool
 from treadle.tools.web_search import SearchChain, _pacing, make_tool
 from treadle.tools.web_search._duckduckgo import REST_SECONDS, DuckDuckGo
@@ -268,6 +272,31 @@ async def test_at_last_the_encyclopedia_answers(duckduckgo, searxng, clock):
     assert "DuckDuckGo dropped the connection." in text
     assert f"SearXNG at {searxng.url} found nothing." in text
     assert sources[0] == {"title": "Redis", "uri": "http://books/redis", "locator": "History"}
+
+
+HELD: dict[str, Tool] = {}
+
+
+async def test_with_two_of_three_down_a_run_is_answered_and_its_journal_says_why(
+    duckduckgo, searxng, clock, redis_url, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TEST_KEY", "test-key")
+    duckduckgo.answer = Answer(status=429)
+    searxng.answer = Answer(status=502)
+    chain = chain_of(engine(clock), SearXNG(searxng.url, "wt-wt"), clock=clock)
+    HELD["tool"] = make_tool(chain)
+    (tmp_path / "search.py").write_text(f"from {__name__} import HELD\nweb_search = HELD['tool']\n")
+    agent = Agent(name="searcher", tools=("search.py:web_search",))
+    script = [calls(call("web_search", query="redis history")), say("It is a store.")]
+    with ScriptedOpenAI(script) as server:
+        async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as rt:
+            reply = await rt.ask(agent, "When did Redis begin?")
+            entries = [str(entry) async for entry in rt.runs.entries(reply.run_id)]
+    assert reply.text == "It is a store."
+    [told] = [entry for entry in entries if "answered instead of the web" in entry]
+    assert "DuckDuckGo asks us to slow down (HTTP 429)." in told
+    assert "answered with HTTP 502" in told
+    assert "Begun in 2009." in told
 
 
 async def test_nothing_found_is_told_from_nobody_answering(duckduckgo, clock):

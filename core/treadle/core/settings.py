@@ -149,6 +149,17 @@ class FileSettings(_Section):
     root: Path | None = None
 
 
+class PythonSettings(_Section):
+    """Settings of ``run_python``.
+
+    Attributes:
+        sandbox: ``monty``, an interpreter that knows no way outside, or ``bubblewrap``, all of
+            CPython in namespaces of its own (Linux). One that is missing is an error.
+    """
+
+    sandbox: Literal["monty", "bubblewrap"] = "monty"
+
+
 class ToolSettings(_Section):
     """Settings of the tools, a table each."""
 
@@ -156,6 +167,7 @@ class ToolSettings(_Section):
     web_search: WebSearchSettings = WebSearchSettings()
     documents: DocumentSettings = DocumentSettings()
     files: FileSettings = FileSettings()
+    run_python: PythonSettings = PythonSettings()
 
 
 class ThreadSettings(_Section):

@@ -1,7 +1,8 @@
 """The ``run_python`` tool: computes with Python that can touch nothing outside.
 
 The code runs in pydantic-monty, an interpreter of its own in a process of its own: it has no
-files, network, environment, other processes or way to load a package.
+files, network, environment, other processes or way to load a package. Where the settings say so,
+it runs in all of CPython inside namespaces of its own instead.
 """
 
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from typing import Any
 
 from treadle.core.calls import Effect
 from treadle.core.errors import ConfigError, ToolError
+from treadle.tools._bubblewrap import Bubblewrap
 from treadle.tools._contract import Tool, tool
 from treadle.tools._registry import ToolContext
 
-__all__ = ["Sandbox", "build", "make_tool"]
+__all__ = ["Bubblewrap", "Sandbox", "build", "make_tool"]
 
 MAX_CODE_CHARS = 50_000
 _MAX_VALUE_CHARS = 6_000
@@ -36,6 +38,16 @@ class Sandbox:
     memory_bytes: int = 64_000_000
     output_bytes: int = 20_000
     depth: int = 200
+
+    has = "It has no files, network or packages; math, re, json, datetime and the like are there."
+
+    def check(self) -> None:
+        """Make sure that the sandbox can be used.
+
+        Raises:
+            ConfigError: pydantic-monty is not installed.
+        """
+        _monty()
 
     async def run(self, code: str) -> str:
         """Run code and return what it printed, then the value of its last expression.
@@ -75,28 +87,30 @@ def build(context: ToolContext) -> Tool:
     """Make the tool.
 
     Raises:
-        ConfigError: pydantic-monty is not installed.
+        ConfigError: the sandbox that the settings name cannot be used. There is no other in its
+            place.
     """
-    _monty()
-    return make_tool(Sandbox())
+    chosen = context.settings.tools.run_python.sandbox
+    sandbox: Sandbox | Bubblewrap = Bubblewrap() if chosen == "bubblewrap" else Sandbox()
+    sandbox.check()
+    return make_tool(sandbox)
 
 
-def make_tool(sandbox: Sandbox) -> Tool:
+def make_tool(sandbox: Sandbox | Bubblewrap) -> Tool:
     """Make the tool that runs code within those bounds."""
 
-    @tool(effect=Effect.READ, time_limit=timedelta(seconds=sandbox.seconds + 10))
     async def run_python(code: str) -> str:
-        """Run Python code that computes something, and return what it prints and its last value.
+        return await sandbox.run(code)
 
-        It has no files, network or packages; math, re, json, datetime and the like are there. Each
-        call starts anew. Use calculate for a single expression.
+    run_python.__doc__ = f"""Run Python code that computes something, and return what it prints.
+
+        {sandbox.has} Each call starts anew. Use calculate for a
+        single expression.
 
         Args:
             code: the code. Print what you want to see, or end with an expression.
-        """
-        return await sandbox.run(code)
-
-    return run_python
+    """
+    return tool(effect=Effect.READ, time_limit=timedelta(seconds=sandbox.seconds + 10))(run_python)
 
 
 def _monty() -> Any:

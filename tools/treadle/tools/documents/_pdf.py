@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import time
 
 from pypdf import PasswordType, PdfReader
 from pypdf.errors import DependencyError, PyPdfError
@@ -16,12 +17,21 @@ _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[a-zß-ÿ])")
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
 
-def read_pdf(data: bytes) -> Document:
+MAX_SECONDS = 300.0
+"""How long reading may compute; a small file can hold many pages that unpack to a lot."""
+
+
+def read_pdf(data: bytes, seconds: float = MAX_SECONDS) -> Document:
     """Read a PDF's text, page by page.
 
+    Args:
+        data: the file.
+        seconds: how long reading it may compute; it is looked at after each page.
+
     Raises:
-        UnreadableError: it is damaged, needs a password or holds no text.
+        UnreadableError: it is damaged, needs a password, holds no text or takes too long.
     """
+    end = time.thread_time() + seconds
     try:
         reader = PdfReader(io.BytesIO(data))
         if reader.is_encrypted and reader.decrypt("") is PasswordType.NOT_DECRYPTED:
@@ -29,7 +39,7 @@ def read_pdf(data: bytes) -> Document:
         blocks = [
             Block(block.text, number, number)
             for number, page in enumerate(reader.pages, 1)
-            for block in _page(page.extract_text())
+            for block in _page(page.extract_text(), number, end)
         ]
         title = reader.metadata.title if reader.metadata else ""
     except UnreadableError:
@@ -44,5 +54,7 @@ def read_pdf(data: bytes) -> Document:
     return Document(blocks, str(title or "").strip(), "page")
 
 
-def _page(text: str) -> list[Block]:
+def _page(text: str, number: int, end: float) -> list[Block]:
+    if time.thread_time() > end:
+        raise UnreadableError(f"takes too long to read: the time was up at page {number}")
     return paragraphs(_BROKEN_WORD.sub("", text).split("\n"))

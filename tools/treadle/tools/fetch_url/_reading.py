@@ -13,6 +13,9 @@ from treadle.tools.documents._document import Document, UnreadableError
 from treadle.tools.documents._html import read_html
 from treadle.tools.documents._pdf import read_pdf
 
+PDF_SECONDS = 20.0
+"""How long reading a PDF may compute."""
+
 _HTML = {"text/html", "application/xhtml+xml"}
 _PLAIN = re.compile(r"text/.+|application/(.+\+)?(json|xml|yaml|x-yaml|javascript)")
 # It reports every page without an article as an error; such a page is read whole.
@@ -47,7 +50,7 @@ def read(answer: httpx.Response) -> Page:
     body = answer.content
     if body.startswith(b"%PDF-") or kind == "application/pdf":
         try:
-            page = _page(url, read_pdf(body))
+            page = _page(url, read_pdf(body, PDF_SECONDS))
         except UnreadableError as error:
             raise ToolError(f"{url} cannot be read: {error}.") from None
     elif kind in _HTML or (not kind and body.lstrip()[:1] == b"<"):
