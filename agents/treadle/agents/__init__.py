@@ -2,7 +2,7 @@
 
 from treadle.agents._build import build_agent
 from treadle.agents._catalogue import AGENT_FOLDER, agent_files, find_agent
-from treadle.agents._definition import Agent, Budget, CitationMode, MemorySettings
+from treadle.agents._definition import Agent, Budget, CitationMode, ClientTool, MemorySettings
 from treadle.agents._instrument import instrument
 from treadle.agents._langgraph_file import LANGGRAPH_FILE, LangGraphFile, langgraph_file
 from treadle.agents._policy import MAX_EXPIRES, Decision, Rule, first_rule
@@ -14,6 +14,7 @@ __all__ = [
     "Agent",
     "Budget",
     "CitationMode",
+    "ClientTool",
     "Decision",
     "LangGraphFile",
     "MemorySettings",

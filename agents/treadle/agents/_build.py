@@ -22,7 +22,7 @@ from treadle.graphs import (
 )
 from treadle.memory.bundle import Memory
 from treadle.memory.window import ContextWindow
-from treadle.tools import Tool, ToolContext, build_tools
+from treadle.tools import Tool, ToolContext, build_tools, client_tool
 
 
 def build_agent(
@@ -67,6 +67,7 @@ class _Builder:
         context, memory = self.context, self.memory
         model = self.models.resolve(agent.model or context.settings.model)
         tools = build_tools(agent.tools, context)
+        tools += [client_tool(t.name, t.description, t.parameters) for t in agent.client_tools]
         # A graph of the project may call models and tools of its own.
         if agent.graph not in pattern_names() or not all(isinstance(t, Tool) for t in tools):
             instrument()

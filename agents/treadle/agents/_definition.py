@@ -56,6 +56,27 @@ class Budget(Limits):
     seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
+class ClientTool(_Part):
+    """A tool that whoever asked has: a call of it is handed over, and the run waits for the result.
+
+    Attributes:
+        name: letters, digits, ``-`` and ``_``.
+        description: what it does, for the model.
+        parameters: the JSON schema of its arguments.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    description: str = ""
+    parameters: dict[str, Any]
+
+    @field_validator("parameters")
+    @classmethod
+    def _is_object_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        if schema.get("type", "object") != "object":
+            raise ValueError("a JSON schema of type 'object' is needed")
+        return {"type": "object", "properties": {}, **schema}
+
+
 class Agent(_Part):
     """An agent: a graph, the model that reasons in it, and the tools it may call.
 
@@ -69,6 +90,8 @@ class Agent(_Part):
         prompt: instructions, before those of the pattern.
         tools: names of shipped tools, ``path.py:name`` for the project's own, or ``server__tool``
             for one of an MCP server, ``server__*`` for all of them.
+        client_tools: tools that whoever asked has, for agents made in Python with the graph
+            ``react``.
         agents: other agents of the project that it can let answer or give work to, for the graphs
             ``supervisor`` and ``route``. Each keeps to its own policy; this one's budget counts
             for all of them.
@@ -90,6 +113,7 @@ class Agent(_Part):
     model: str | None = None
     prompt: str = ""
     tools: tuple[str, ...] = ()
+    client_tools: tuple[ClientTool, ...] = ()
     agents: tuple[str, ...] = ()
     memory: MemorySettings = MemorySettings()
     budget: Budget = Budget()

@@ -2,11 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, convert_to_messages
 from langgraph.checkpoint.memory import InMemorySaver
 
 from treadle.agents import Agent, Budget
@@ -78,13 +78,18 @@ class Preparation:
         self._redact = redact
 
     async def question(
-        self, agent: str | Agent, text: str, thread: str | None, user: str | None
+        self,
+        agent: str | Agent,
+        asked: str | Sequence[AnyMessage],
+        thread: str | None,
+        user: str | None,
     ) -> Work:
-        """Accept a question; arguments and errors as for `Runtime.ask`."""
+        """Accept a question; arguments and errors as for `Runtime.stream`."""
+        text = asked if isinstance(asked, str) else _last_question(asked)
         loaded, graph = self._graphs.load(agent)
         thread_id = check_thread_id(thread if thread is not None else _new_id())
         run = self._new_run(loaded, text, thread_id, user)
-        given = _asking(text)
+        given = _asking(text) if isinstance(asked, str) else _saying(asked)
         await self._threads.note_question(thread_id, loaded.name, text)
         if user:
             await self._forgetting.note_user(user, thread_id)
@@ -321,6 +326,28 @@ def _said(message: BaseMessage) -> BaseMessage:
 def _asking(question: str) -> dict[str, Any]:
     message = stamped(HumanMessage(question, id=_new_id()), datetime.now(UTC))
     return {"messages": [message]}
+
+
+def _last_question(messages: Sequence[AnyMessage]) -> str:
+    found = (one.text for one in reversed(messages) if isinstance(one, HumanMessage))
+    return next(found, "")
+
+
+def _saying(messages: Sequence[AnyMessage]) -> dict[str, Any]:
+    """Return messages as a graph is given them.
+
+    Raises:
+        InputError: together they are longer than `MAX_QUESTION_CHARS`.
+    """
+    length = sum(len(message.text) for message in messages)
+    if length > MAX_QUESTION_CHARS:
+        raise InputError(
+            f"The messages have {length:,} characters; at most {MAX_QUESTION_CHARS:,} are read.",
+            hint="Name a thread, and send only what is new.",
+        )
+    moment = datetime.now(UTC)
+    named = (message.model_copy(update={"id": _new_id()}) for message in messages)
+    return {"messages": [stamped(message, moment) for message in named]}
 
 
 def _new_id() -> str:

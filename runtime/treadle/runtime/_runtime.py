@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from langchain_core.messages import AnyMessage
+
 from treadle.agents import Agent, agent_files
 from treadle.agents.models import Models
 from treadle.core.errors import RunError, TreadleError
@@ -335,10 +337,11 @@ class Runtime:
     async def stream(
         self,
         agent: str | Agent,
-        text: str,
+        text: str | Sequence[AnyMessage],
         *,
         thread: str | None = None,
         user: str | None = None,
+        pieces: bool = True,
     ) -> AsyncGenerator[Event]:
         """Ask an agent and yield each event of the run as it happens.
 
@@ -346,15 +349,48 @@ class Runtime:
         once where ``contextlib.aclosing`` is around it; what was said until then stays on the
         thread.
 
-        Args: as for `ask`.
+        Args:
+            agent: as for `ask`.
+            text: the question, or messages that end with one: what was said before on a new thread.
+            thread: as for `ask`.
+            user: as for `ask`.
+            pieces: whether answers are told as they grow.
 
         Raises:
             UserError: before the first event, when the run cannot begin.
         """
+        begin = partial(self._preparation.question, agent, text, thread, user)
+        async with aclosing(self._told(begin, pieces)) as events:
+            async for event in events:
+                yield event
+
+    async def stream_resumed(
+        self,
+        run_id: str,
+        answers: object = None,
+        *,
+        agent: Agent | None = None,
+        pieces: bool = True,
+    ) -> AsyncGenerator[Event]:
+        """Go on with a run as `resume` does, and yield its events as `stream` does.
+
+        Args: as for `resume` and `stream`.
+
+        Raises:
+            UserError: before the first event, when the run cannot be resumed.
+            RunStateError: likewise.
+        """
+        begin = partial(self._preparation.resumed, run_id, answers, agent)
+        async with aclosing(self._told(begin, pieces)) as events:
+            async for event in events:
+                yield event
+
+    async def _told(
+        self, begin: Callable[[], Coroutine[Any, Any, Work]], pieces: bool
+    ) -> AsyncGenerator[Event, None]:
         started = False
         try:
-            begin = lambda: self._preparation.question(agent, text, thread, user)  # noqa: E731
-            async with aclosing(self._events(begin, is_watched=True)) as events:
+            async with aclosing(self._events(begin, is_watched=pieces)) as events:
                 async for event in events:
                     started = True
                     yield event
@@ -388,6 +424,14 @@ class Runtime:
         """Keep runs off a thread while its state is changed; waits for a run that is under way."""
         lease = timedelta(seconds=self.settings.runs.lease_seconds)
         return thread_lock(self.redis, self.settings.prefix, thread_id, lease)
+
+    def agent(self, name: str) -> Agent:
+        """Return an agent's definition.
+
+        Raises:
+            UserError: an unknown name or a wrong definition.
+        """
+        return self._graphs.load(name)[0]
 
     def graph(self, agent: str | Agent) -> Graph:
         """Return an agent's compiled LangGraph graph, with its memory attached.

@@ -13,6 +13,7 @@ from treadle.server._openapi import describe
 from treadle.server._problems import answer_problems
 from treadle.server._serving import Serving, runtime_of_request
 from treadle.server.langgraph import langgraph_router, tenant_runtime
+from treadle.server.openai import openai_router
 from treadle.server.security import GuardMiddleware
 
 TITLE = "Treadle"
@@ -60,7 +61,7 @@ def app(
     )
     if isinstance(runtime, Runtime):  # It is served as well where nobody runs the lifespan.
         made.state.serving = serving(runtime)
-    for router in (about_router, langgraph_router):
+    for router in (about_router, langgraph_router, openai_router):
         made.include_router(router)
     made.dependency_overrides[tenant_runtime] = runtime_of_request
     made.add_middleware(GuardMiddleware)

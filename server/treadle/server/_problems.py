@@ -78,7 +78,8 @@ def failure(
 ) -> JSONResponse:
     """Return the answer that tells of a problem, in the form of the protocol that was spoken."""
     if request.url.path.startswith(OPENAI):
-        return openai_error(status, detail, headers=headers)
+        param = place_of(errors[0]) if errors else None
+        return openai_error(status, detail, param=param, headers=headers)
     return problem(status, detail, errors=errors, headers=headers)
 
 
@@ -96,6 +97,11 @@ def status_of(error: TreadleError) -> int:
 def faults_of(error: RequestValidationError) -> list[Fault]:
     """Return what is wrong with a request, without what it held: that may be a secret."""
     return [Fault(loc=list(one["loc"]), msg=str(one["msg"])) for one in error.errors()]
+
+
+def place_of(fault: Fault) -> str:
+    """Return which field of the body a fault is in."""
+    return ".".join(str(part) for part in fault.loc[1:])
 
 
 def sentence_of(faults: Sequence[Fault]) -> str:

@@ -6,11 +6,13 @@ Make one of a function with `tool`; `build_tool` makes the shipped ones and a pr
 from treadle.core.calls import Effect
 from treadle.core.errors import ToolError
 from treadle.core.sources import Passage, Source
+from treadle.tools._client import CLIENT_CALL, client_tool
 from treadle.tools._contract import Found, Tool, ToolResult, tool
 from treadle.tools._read_more import read_more_tool
 from treadle.tools._registry import ToolContext, build_tool, build_tools, shipped_tools
 
 __all__ = [
+    "CLIENT_CALL",
     "Effect",
     "Found",
     "Passage",
@@ -21,6 +23,7 @@ __all__ = [
     "ToolResult",
     "build_tool",
     "build_tools",
+    "client_tool",
     "read_more_tool",
     "shipped_tools",
     "tool",

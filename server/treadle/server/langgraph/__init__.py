@@ -8,9 +8,9 @@ the runtime of the request's tenant.
 from fastapi import APIRouter
 
 from treadle.server.langgraph import assistants, states, store, threads
-from treadle.server.langgraph._tenant import tenant_runtime
+from treadle.server.langgraph._tenant import Rt, tenant_runtime
 
-__all__ = ["langgraph_router", "tenant_runtime"]
+__all__ = ["Rt", "langgraph_router", "tenant_runtime"]
 
 langgraph_router = APIRouter()
 """The protocol's routes."""

@@ -17,3 +17,4 @@ def tenant_runtime() -> Runtime:
 
 
 Rt = Annotated[Runtime, Depends(tenant_runtime)]
+"""The runtime of the request's tenant, as a parameter of a route."""

@@ -1,0 +1,121 @@
+"""Server-sent events: batched per write, with heartbeats and a bounded buffer per client."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+HEARTBEAT_SECONDS = 15.0
+SEND_SECONDS = 60.0
+"""How long a client may read nothing before it is let go."""
+MAX_BUFFERED = 256
+"""How many events wait for a slow client; whoever makes them waits for it from then on."""
+_HEARTBEAT = b": still here\n\n"
+
+
+def sse(data: Any, *, event: str = "", id_: str = "") -> bytes:
+    """Return an event; data that is no text is written as JSON."""
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    lines = [f"id: {id_}"] if id_ else []
+    if event:
+        lines.append(f"event: {event}")
+    lines += [f"data: {line}" for line in text.split("\n")]
+    return ("\n".join(lines) + "\n\n").encode()
+
+
+class EventStream(Response):
+    """Sends events as they come, until they end or the client leaves.
+
+    When the client leaves, the source is closed at once.
+
+    Args:
+        source: yields events as `sse` writes them.
+        headers: further headers.
+        heartbeat_seconds: how long nothing may be sent.
+        send_seconds: how long the client may read nothing.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        source: AsyncIterator[bytes],
+        headers: Mapping[str, str] | None = None,
+        *,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        send_seconds: float = SEND_SECONDS,
+    ) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", **(headers or {})})
+        del self.headers["content-length"]
+        self._source = source
+        self._heartbeat_seconds = heartbeat_seconds
+        self._send_seconds = send_seconds
+        self._waiting: deque[bytes] = deque()
+        self._changed = asyncio.Condition()
+        self._is_over = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        filling = asyncio.create_task(self._fill())
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_left(receive))
+        tasks = (filling, sending, leaving)
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if sending.done() and not sending.cancelled():
+            with suppress(TimeoutError, OSError):  # The client is let go.
+                sending.result()
+        if filling.done() and not filling.cancelled():
+            filling.result()
+
+    async def _fill(self) -> None:
+        try:
+            async for event in self._source:
+                async with self._changed:
+                    await self._changed.wait_for(lambda: len(self._waiting) < MAX_BUFFERED)
+                    self._waiting.append(event)
+                    self._changed.notify_all()
+        finally:
+            close = getattr(self._source, "aclose", None)
+            if close is not None:
+                await close()
+            self._is_over = True
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _send(self, send: Send) -> None:
+        while True:
+            batch = await self._batch()
+            async with asyncio.timeout(self._send_seconds):
+                await send({"type": "http.response.body", "body": batch, "more_body": bool(batch)})
+            if not batch:
+                return
+
+    async def _batch(self) -> bytes:
+        """Return all that waits, as one piece; nothing at the end."""
+        async with self._changed:
+            try:
+                async with asyncio.timeout(self._heartbeat_seconds):
+                    await self._changed.wait_for(lambda: self._waiting or self._is_over)
+            except TimeoutError:
+                return _HEARTBEAT
+            batch = b"".join(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+            return batch
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue

@@ -1,0 +1,117 @@
+"""Running what answers a request, for as long as somebody waits for it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing, suppress
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from treadle.core.errors import UnknownNameError
+from treadle.core.events import Reply
+from treadle.core.usage import Usage
+from treadle.runtime import Runtime
+from treadle.server._openai_errors import openai_error
+from treadle.server._problems import ProblemError
+from treadle.server.openai._telling import Ended, FailedError, Said, Started, Teller
+from treadle.server.openai._turn import Turn, begin
+from treadle.server.security import Scope, current_principal
+
+T = TypeVar("T")
+Told = Started | Said | Ended
+GONE = 499
+"""What is noted where the client left; nobody is there to read it."""
+_NO_RETRY = {"x-should-retry": "false"}
+"""The run is kept and can be resumed; asked again, its effects would be made again."""
+
+
+async def told(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Told]:
+    """Yield what is told of a turn; a thread that is not to be kept is forgotten at its end.
+
+    Raises:
+        FailedError: the run failed.
+        TreadleError: it could not begin.
+    """
+    events = await begin(rt, turn, pieces=pieces)
+    thread_id = ""
+    async with aclosing(Teller(turn.agent).tell(events)) as telling:
+        async for one in telling:
+            if isinstance(one, Started):
+                thread_id = one.thread_id
+            yield one
+            if isinstance(one, Ended) and not turn.keep and not one.reply.stopped:
+                with suppress(UnknownNameError):
+                    await rt.forget_thread(thread_id)
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do work until the client leaves; then it is cancelled.
+
+    Raises:
+        ProblemError: the client left.
+    """
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ProblemError(GONE, "The client left.")
+        return working.result()
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+def failed(error: FailedError) -> JSONResponse:
+    """Return the answer that says that a run failed; clients are not to ask again by themselves."""
+    return openai_error(500, str(error), code="run_failed", headers=_NO_RETRY)
+
+
+def user_of(named: str | None) -> str | None:
+    """Return whose memory is used: no caller reaches that of another one's users."""
+    principal = current_principal()
+    if named is None or principal.may(Scope.ADMIN):
+        return named
+    return f"{principal.subject}/{named}"
+
+
+def is_cut(reply: Reply) -> bool:
+    """Return whether an answer ended because its budget did."""
+    return reply.stopped.startswith("budget")
+
+
+def usage_of(usage: Usage) -> dict[str, Any]:
+    """Return what a run cost, as chat completions say it."""
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_input_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def annotations_of(text: str, reply: Reply) -> list[dict[str, Any]]:
+    """Return where the text cites which source."""
+    found: list[dict[str, Any]] = []
+    for citation in reply.citations:
+        mark = f"[{citation.number}]"
+        at = text.find(mark)
+        while at >= 0:
+            about = {"url": citation.source.uri, "title": citation.source.title}
+            found.append({"start_index": at, "end_index": at + len(mark), **about})
+            at = text.find(mark, at + 1)
+    return found
+
+
+def places(thread_id: str, run_id: str) -> dict[str, str]:
+    """Return the headers that say where an answer is kept."""
+    return {"X-Thread-Id": quote(thread_id, safe="!#$&'()*+,/:;=?@[]~ "), "X-Run-Id": run_id}
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue

@@ -1,0 +1,78 @@
+"""What requests of OpenAI's clients may hold."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+class Part(BaseModel):
+    """A part of a request; a field that is not supported is refused by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Asking(Part):
+    """A request. A field that would change nothing may be there, whatever it is.
+
+    Attributes:
+        neutral: the values of fields that are not supported, with which nothing changes.
+    """
+
+    neutral: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_changes_nothing(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {
+            name: value
+            for name, value in data.items()
+            if name in cls.model_fields
+            or not (value is None or any(value == one for one in cls.neutral.get(name, ())))
+        }
+
+
+class Text(Part):
+    """A piece of text."""
+
+    type: Literal["text", "input_text", "output_text"]
+    text: str
+    annotations: list[Any] = Field(default_factory=list)
+    logprobs: list[Any] | None = None
+
+
+Content = str | Annotated[list[Text], Field(max_length=1_000)]
+
+
+class Function(Part):
+    """A tool of the client."""
+
+    name: ToolName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+def text_of(content: Content | None) -> str:
+    """Return content as one text."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "".join(piece.text for piece in content)
+
+
+def arguments_of(text: str) -> dict[str, Any]:
+    """Return the arguments of a call.
+
+    Raises:
+        ValueError: they are no JSON object.
+    """
+    found = json.loads(text or "{}")
+    if not isinstance(found, dict):
+        raise ValueError("arguments are a JSON object")
+    return found

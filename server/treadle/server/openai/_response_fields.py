@@ -1,0 +1,167 @@
+"""What requests for a response may hold."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from pydantic import Discriminator, Field, Tag, field_validator
+
+from treadle.server.openai._fields import (
+    Asking,
+    Content,
+    Function,
+    Name,
+    Part,
+    arguments_of,
+    text_of,
+)
+
+
+class Said(Asking):
+    """What somebody said."""
+
+    type: Literal["message"] = "message"
+    role: Literal["user", "assistant", "system", "developer"]
+    content: Content
+    id: str | None = None
+    status: str | None = None
+
+
+class Called(Part):
+    """A call that the model made before."""
+
+    type: Literal["function_call"]
+    call_id: Name
+    name: Name
+    arguments: str
+    id: str | None = None
+    status: str | None = None
+
+    @field_validator("arguments")
+    @classmethod
+    def _is_object(cls, text: str) -> str:
+        arguments_of(text)
+        return text
+
+
+class Returned(Part):
+    """What a tool of the client returned."""
+
+    type: Literal["function_call_output"]
+    call_id: Name
+    output: Content
+    id: str | None = None
+    status: str | None = None
+
+
+class Thought(Part):
+    """What the model thought before; it is not told again."""
+
+    type: Literal["reasoning"]
+    id: str | None = None
+    summary: list[Any] = Field(default_factory=list)
+    content: list[Any] | None = None
+    encrypted_content: None = None
+    status: str | None = None
+
+
+def _kind(item: Any) -> str:
+    found = item.get("type") if isinstance(item, dict) else getattr(item, "type", None)
+    return str(found or "message")
+
+
+Item = Annotated[
+    Annotated[Said, Tag("message")]
+    | Annotated[Called, Tag("function_call")]
+    | Annotated[Returned, Tag("function_call_output")]
+    | Annotated[Thought, Tag("reasoning")],
+    Discriminator(_kind),
+]
+
+
+class Tool(Function):
+    """A tool of the client."""
+
+    type: Literal["function"]
+
+
+class Format(Part):
+    """What the answer is: text, or JSON of a schema."""
+
+    type: Literal["text", "json_schema"]
+    name: str | None = None
+    description: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+
+
+class TextOptions(Asking):
+    """How the answer is written."""
+
+    format: Format | None = None
+    neutral: ClassVar = {"verbosity": ("medium",)}
+
+
+class Conversation(Part):
+    """The thread to go on with."""
+
+    id: Name
+
+
+class ResponseRequest(Asking):
+    """A response; ``conversation`` is a thread, ``previous_response_id`` the last run on one."""
+
+    model: Name
+    input: str | Annotated[list[Item], Field(min_length=1, max_length=2_000)]
+    instructions: str | None = None
+    previous_response_id: Name | None = None
+    conversation: Name | Conversation | None = None
+    stream: bool | None = False
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tool_choice: Literal["auto", "none"] | None = None
+    text: TextOptions | None = None
+    max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    metadata: dict[str, str] | None = None
+    store: bool | None = None
+    user: Name | None = None
+    neutral: ClassVar = {
+        "temperature": (1,),
+        "top_p": (1,),
+        "parallel_tool_calls": (True,),
+        "background": (False,),
+        "truncation": ("disabled",),
+        "service_tier": ("auto", "default"),
+        "include": ([],),
+        "top_logprobs": (0,),
+    }
+
+    def instruction_texts(self) -> list[str]:
+        """Return what the client tells the model, beside the agent's own instructions."""
+        items = [] if isinstance(self.input, str) else self.input
+        told = [i for i in items if isinstance(i, Said) and i.role in {"system", "developer"}]
+        return [text for text in (self.instructions, *(text_of(i.content) for i in told)) if text]
+
+    def messages(self) -> list[AnyMessage]:
+        """Return the conversation as far as the client tells it."""
+        if isinstance(self.input, str):
+            return [HumanMessage(self.input)]
+        messages: list[AnyMessage] = []
+        for item in self.input:
+            _add(messages, item)
+        return messages
+
+
+def _add(messages: list[AnyMessage], item: Said | Called | Returned | Thought) -> None:
+    if isinstance(item, Returned):
+        messages.append(ToolMessage(text_of(item.output), tool_call_id=item.call_id))
+    elif isinstance(item, Called):
+        called: Any = {"name": item.name, "args": arguments_of(item.arguments), "id": item.call_id}
+        last = messages[-1] if messages else None
+        if isinstance(last, AIMessage):  # Calls made at once are one message.
+            calls = [*last.tool_calls, called]
+            messages[-1] = AIMessage(last.content, tool_calls=calls)
+        else:
+            messages.append(AIMessage("", tool_calls=[called]))
+    elif isinstance(item, Said) and item.role == "user":
+        messages.append(HumanMessage(text_of(item.content)))
+    elif isinstance(item, Said) and item.role == "assistant":
+        messages.append(AIMessage(text_of(item.content)))

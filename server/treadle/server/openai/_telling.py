@@ -1,0 +1,148 @@
+"""What a run's events tell a client of OpenAI's protocol: reasoning and text, as they come."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Literal
+
+from treadle.agents import Agent
+from treadle.core.calls import CallKind, Purpose
+from treadle.core.errors import RunError
+from treadle.core.events import (
+    CallDelta,
+    CallFinished,
+    CallStarted,
+    Event,
+    Reply,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+)
+
+_MAX_CHARS = 300
+_PIECE_CHARS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The run began."""
+
+    run_id: str
+    thread_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A piece of the answer, or of the way to it."""
+
+    kind: Literal["reasoning", "text"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The run came to its end, or waits."""
+
+    reply: Reply
+
+
+class FailedError(RunError):
+    """The run failed; the message says why."""
+
+
+class Teller:
+    """Tells what happens in a run.
+
+    Text is told as it grows where it can no longer change: by agents without tools of their own.
+    Of others it is told when its sources were checked.
+
+    Args:
+        agent: the agent.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._hidden = {tool.name for tool in agent.client_tools}
+        self._is_live = not (agent.tools or agent.agents or agent.output)
+        self._told = ""
+        self._has_labels = False
+        self._thought: set[str] = set()
+
+    async def tell(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Started | Said | Ended]:
+        """Yield what is told, in the order it happens.
+
+        Raises:
+            FailedError: the run failed.
+        """
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, RunStarted):
+                    yield Started(event.run_id, event.thread_id)
+                elif isinstance(event, RunFailed):
+                    raise FailedError(event.error)
+                elif isinstance(event, RunFinished):
+                    final = (
+                        event.reply.text if event.reply.data is None else content_of(event.reply)
+                    )
+                    for piece in self._rest(final):
+                        yield Said("text", piece)
+                    yield Ended(event.reply)
+                elif (said := self._said(event)) is not None and said.text:
+                    yield said
+
+    def _said(self, event: Event) -> Said | None:
+        if isinstance(event, CallDelta):
+            if event.purpose is Purpose.THOUGHT:
+                self._thought.add(event.call_id)
+                return Said("reasoning", event.text)
+            return Said("text", self._live(event.text))
+        if isinstance(event, CallStarted) and event.kind is CallKind.TOOL:
+            return self._call(event)
+        if isinstance(event, CallFinished) and event.name not in self._hidden:
+            return self._outcome(event)
+        return None
+
+    def _call(self, event: CallStarted) -> Said | None:
+        if event.name in self._hidden:
+            return None
+        given = ", ".join(f"{name}={value!r}" for name, value in event.arguments.items())
+        return Said("reasoning", f"\n{event.name}({_short(given)})\n")
+
+    def _outcome(self, event: CallFinished) -> Said | None:
+        if event.kind is CallKind.TOOL:
+            return Said("reasoning", f"→ {_short(event.error or event.text)}\n")
+        thought = "" if event.call_id in self._thought else event.thought
+        return Said("reasoning", f"{thought}\n") if thought else None
+
+    def _live(self, piece: str) -> str:
+        """Return what can be told of a piece of the answer at once."""
+        if not self._is_live or self._has_labels:
+            return ""
+        self._has_labels = "[" in piece  # It may become a label, which the check replaces.
+        piece = piece.partition("[")[0] if self._has_labels else piece
+        piece = piece if self._told else piece.lstrip()
+        self._told += piece
+        return piece
+
+    def _rest(self, final: str) -> list[str]:
+        if not final.startswith(self._told.rstrip()):
+            return []  # What was told stands.
+        left = final[len(self._told) :]
+        return [left[at : at + _PIECE_CHARS] for at in range(0, len(left), _PIECE_CHARS)]
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 1]}…"
+
+
+def content_of(reply: Reply, *, is_handed_over: bool = False) -> str:
+    """Return an answer's text: its data as JSON, or why there is none.
+
+    Args:
+        reply: the answer.
+        is_handed_over: whether the client is to make calls; then there need be no text.
+    """
+    if reply.data is not None:
+        return json.dumps(reply.data, ensure_ascii=False)
+    return reply.text or ("" if is_handed_over else reply.stopped)

@@ -1,0 +1,204 @@
+"""One turn of a conversation: what an agent is given, and the run that answers."""
+
+import base64
+import re
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+
+from treadle.agents import Agent, ClientTool
+from treadle.core.errors import InputError, UnknownNameError
+from treadle.core.events import Event
+from treadle.runtime import Runtime
+from treadle.runtime.runs import Run, RunStatus
+from treadle.server.security import Ownership, current_principal
+from treadle.tools import CLIENT_CALL
+
+_CALL = re.compile(r"call_([A-Za-z0-9_-]{43})")
+
+
+@dataclass(frozen=True)
+class ClientCall:
+    """A call that the client is to make.
+
+    Attributes:
+        id: names the run that waits and the interrupt it waits at.
+        name: the tool.
+        arguments: what it is called with.
+    """
+
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is asked.
+
+    Attributes:
+        agent: the agent, with what the request adds to it.
+        messages: the conversation, as far as the client tells it.
+        thread_id: the thread to go on with; ``None`` for a new one.
+        user: whose long-term memory is used.
+    """
+
+    agent: Agent
+    messages: Sequence[AnyMessage]
+    thread_id: str | None = None
+    user: str | None = None
+    keep: bool = True
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A run that waits for what client tools returned, and its answers by interrupt."""
+
+    run: Run
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+def agent_named(rt: Runtime, name: str) -> Agent:
+    """Return an agent that the caller may ask.
+
+    Raises:
+        UnknownNameError: there is none, for this caller.
+        ConfigError: its file is wrong.
+    """
+    known = agents_of(rt)
+    if name not in known:
+        raise UnknownNameError("model", name, known)
+    return rt.agent(name)
+
+
+def agents_of(rt: Runtime) -> list[str]:
+    """Return the names of the agents that the caller may ask."""
+    return [name for name in rt.agents() if current_principal().may_ask(name)]
+
+
+def adapted(
+    agent: Agent,
+    *,
+    instructions: str,
+    tools: Sequence[ClientTool],
+    output: Mapping[str, Any] | None,
+    max_tokens: int | None,
+) -> Agent:
+    """Return an agent with what a request adds to it.
+
+    Raises:
+        InputError: its graph cannot be given it.
+    """
+    changes: dict[str, Any] = {}
+    if (instructions or tools or output) and agent.graph != "react":
+        raise InputError(
+            f"The model {agent.name!r} takes no instructions, tools or response format: its graph "
+            f"is {agent.graph!r}."
+        )
+    if clash := sorted({tool.name for tool in tools} & set(agent.tools)):
+        raise InputError(f"The model {agent.name!r} has a tool {clash[0]!r} of its own.")
+    if instructions:
+        changes["prompt"] = "\n\n".join(part for part in (agent.prompt, instructions) if part)
+    if tools:
+        changes["client_tools"] = tuple(tools)
+    if output is not None:
+        changes["output"] = {"title": "answer", **output}
+    if max_tokens is not None:
+        limit = agent.budget.output_tokens
+        fewer = max_tokens if limit is None else min(limit, max_tokens)
+        changes["budget"] = agent.budget.model_copy(update={"output_tokens": fewer})
+    return agent.model_copy(update=changes) if changes else agent
+
+
+async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Event]:
+    """Begin to answer a turn and return the events of the run.
+
+    Client tools' results go to the run that waits for them. Otherwise a thread is told what is
+    new, and a new thread all of the conversation.
+
+    Raises:
+        ProblemError: 404, when the thread is another's.
+        InputError: there is nothing to answer.
+    """
+    answering = await _waiting(rt, turn)
+    if answering is not None:
+        return rt.stream_resumed(
+            answering.run.id, answering.answers, agent=turn.agent, pieces=pieces
+        )
+    messages = turn.messages if turn.thread_id is None else _new_in(turn.messages)
+    if not messages or not isinstance(messages[-1], HumanMessage | ToolMessage):
+        raise InputError("There is nothing to answer: the last message is the model's own.")
+    thread_id = turn.thread_id or new_thread_id()
+    if not await Ownership(rt).begin(thread_id):
+        raise UnknownNameError("thread", thread_id, ())
+    return rt.stream(turn.agent, messages, thread=thread_id, user=turn.user, pieces=pieces)
+
+
+def new_thread_id() -> str:
+    """Return an id that no thread has."""
+    return uuid.uuid4().hex
+
+
+async def calls_of(rt: Runtime, run_id: str) -> list[ClientCall]:
+    """Return the calls that a run waits for the client to make."""
+    waiting = await rt.runs.interrupts(run_id)
+    return [
+        ClientCall(
+            _call_id(run_id, one["id"]), one["value"][CLIENT_CALL], one["value"]["arguments"]
+        )
+        for one in waiting
+        if isinstance(one["value"], Mapping) and CLIENT_CALL in one["value"]
+    ]
+
+
+async def _waiting(rt: Runtime, turn: Turn) -> Answering | None:
+    """Return the run that waits for the last messages, where they are results of client tools."""
+    results = _results(turn.messages)
+    named = [_parsed(call_id) for call_id in results]
+    if not named or None in named:
+        return None
+    [run_id, *others] = {pair[0] for pair in named if pair}
+    try:
+        run = await rt.runs.get(run_id)
+    except UnknownNameError:
+        return None  # It is kept no longer: the client tells the whole conversation anyway.
+    if others or not await Ownership(rt).sees(run.thread_id):
+        return None
+    if turn.thread_id not in (None, run.thread_id) or run.agent != turn.agent.name:
+        return None
+    asked = {one["id"] for one in await rt.runs.interrupts(run_id)}
+    answers = {pair[1]: text for pair, text in zip(named, results.values(), strict=True) if pair}
+    if run.status is not RunStatus.INTERRUPTED or set(answers) != asked:
+        return None
+    return Answering(run, answers)
+
+
+def _results(messages: Sequence[AnyMessage]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for message in reversed(messages):
+        if not isinstance(message, ToolMessage):
+            break
+        found[message.tool_call_id] = message.text
+    return found
+
+
+def _new_in(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
+    """Return the messages after the model's last: what is before them is on the thread."""
+    places = [at for at, message in enumerate(messages) if isinstance(message, AIMessage)]
+    return messages[places[-1] + 1 :] if places else messages
+
+
+def _call_id(run_id: str, interrupt_id: str) -> str:
+    packed = bytes.fromhex(run_id + interrupt_id)
+    return f"call_{base64.urlsafe_b64encode(packed).rstrip(b'=').decode()}"
+
+
+def _parsed(call_id: str) -> tuple[str, str] | None:
+    match = _CALL.fullmatch(call_id)
+    if match is None:
+        return None
+    packed = base64.urlsafe_b64decode(match[1] + "=").hex()
+    return packed[:32], packed[32:]

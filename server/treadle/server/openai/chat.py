@@ -1,0 +1,335 @@
+"""``/v1/chat/completions``."""
+
+import json
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, ClassVar, Literal
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.responses import JSONResponse
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from pydantic import Field, field_validator
+
+from treadle.agents import ClientTool
+from treadle.core.errors import InputError
+from treadle.runtime import Runtime
+from treadle.server._openai_errors import error_of
+from treadle.server._sse import EventStream, sse
+from treadle.server.langgraph import Rt
+from treadle.server.openai._answering import (
+    Told,
+    annotations_of,
+    failed,
+    is_cut,
+    places,
+    told,
+    usage_of,
+    user_of,
+    while_connected,
+)
+from treadle.server.openai._fields import (
+    Asking,
+    Content,
+    Function,
+    Name,
+    Part,
+    arguments_of,
+    text_of,
+)
+from treadle.server.openai._telling import Ended, FailedError, Said, Started, content_of
+from treadle.server.openai._turn import ClientCall, Turn, adapted, agent_named, calls_of
+
+
+class CalledFunction(Part):
+    """What a call names."""
+
+    name: Name
+    arguments: str
+
+    @field_validator("arguments")
+    @classmethod
+    def _is_object(cls, text: str) -> str:
+        arguments_of(text)
+        return text
+
+
+class Called(Part):
+    """A call that the model made before."""
+
+    id: Name
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
+class Instruction(Part):
+    """What the client tells the model, beside the agent's own instructions."""
+
+    role: Literal["system", "developer"]
+    content: Content
+    name: str | None = None
+
+
+class Question(Part):
+    """What a person said."""
+
+    role: Literal["user"]
+    content: Content
+    name: str | None = None
+
+
+class Answer(Asking):
+    """What the model said."""
+
+    role: Literal["assistant"]
+    content: Content | None = None
+    reasoning_content: str | None = None
+    name: str | None = None
+    tool_calls: list[Called] | None = None
+    neutral: ClassVar = {"annotations": ([],)}
+
+
+class Result(Part):
+    """What a tool of the client returned."""
+
+    role: Literal["tool"]
+    content: Content
+    tool_call_id: Name
+
+
+Message = Annotated[Instruction | Question | Answer | Result, Field(discriminator="role")]
+
+
+class Tool(Part):
+    """A tool of the client."""
+
+    type: Literal["function"]
+    function: Function
+
+
+class Schema(Part):
+    """A schema that the answer must fit."""
+
+    name: str | None = None
+    description: str | None = None
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+    strict: bool | None = None
+
+
+class Format(Part):
+    """What the answer is: text, or JSON of a schema."""
+
+    type: Literal["text", "json_schema"]
+    json_schema: Schema | None = None
+
+
+class StreamOptions(Asking):
+    """How the answer is streamed."""
+
+    include_usage: bool = False
+    neutral: ClassVar = {"include_obfuscation": (False, True)}
+
+
+class ChatRequest(Asking):
+    """A chat completion; the thread is named by ``metadata.thread_id`` or ``X-Thread-Id``."""
+
+    model: Name
+    messages: Annotated[list[Message], Field(min_length=1, max_length=2_000)]
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tool_choice: Literal["auto", "none"] | None = None
+    response_format: Format | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    metadata: dict[str, str] | None = None
+    store: bool | None = None
+    user: Name | None = None
+    neutral: ClassVar = {
+        "n": (1,),
+        "temperature": (1,),
+        "top_p": (1,),
+        "presence_penalty": (0,),
+        "frequency_penalty": (0,),
+        "logprobs": (False,),
+        "parallel_tool_calls": (True,),
+        "service_tier": ("auto", "default"),
+        "modalities": (["text"],),
+        "logit_bias": ({},),
+        "stop": ([],),
+    }
+
+
+router = APIRouter(tags=["openai"])
+ThreadHeader = Annotated[str | None, Header(max_length=200)]
+
+
+@router.post("/chat/completions")
+async def complete(
+    rt: Rt, request: Request, body: ChatRequest, x_thread_id: ThreadHeader = None
+) -> Response:
+    """Ask an agent, and go on with a thread where one is named."""
+    turn = _turn(rt, body, x_thread_id)
+    source = told(rt, turn, pieces=bool(body.stream))
+    try:
+        if not body.stream:
+            whole = await while_connected(request, _whole(rt, body, source))
+            return JSONResponse(whole, headers=places(**whole["metadata"]))
+        started = await anext(source)
+        assert isinstance(started, Started)  # noqa: S101 - it is what every run begins with
+        head = _Head(body.model, started)
+        chunks = _chunks(rt, body, head, source)
+        return EventStream(chunks, places(**head.metadata))
+    except FailedError as error:
+        return failed(error)
+
+
+class _Head:
+    """What every part of an answer says."""
+
+    def __init__(self, model: str, started: Started) -> None:
+        self.metadata = {"thread_id": started.thread_id, "run_id": started.run_id}
+        self.fields = {
+            "id": f"chatcmpl-{started.run_id}",
+            "created": int(time.time()),
+            "model": model,
+            "metadata": self.metadata,
+        }
+
+
+def _turn(rt: Runtime, body: ChatRequest, header: str | None) -> Turn:
+    named = (body.metadata or {}).get("thread_id")
+    if named and header and named != header:
+        raise InputError(f"metadata.thread_id is {named!r} and X-Thread-Id {header!r}.")
+    instructions = [text_of(m.content) for m in body.messages if isinstance(m, Instruction)]
+    tools = body.tools if body.tool_choice != "none" else None
+    chosen = body.response_format
+    if chosen and chosen.type == "json_schema" and chosen.json_schema is None:
+        raise InputError("response_format.json_schema is missing.")
+    schema = chosen.json_schema.schema_ if chosen and chosen.json_schema else None
+    agent = adapted(
+        agent_named(rt, body.model),
+        instructions="\n\n".join(instructions),
+        tools=[_tool(tool.function) for tool in tools or ()],
+        output=schema,
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+    )
+    messages = [_message(m) for m in body.messages if not isinstance(m, Instruction)]
+    thread_id = named or header
+    keep = body.store is not False or thread_id is not None
+    return Turn(agent, messages, thread_id, user_of(body.user), keep)
+
+
+def _tool(function: Function) -> ClientTool:
+    return ClientTool(
+        name=function.name,
+        description=function.description or "",
+        parameters=function.parameters or {"type": "object", "properties": {}},
+    )
+
+
+def _message(said: Question | Answer | Result) -> AnyMessage:
+    if isinstance(said, Question):
+        return HumanMessage(text_of(said.content))
+    if isinstance(said, Result):
+        return ToolMessage(text_of(said.content), tool_call_id=said.tool_call_id)
+    calls = [
+        {"name": c.function.name, "args": arguments_of(c.function.arguments), "id": c.id}
+        for c in said.tool_calls or ()
+    ]
+    return AIMessage(text_of(said.content), tool_calls=calls)
+
+
+async def _whole(rt: Runtime, body: ChatRequest, source: AsyncGenerator[Told]) -> dict[str, Any]:
+    head: _Head | None = None
+    thought: list[str] = []
+    async for one in source:
+        if isinstance(one, Started):
+            head = _Head(body.model, one)
+        elif isinstance(one, Said) and one.kind == "reasoning":
+            thought.append(one.text)
+        elif isinstance(one, Ended):
+            calls = await calls_of(rt, one.reply.run_id) if one.reply.stopped else []
+            text = content_of(one.reply, is_handed_over=bool(calls))
+            message: dict[str, Any] = {"role": "assistant", "content": text or None}
+            message |= {"refusal": None, "annotations": _annotations(text, one)}
+            if thought:
+                message["reasoning_content"] = "".join(thought).strip()
+            if calls:
+                message["tool_calls"] = _calls(calls)
+            choice = {"index": 0, "message": message, "logprobs": None}
+            choice["finish_reason"] = _reason(one, calls)
+            assert head is not None  # noqa: S101 - every run begins
+            usage = usage_of(one.reply.usage)
+            about = {"object": "chat.completion", "choices": [choice], "usage": usage}
+            return {**head.fields, **about}
+    raise FailedError("The run ended without an answer.")
+
+
+async def _chunks(
+    rt: Runtime, body: ChatRequest, head: _Head, source: AsyncGenerator[Told]
+) -> AsyncGenerator[bytes]:
+    with_usage = bool(body.stream_options and body.stream_options.include_usage)
+    base = {**head.fields, "object": "chat.completion.chunk"}
+
+    def chunk(delta: dict[str, Any], reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        usage = {"usage": None} if with_usage else {}
+        return sse({**base, "choices": [choice], **usage})
+
+    yield chunk({"role": "assistant", "content": ""})
+    has_text = False
+    try:
+        async with aclosing(source):
+            async for one in source:
+                if isinstance(one, Said):
+                    has_text = has_text or one.kind == "text"
+                    yield chunk({_DELTAS[one.kind]: one.text})
+                elif isinstance(one, Ended):
+                    for piece in await _last_deltas(rt, one, has_text=has_text):
+                        yield chunk(*piece)
+                    if with_usage:
+                        yield sse({**base, "choices": [], "usage": usage_of(one.reply.usage)})
+    except FailedError as error:
+        yield sse({"error": error_of(500, str(error), code="run_failed")})
+    yield sse("[DONE]")
+
+
+async def _last_deltas(
+    rt: Runtime, ended: Ended, *, has_text: bool
+) -> list[tuple[dict[str, Any], str | None]]:
+    """Return the deltas at the end, each with the reason it is one."""
+    calls = await calls_of(rt, ended.reply.run_id) if ended.reply.stopped else []
+    text = "" if has_text else content_of(ended.reply, is_handed_over=bool(calls))
+    deltas: list[tuple[dict[str, Any], str | None]] = [({"content": text}, None)] if text else []
+    for index, call in enumerate(_calls(calls)):
+        deltas.append(({"tool_calls": [{"index": index, **call}]}, None))
+    return [*deltas, ({}, _reason(ended, calls))]
+
+
+_DELTAS = {"reasoning": "reasoning_content", "text": "content"}
+
+
+def _annotations(text: str, ended: Ended) -> list[dict[str, Any]]:
+    found = annotations_of(text, ended.reply)
+    return [{"type": "url_citation", "url_citation": one} for one in found]
+
+
+def _reason(ended: Ended, calls: Sequence[ClientCall]) -> str:
+    if calls:
+        return "tool_calls"
+    return "length" if is_cut(ended.reply) else "stop"
+
+
+def _calls(calls: Sequence[ClientCall]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {
+                "name": call.name,
+                "arguments": json.dumps(call.arguments, ensure_ascii=False),
+            },
+        }
+        for call in calls
+    ]

@@ -1,0 +1,93 @@
+"""A real server process, a scripted model behind it, and OpenAI's own client in front."""
+
+import json
+
+import pytest
+from openai import OpenAI
+
+from tests.support.serving import serving
+from treadle.runtime.testing import (
+    ScriptedOpenAI,
+    call,
+    calls,
+    hang,
+    say,
+    server_error,
+)
+
+SETTINGS = """
+model = "scripted"
+
+[models.scripted]
+model = "openai:gpt-5-mini"
+base_url = "{url}"
+api_key_env = "SCRIPTED_KEY"
+max_retries = 0
+"""
+LONG = " ".join(f"Word{number}" for number in range(200)) + "."
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def answer(request):
+    """Answer as the last question says."""
+    asked = request.last_user_text
+    return next((reply(request) for word, reply in SCRIPT.items() if word in asked), GREETING)
+
+
+def _weather(request):
+    if results := request.tool_outputs:
+        return say(f"It is {' and '.join(results.values())}.")
+    cities = ["Paris", "Rome"] if "both" in request.last_user_text else ["Paris"]
+    return calls(*(call("get_weather", city=city) for city in cities))
+
+
+def _compute(request):
+    if request.tool_outputs:
+        return say("The result is 42.")
+    return calls(call("calculate", expression="6*7"), text="Let me see.")
+
+
+def _seen(request):
+    return say(f"Seen {len([m for m in request.messages if m.get('role') == 'user'])}.")
+
+
+def _structured(request):
+    found = json.dumps({"city": "Paris"})
+    return call("answer", city="Paris") if "answer" in request.tool_names else say(found)
+
+
+GREETING = say("Good morning.")
+SCRIPT = {
+    "json": _structured,
+    "fail": lambda _: server_error(),
+    "hang": lambda _: hang(),
+    "long": lambda _: say(LONG),
+    "weather": _weather,
+    "compute": _compute,
+    "instructions": lambda request: say(f"Told: {request.system_text}"),
+    "history": _seen,
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    with ScriptedOpenAI(answer, verify=False) as model:
+        yield model
+
+
+@pytest.fixture(scope="module")
+def server(model, redis_6_2, tmp_path_factory):
+    project = tmp_path_factory.mktemp("project")
+    (project / "treadle.toml").write_text(SETTINGS.format(url=model.base_url))
+    (project / "agents").mkdir()
+    (project / "agents" / "guide.yaml").write_text("prompt: You guide.\n")
+    (project / "agents" / "counter.yaml").write_text("tools: [calculate]\n")
+    environment = {"SCRIPTED_KEY": model.api_key}
+    with serving(project, redis_6_2.url, environment=environment) as served:
+        yield served
+
+
+@pytest.fixture
+def client(server):
+    with OpenAI(base_url=f"{server.url}/v1", api_key="not-needed", max_retries=0) as client:
+        yield client
