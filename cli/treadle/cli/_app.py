@@ -171,6 +171,10 @@ def serve(
     reload: Annotated[
         bool, typer.Option("--reload", help="Start again whenever a file of the project changes.")
     ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(min=0, max=64, help="How many workers execute queued runs; 0 for none here."),
+    ] = 1,
     without_authentication: Annotated[
         bool,
         typer.Option(
@@ -192,7 +196,7 @@ def serve(
 
     opening = Opening(project, redis, model)
     listening = Listening(host, port)
-    run_serve(Serving(opening, listening, is_open=without_authentication), reload=reload)
+    run_serve(Serving(opening, listening, without_authentication, workers), reload=reload)
 
 
 @app.command()

@@ -21,11 +21,13 @@ class Serving:
         opening: how its runtime is opened.
         listening: where it listens.
         is_open: whether whoever can connect is let in.
+        workers: how many workers execute queued runs.
     """
 
     opening: Opening
     listening: Listening
     is_open: bool = False
+    workers: int = 1
 
     def serve(self, sockets: list[socket.socket] | None) -> None:
         """Serve until somebody stops it.
@@ -42,7 +44,12 @@ class Serving:
         async def within(runtime: Runtime) -> None:
             if needs_key:
                 await _check_keys(self.listening, runtime)
-            made = app(runtime, requires_key=needs_key, hosts=self.listening.names)
+            made = app(
+                runtime,
+                requires_key=needs_key,
+                hosts=self.listening.names,
+                workers=self.workers,
+            )
             await serve(made, bound)
 
         self.opening.run(within)

@@ -1,6 +1,7 @@
 """The conversations of a tenant: listing, reading, exporting and forgetting them."""
 
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -219,6 +220,10 @@ class Threads:
             pipe.zrem(self._order_key, thread_id)
             await pipe.execute()
         return {"threads": 1, **counts}
+
+    def new_id(self) -> str:
+        """Return an id that no thread has."""
+        return uuid.uuid4().hex
 
     async def exists(self, thread_id: str) -> bool:
         """Return whether anything was said on a thread."""

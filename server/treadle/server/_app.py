@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from treadle.runtime import Runtime
 from treadle.server._about import about_router
@@ -12,8 +13,11 @@ from treadle.server._metrics import MeasuringMiddleware, Metrics
 from treadle.server._openapi import describe
 from treadle.server._problems import answer_problems
 from treadle.server._serving import Serving, runtime_of_request
+from treadle.server._workers import Workers
 from treadle.server.langgraph import langgraph_router, tenant_runtime
+from treadle.server.mcp import McpEndpoint
 from treadle.server.openai import openai_router
+from treadle.server.runs import runs_router
 from treadle.server.security import GuardMiddleware
 
 TITLE = "Treadle"
@@ -25,6 +29,7 @@ def app(
     *,
     requires_key: bool = True,
     hosts: Sequence[str] = (),
+    workers: int = 1,
 ) -> FastAPI:
     """Return the ASGI application that serves a project's agents.
 
@@ -34,14 +39,16 @@ def app(
         requires_key: whether whoever shows no key is refused. Say ``False`` only where no other
             machine can connect: everybody is the operator then.
         hosts: names by which the server may be asked, beside loopback and ``[server] hosts``.
+        workers: how many workers execute queued runs of each tenant while the application runs;
+            with 0 another process has to.
 
     Raises:
         TreadleError: when the application starts and the runtime cannot be opened.
     """
-    metrics = Metrics()
+    metrics, mcp, working = Metrics(), McpEndpoint(), Workers(workers)
 
     def serving(opened: Runtime) -> Serving:
-        return Serving(opened, metrics, requires_key=requires_key, hosts=hosts)
+        return Serving(opened, metrics, requires_key=requires_key, hosts=hosts, workers=working)
 
     @asynccontextmanager
     async def lifespan(made: FastAPI) -> AsyncIterator[None]:
@@ -50,6 +57,9 @@ def app(
             if not isinstance(opened, Runtime):
                 opened = await stack.enter_async_context(opened)
                 made.state.serving = serving(opened)
+            await stack.enter_async_context(working.open())
+            await made.state.serving.start_workers()
+            await stack.enter_async_context(mcp.open(made.state.serving))
             yield
 
     made = FastAPI(
@@ -61,8 +71,9 @@ def app(
     )
     if isinstance(runtime, Runtime):  # It is served as well where nobody runs the lifespan.
         made.state.serving = serving(runtime)
-    for router in (about_router, langgraph_router, openai_router):
+    for router in (about_router, langgraph_router, runs_router, openai_router):
         made.include_router(router)
+    made.router.routes.append(Route(mcp.path, mcp, methods=["GET", "POST", "DELETE"]))
     made.dependency_overrides[tenant_runtime] = runtime_of_request
     made.add_middleware(GuardMiddleware)
     made.add_middleware(MeasuringMiddleware, metrics=metrics)

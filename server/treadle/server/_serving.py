@@ -10,6 +10,7 @@ from fastapi import Request
 from treadle.core.redaction import Redactor
 from treadle.runtime import Runtime
 from treadle.server._metrics import Metrics
+from treadle.server._workers import Workers
 from treadle.server.security import (
     Admission,
     ApiKeys,
@@ -30,6 +31,7 @@ class Serving:
         metrics: what is counted.
         requires_key: whether whoever shows no key is refused.
         hosts: names of the server beside those of the settings and of loopback.
+        workers: executes queued runs.
 
     Attributes:
         guard: who is let in, and with what.
@@ -40,12 +42,20 @@ class Serving:
     """
 
     def __init__(
-        self, runtime: Runtime, metrics: Metrics, *, requires_key: bool, hosts: Sequence[str]
+        self,
+        runtime: Runtime,
+        metrics: Metrics,
+        *,
+        requires_key: bool,
+        hosts: Sequence[str],
+        workers: Workers,
     ) -> None:
         self.runtime = runtime
         self.metrics = metrics
+        self._keys = ApiKeys(runtime.redis)
+        self._workers = workers
         settings = runtime.settings
-        authenticator = Authenticator(runtime, ApiKeys(runtime.redis), requires_key=requires_key)
+        authenticator = Authenticator(runtime, self._keys, requires_key=requires_key)
         admission = Admission(runtime.redis, settings.server, settings.tenant)
         self.guard = Guard(settings.server, hosts, authenticator, admission)
         self.failed = self._load_agents()
@@ -58,7 +68,18 @@ class Serving:
         """
         if principal.tenant is None:
             return self.runtime
-        return self.runtime.of_tenant(principal.tenant)
+        return self._served(principal.tenant)
+
+    async def start_workers(self) -> None:
+        """Have queued runs executed: those of this tenant, and of each that has a key."""
+        tenants = {key.tenant for key in await self._keys.list()}
+        for tenant in sorted(tenants | {self.runtime.settings.tenant}):
+            self._served(tenant)
+
+    def _served(self, tenant: str) -> Runtime:
+        runtime = self.runtime.of_tenant(tenant)
+        self._workers.serve(runtime)
+        return runtime
 
     def _load_agents(self) -> dict[str, str]:
         """Make every agent's graph, so that the first question does not wait for it."""

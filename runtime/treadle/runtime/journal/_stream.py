@@ -56,6 +56,11 @@ class RunKeys:
         return f"{self.record}:entries"
 
     @property
+    def feedback(self) -> str:
+        """What people said about it: a hash."""
+        return f"{self.record}:feedback"
+
+    @property
     def blobs(self) -> str:
         """The long texts of its journal: a hash."""
         return f"{self.record}:blobs"

@@ -1,5 +1,6 @@
 """The runs of a tenant: what was asked, where each stands, and what can be done with it."""
 
+from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import SUFFIX, JournalFile
 from treadle.runtime.runs._options import RunOptions, StreamMode
 from treadle.runtime.runs._record import ENDS, NEXT, Run, RunMode, RunStateError, RunStatus
@@ -22,6 +23,7 @@ __all__ = [
     "STOPPED",
     "SUFFIX",
     "Accepted",
+    "Feedback",
     "JournalFile",
     "Multitask",
     "Queued",

@@ -12,6 +12,7 @@ from treadle.core.errors import InputError
 from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
 from treadle.runtime.runs._before import state_before
 from treadle.runtime.runs._diff import differences
+from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import JournalFile
 from treadle.runtime.runs._record import Run, RunStatus
 from treadle.runtime.runs._replay import Replay
@@ -71,6 +72,26 @@ class Runs:
             UnknownNameError: there is no such run.
         """
         return await self._store.interrupts(await self._store.get(run_id))
+
+    async def add_feedback(self, run_id: str, given: Feedback) -> Feedback:
+        """Keep what somebody said about a run, secrets taken out, and return it as it is kept.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            InputError: it was told too much already.
+        """
+        run = await self._store.get(run_id)
+        clean = Feedback(**self._redact(given.to_dict()))
+        return await self._store.feedback.add(self._store.keys(run.thread_id, run.id), clean)
+
+    async def feedback(self, run_id: str) -> list[Feedback]:
+        """Return what was said about a run, oldest first.
+
+        Raises:
+            UnknownNameError: there is no such run.
+        """
+        run = await self._store.get(run_id)
+        return await self._store.feedback.all(self._store.keys(run.thread_id, run.id))
 
     async def journal(self, run_id: str) -> Journal:
         """Return a run's journal, whole.

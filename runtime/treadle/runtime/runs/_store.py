@@ -29,6 +29,7 @@ from treadle.runtime.journal import (
     to_data,
     usage_to_data,
 )
+from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._record import FIELDS, NEXT, Run, RunStateError, RunStatus
 
 _BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
@@ -81,6 +82,9 @@ class RunStore:
         client: the connection to Redis.
         prefix: the tenant's key prefix.
         keep: how long a run and its journal are kept after they were last written to.
+
+    Attributes:
+        feedback: what people said about runs.
     """
 
     def __init__(self, client: Any, prefix: str, keep: timedelta) -> None:
@@ -88,6 +92,7 @@ class RunStore:
         self._prefix = prefix
         self._ttl_ms = max(1, int(keep / timedelta(milliseconds=1)))
         self._driver = driver_of(client, "RunStore")
+        self.feedback = FeedbackStore(client, keep)
         self._find = script_of(self._driver, _script("find"))
         self._create = script_of(self._driver, _script("create"))
         self._begin = script_of(self._driver, _script("begin"))
@@ -381,7 +386,8 @@ class RunStore:
         ids = [run_id.decode() for run_id in await self._client.zrange(runs, 0, -1)]
         for run_id in ids:
             keys = self.keys(thread_id, run_id)
-            await self._client.unlink(keys.record, keys.entries, keys.blobs, keys.events)
+            gone = (keys.record, keys.entries, keys.blobs, keys.events, keys.feedback)
+            await self._client.unlink(*gone)
         await self._client.unlink(runs, self.keys(thread_id, "").fence)
         if ids:
             async with self._client.pipeline(transaction=True) as pipe:

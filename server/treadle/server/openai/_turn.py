@@ -2,7 +2,6 @@
 
 import base64
 import re
-import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,15 +130,10 @@ async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Even
     messages = turn.messages if turn.thread_id is None else _new_in(turn.messages)
     if not messages or not isinstance(messages[-1], HumanMessage | ToolMessage):
         raise InputError("There is nothing to answer: the last message is the model's own.")
-    thread_id = turn.thread_id or new_thread_id()
+    thread_id = turn.thread_id or rt.threads.new_id()
     if not await Ownership(rt).begin(thread_id):
         raise UnknownNameError("thread", thread_id, ())
     return rt.stream(turn.agent, messages, thread=thread_id, user=turn.user, pieces=pieces)
-
-
-def new_thread_id() -> str:
-    """Return an id that no thread has."""
-    return uuid.uuid4().hex
 
 
 async def calls_of(rt: Runtime, run_id: str) -> list[ClientCall]:

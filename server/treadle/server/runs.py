@@ -1,0 +1,91 @@
+"""``/runs/{run_id}``: a run as it stands, and what people said about it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from treadle.core.errors import UnknownNameError
+from treadle.runtime import Runtime
+from treadle.runtime.runs import Feedback, Run
+from treadle.server.langgraph import Rt
+from treadle.server.security import Ownership, current_principal
+
+RunId = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class FeedbackRequest(BaseModel):
+    """What somebody says about a run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Annotated[str, Field(min_length=1, max_length=200)] = "user_score"
+    score: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    comment: Annotated[str, Field(max_length=20_000)] = ""
+    correction: Any = None
+
+
+class FeedbackAnswer(FeedbackRequest):
+    """What somebody said about a run."""
+
+    author: str
+    created: str
+
+
+class RunAnswer(BaseModel):
+    """A run as it stands."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    thread_id: str
+    agent: str
+    status: str
+    question: str
+    error: str
+    feedback: list[FeedbackAnswer]
+
+
+runs_router = APIRouter(prefix="/runs", tags=["runs"])
+
+
+@runs_router.get("/{run_id}")
+async def get(rt: Rt, run_id: RunId) -> RunAnswer:
+    """Return a run with what was said about it."""
+    run = await _run(rt, run_id)
+    said = [_answer(one) for one in await rt.runs.feedback(run.id)]
+    return RunAnswer(**run.to_dict(), feedback=said)
+
+
+@runs_router.post("/{run_id}/feedback")
+async def add_feedback(rt: Rt, run_id: RunId, body: FeedbackRequest) -> FeedbackAnswer:
+    """Say something about a run; the same key said again replaces what was said before."""
+    run = await _run(rt, run_id)
+    given = Feedback(**body.model_dump(), author=current_principal().subject)
+    return _answer(await rt.runs.add_feedback(run.id, given))
+
+
+@runs_router.get("/{run_id}/feedback")
+async def get_feedback(rt: Rt, run_id: RunId) -> list[FeedbackAnswer]:
+    """Return what was said about a run, oldest first."""
+    run = await _run(rt, run_id)
+    return [_answer(one) for one in await rt.runs.feedback(run.id)]
+
+
+async def _run(rt: Runtime, run_id: str) -> Run:
+    """Return a run that the caller sees; the answer names no other one.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    try:
+        run = await rt.runs.get(run_id)
+    except UnknownNameError:
+        raise UnknownNameError("run", run_id, ()) from None
+    if not await Ownership(rt).sees(run.thread_id):
+        raise UnknownNameError("run", run_id, ())
+    return run
+
+
+def _answer(feedback: Feedback) -> FeedbackAnswer:
+    return FeedbackAnswer(**feedback.to_dict())

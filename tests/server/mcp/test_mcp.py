@@ -1,0 +1,96 @@
+"""The Model Context Protocol, by the official client against a real server process."""
+
+import json
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from mcp import ClientSession, McpError
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.support.serving import serving
+from treadle.memory import connect
+from treadle.server.security import ApiKeys
+
+SECRET_VARIABLE = "TREADLE_KEYS_SECRET"
+SECRET = "a secret of at least thirty-two characters"
+
+
+@pytest.fixture(scope="module")
+def server(redis_6_2, tmp_path_factory):
+    project = tmp_path_factory.mktemp("project")
+    (project / "agents").mkdir()
+    (project / "agents" / "plain.yaml").write_text("description: It helps.\nprompt: You help.\n")
+    (project / "treadle.toml").write_text("[server]\nrequire_key = true\n")
+    with serving(project, redis_6_2.url, environment={SECRET_VARIABLE: SECRET}) as served:
+        yield served, redis_6_2.url
+
+
+@pytest.fixture
+async def key(server):
+    async with connect(server[1]) as redis:
+
+        async def made(name, **about):
+            new = await ApiKeys(redis, SECRET.encode()).create(name, tenant="main", **about)
+            return new.key
+
+        yield made
+
+
+@asynccontextmanager
+async def session(server, key):
+    headers = {"authorization": f"Bearer {key}"}
+    url = f"{server[0].url}/mcp"
+    async with (
+        httpx.AsyncClient(headers=headers, timeout=60) as client,
+        streamable_http_client(url, http_client=client) as (read, write, _),
+        ClientSession(read, write) as opened,
+    ):
+        await opened.initialize()
+        yield opened
+
+
+async def test_agents_are_tools_and_threads_are_resources_of_whoever_asks(server, key):
+    ann = await key("ann", subject="ann")
+    ben = await key("ben", subject="ben", agents=("plain",))
+    async with session(server, ann) as opened:
+        tools = {tool.name: tool for tool in (await opened.list_tools()).tools}
+        assert {"plain", "assistant"} <= set(tools)
+        assert tools["plain"].description == "It helps."
+        asked = {"question": "The word is heddle. What is the word?"}
+        answer = await opened.call_tool("plain", asked)
+        assert not answer.isError
+        assert answer.content[0].text
+        thread = answer.structuredContent["thread_id"]
+        [resource] = (await opened.list_resources()).resources
+        assert str(resource.uri).endswith(thread)
+        read = await opened.read_resource(resource.uri)
+        assert "heddle" in read.contents[0].text
+        again = await opened.call_tool("plain", {"question": "Thanks!", "thread_id": thread})
+        assert again.structuredContent["thread_id"] == thread
+    async with session(server, ben) as opened:
+        assert [tool.name for tool in (await opened.list_tools()).tools] == ["plain"]
+        assert (await opened.list_resources()).resources == []
+        with pytest.raises(McpError) as refused:
+            await opened.read_resource(resource.uri)
+        assert "heddle" not in str(refused.value)
+        taken = await opened.call_tool("plain", {"question": "Go on", "thread_id": thread})
+        assert taken.isError
+        assert "heddle" not in json.dumps(taken.model_dump(mode="json"))
+        assert (await opened.call_tool("assistant", {"question": "Hello?"})).isError
+
+
+async def test_what_does_not_fit_is_told(server, key):
+    async with session(server, await key("reader")) as opened:
+        for name, arguments in (
+            ("plain", {}),
+            ("plain", {"question": "  "}),
+            ("plain", {"question": 7}),
+            ("none", {"question": "Hello?"}),
+        ):
+            assert (await opened.call_tool(name, arguments)).isError
+
+
+def test_without_a_key_nobody_is_let_in(server):
+    answer = httpx.post(f"{server[0].url}/mcp", json={"jsonrpc": "2.0", "method": "ping", "id": 1})
+    assert answer.status_code == 401
