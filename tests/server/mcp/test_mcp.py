@@ -4,8 +4,9 @@ import json
 from contextlib import asynccontextmanager
 
 import httpx
+import httpx2
 import pytest
-from mcp import ClientSession, McpError
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.support.serving import serving
@@ -40,14 +41,10 @@ async def key(server):
 @asynccontextmanager
 async def session(server, key):
     headers = {"authorization": f"Bearer {key}"}
-    url = f"{server[0].url}/mcp"
-    async with (
-        httpx.AsyncClient(headers=headers, timeout=60) as client,
-        streamable_http_client(url, http_client=client) as (read, write, _),
-        ClientSession(read, write) as opened,
-    ):
-        await opened.initialize()
-        yield opened
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        transport = streamable_http_client(f"{server[0].url}/mcp", http_client=http)
+        async with Client(transport) as client:
+            yield client
 
 
 async def test_agents_are_tools_and_threads_are_resources_of_whoever_asks(server, key):
@@ -59,25 +56,25 @@ async def test_agents_are_tools_and_threads_are_resources_of_whoever_asks(server
         assert tools["plain"].description == "It helps."
         asked = {"question": "The word is heddle. What is the word?"}
         answer = await opened.call_tool("plain", asked)
-        assert not answer.isError
+        assert not answer.is_error
         assert answer.content[0].text
-        thread = answer.structuredContent["thread_id"]
+        thread = answer.structured_content["thread_id"]
         [resource] = (await opened.list_resources()).resources
         assert str(resource.uri).endswith(thread)
         read = await opened.read_resource(resource.uri)
         assert "heddle" in read.contents[0].text
         again = await opened.call_tool("plain", {"question": "Thanks!", "thread_id": thread})
-        assert again.structuredContent["thread_id"] == thread
+        assert again.structured_content["thread_id"] == thread
     async with session(server, ben) as opened:
         assert [tool.name for tool in (await opened.list_tools()).tools] == ["plain"]
         assert (await opened.list_resources()).resources == []
-        with pytest.raises(McpError) as refused:
+        with pytest.raises(MCPError) as refused:
             await opened.read_resource(resource.uri)
         assert "heddle" not in str(refused.value)
         taken = await opened.call_tool("plain", {"question": "Go on", "thread_id": thread})
-        assert taken.isError
+        assert taken.is_error
         assert "heddle" not in json.dumps(taken.model_dump(mode="json"))
-        assert (await opened.call_tool("assistant", {"question": "Hello?"})).isError
+        assert (await opened.call_tool("assistant", {"question": "Hello?"})).is_error
 
 
 async def test_what_does_not_fit_is_told(server, key):
@@ -88,7 +85,7 @@ async def test_what_does_not_fit_is_told(server, key):
             ("plain", {"question": 7}),
             ("none", {"question": "Hello?"}),
         ):
-            assert (await opened.call_tool(name, arguments)).isError
+            assert (await opened.call_tool(name, arguments)).is_error
 
 
 def test_without_a_key_nobody_is_let_in(server):

@@ -1,14 +1,29 @@
 """What the official SDK is told to serve."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from mcp import MCPError
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.types import CallToolResult, Resource, TextContent, Tool, ToolAnnotations
-from pydantic import AnyUrl
+from mcp_types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    ListResourcesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    Resource,
+    TextContent,
+    TextResourceContents,
+    Tool,
+    ToolAnnotations,
+)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from treadle.core.errors import TreadleError, UnknownNameError, UserError
+from treadle.core.errors import InputError, TreadleError, UnknownNameError
 from treadle.core.events import Reply
 from treadle.runtime import Runtime
 from treadle.server.mcp._names import thread_of, uri_of
@@ -18,75 +33,66 @@ if TYPE_CHECKING:
     from treadle.server._serving import Serving
 
 _SHOWN_THREADS = 200
-_INPUT = {
-    "type": "object",
-    "properties": {
-        "question": {"type": "string", "description": "What to ask, in words."},
-        "thread_id": {
-            "type": "string",
-            "description": "The conversation to go on with; leave it out to begin one.",
-        },
-    },
-    "required": ["question"],
-    "additionalProperties": False,
-}
+_MARKDOWN = "text/markdown"
+_Context = ServerRequestContext[Any]
+
+
+class Asked(BaseModel):
+    """What an agent is asked."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    question: Annotated[str, Field(description="What to ask, in words.")]
+    thread_id: Annotated[
+        str | None,
+        Field(description="The conversation to go on with; leave it out to begin one."),
+    ] = None
 
 
 def session_manager(serving: "Serving") -> StreamableHTTPSessionManager:
     """Return what answers requests, each for whoever sends it."""
-    server: Server[Any, Any] = Server("treadle", instructions="Each tool asks an agent.")
 
     def runtime() -> Runtime:
         return serving.runtime_of(current_principal())
 
-    @server.list_tools()  # type: ignore[no-untyped-call, untyped-decorator]
-    async def list_tools() -> list[Tool]:
+    async def list_tools(_: _Context, __: PaginatedRequestParams | None) -> ListToolsResult:
         rt = runtime()
         names = [name for name in serving.agents if current_principal().may_ask(name)]
-        return [_tool(rt, name) for name in names]
+        return ListToolsResult(tools=[_tool(rt, name) for name in names])
 
-    @server.call_tool()  # type: ignore[untyped-decorator]
-    async def call_tool(name: str, arguments: dict[str, Any]) -> CallToolResult:
+    async def call_tool(_: _Context, params: CallToolRequestParams) -> CallToolResult:
         try:
-            return _answered(await _ask(runtime(), name, arguments))
+            return _answered(await _ask(runtime(), params.name, params.arguments or {}))
         except TreadleError as error:
             told = TextContent(type="text", text=str(error))
-            return CallToolResult(content=[told], isError=True)
+            return CallToolResult(content=[told], is_error=True)
 
-    @server.list_resources()  # type: ignore[no-untyped-call, untyped-decorator]
-    async def list_resources() -> list[Resource]:
-        rt = runtime()
-        threads = await rt.threads.recent(_SHOWN_THREADS)
-        owners = await rt.threads.owners([thread.id for thread in threads])
-        return [
-            Resource(
-                uri=AnyUrl(uri_of(thread.id)),
-                name=thread.title,
-                description=f"A conversation with {thread.agent}, {thread.updated}.",
-                mimeType="text/markdown",
-            )
-            for thread, owner in zip(threads, owners, strict=True)
-            if current_principal().sees(owner)
-        ]
+    async def list_resources(_: _Context, __: PaginatedRequestParams | None) -> ListResourcesResult:
+        return ListResourcesResult(resources=await _threads(runtime()))
 
-    @server.read_resource()  # type: ignore[no-untyped-call, untyped-decorator]
-    async def read_resource(uri: AnyUrl) -> list[ReadResourceContents]:
-        rt, thread_id = runtime(), thread_of(str(uri))
-        if thread_id is None or not await Ownership(rt).sees(thread_id):
-            raise UserError(f"There is no resource {str(uri)!r}.")
-        text = "".join([piece async for piece in rt.threads.export_markdown(thread_id)])
-        return [ReadResourceContents(content=text, mime_type="text/markdown")]
+    async def read_resource(_: _Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        text = await _exported(runtime(), params.uri)
+        held = TextResourceContents(uri=params.uri, mime_type=_MARKDOWN, text=text)
+        return ReadResourceResult(contents=[held])
 
-    return StreamableHTTPSessionManager(server, stateless=True, json_response=False)
+    server: Server[Any] = Server(
+        "treadle",
+        instructions="Each tool asks an agent; each resource is a conversation.",
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_read_resource=read_resource,
+    )
+    limit = serving.runtime.settings.server.max_body_bytes
+    return StreamableHTTPSessionManager(server, stateless=True, max_request_body_size=limit)
 
 
 def _tool(rt: Runtime, name: str) -> Tool:
-    about = rt.agent(name).description or f"Ask the agent {name!r}."
     return Tool(
         name=name,
-        description=about,
-        inputSchema=_INPUT,
-        annotations=ToolAnnotations(title=name, openWorldHint=True),
+        description=rt.agent(name).description or f"Ask the agent {name!r}.",
+        input_schema=Asked.model_json_schema(),
+        annotations=ToolAnnotations(title=name, open_world_hint=True),
     )
 
 
@@ -94,18 +100,45 @@ async def _ask(rt: Runtime, name: str, arguments: dict[str, Any]) -> Reply:
     known = [agent for agent in rt.agents() if current_principal().may_ask(agent)]
     if name not in known:
         raise UnknownNameError("agent", name, known)
-    thread_id = arguments.get("thread_id")
-    if thread_id is None:
-        thread_id = rt.threads.new_id()
+    try:
+        asked = Asked.model_validate(arguments)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{place}: {first['msg']}.") from None
+    thread_id = asked.thread_id or rt.threads.new_id()
     if not await Ownership(rt).begin(thread_id):
         raise UnknownNameError("thread", thread_id, ())
-    return await rt.ask(name, arguments["question"], thread=thread_id)
+    return await rt.ask(name, asked.question, thread=thread_id)
 
 
 def _answered(reply: Reply) -> CallToolResult:
     sources = [f"[{c.number}] {c.source.title}, {c.source.uri}" for c in reply.citations]
     text = "\n".join([reply.text or reply.stopped, *sources])
     about = {"thread_id": reply.thread_id, "run_id": reply.run_id, "data": reply.data}
-    return CallToolResult(
-        content=[TextContent(type="text", text=text)], structuredContent=about, isError=False
-    )
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=about)
+
+
+async def _threads(rt: Runtime) -> list[Resource]:
+    threads = await rt.threads.recent(_SHOWN_THREADS)
+    owners = await rt.threads.owners([thread.id for thread in threads])
+    return [
+        Resource(
+            uri=uri_of(thread.id),
+            name=thread.title,
+            description=f"A conversation with {thread.agent}, {thread.updated}.",
+            mime_type=_MARKDOWN,
+        )
+        for thread, owner in zip(threads, owners, strict=True)
+        if current_principal().sees(owner)
+    ]
+
+
+async def _exported(rt: Runtime, uri: str) -> str:
+    thread_id = thread_of(uri)
+    try:
+        if thread_id is not None and await Ownership(rt).sees(thread_id):
+            return "".join([piece async for piece in rt.threads.export_markdown(thread_id)])
+    except UnknownNameError:
+        pass  # Its message would name other threads.
+    raise MCPError(INVALID_PARAMS, f"There is no resource {uri!r}.")
