@@ -3,6 +3,30 @@
 from collections.abc import Mapping
 
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+
+class Described(BaseModel):
+    """What was wrong.
+
+    Attributes:
+        message: in words.
+        type: what kind of error it is.
+        param: the field that is wrong, where one is.
+        code: which error it is, where there are several of a kind.
+    """
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAiError(BaseModel):
+    """Why a request was not answered as asked."""
+
+    error: Described
+
 
 _TYPES = {
     401: ("authentication_error", "invalid_api_key"),

@@ -4,13 +4,15 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from treadle.server._problems import MEDIA_TYPE, Problem
+from treadle.server._openai_errors import OpenAiError
+from treadle.server._problems import MEDIA_TYPE, OPENAI, Problem
 
 _PROBLEMS = {
     "400": "The request cannot be used.",
     "401": "A key or token is needed.",
     "403": "The key or token does not allow this.",
     "404": "There is no such thing.",
+    "408": "The request did not arrive in time.",
     "409": "It does not fit what is there.",
     "413": "The request is too large.",
     "421": "The server is not known by that name.",
@@ -45,14 +47,22 @@ def _add_problems(document: dict[str, Any]) -> None:
     schemas["Problem"] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    error = OpenAiError.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(error.pop("$defs", {}))
+    schemas["Error"] = error
     components["responses"] = {
-        f"Problem{status}": {"description": said, "content": content}
+        f"{name}{status}": {"description": said, "content": {media: {"schema": _ref(name)}}}
+        for name, media in (("Problem", MEDIA_TYPE), ("Error", "application/json"))
         for status, said in _PROBLEMS.items()
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
             answers = operation["responses"]
             answers.pop("422", None)  # FastAPI's own shape is never answered.
+            name = "Error" if path.startswith(OPENAI) else "Problem"
             if path not in _OPEN:
-                answers |= {s: {"$ref": f"#/components/responses/Problem{s}"} for s in _PROBLEMS}
+                answers |= {s: {"$ref": f"#/components/responses/{name}{s}"} for s in _PROBLEMS}
+
+
+def _ref(schema: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{schema}"}

@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457), whatever went wrong and wherever."""
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -117,7 +118,10 @@ def answer_problems(app: FastAPI) -> None:
 
     def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
-        return failure(request, error.status_code, str(error.detail), headers=error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods_at(request.app, request.url.path))
+        return failure(request, error.status_code, str(error.detail), headers=headers)
 
     def of_request(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
@@ -143,3 +147,11 @@ def answer_problems(app: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+def _methods_at(app: FastAPI, path: str) -> list[str]:
+    """Return the methods that a path is asked with: each route knows its own alone."""
+    for template, operations in app.openapi()["paths"].items():
+        if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", template), path):
+            return sorted(method.upper() for method in operations)
+    return []

@@ -7,14 +7,29 @@ from fastapi import HTTPException, Path, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from langgraph.errors import InvalidUpdateError
-from pydantic import BaseModel, ConfigDict, Field
+from langgraph.store.base import InvalidNamespaceError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import to_jsonable_python
 
 from treadle.core.errors import RunError, UnknownNameError, UserError
 from treadle.server.langgraph._records import Record
 
-Limit = Annotated[int, Field(ge=1, le=1000)]
-Offset = Annotated[int, Field(ge=0)]
+
+def _no_flag(value: Any) -> Any:
+    """Refuse a flag for a number: Python takes it for 0 or 1.
+
+    Raises:
+        ValueError: it is one.
+    """
+    if isinstance(value, bool):
+        raise ValueError("a number is needed")
+    return value
+
+
+Number = Annotated[int, BeforeValidator(_no_flag)]
+Limit = Annotated[Number, Field(ge=1, le=1000)]
+Offset = Annotated[Number, Field(ge=0, le=1_000_000_000)]
+Flag = Annotated[bool, Strict()]
 Id = Annotated[str, Path(min_length=1, max_length=200)]
 IfExists = Literal["raise", "do_nothing"]
 Order = Literal["asc", "desc"]
@@ -39,7 +54,7 @@ class Route(APIRoute):
                 return await handle(request)
             except UnknownNameError as error:
                 raise HTTPException(404, str(error)) from error
-            except InvalidUpdateError as error:
+            except (InvalidNamespaceError, InvalidUpdateError) as error:
                 raise HTTPException(400, str(error)) from error
             except UserError as error:
                 raise HTTPException(422, str(error)) from error

@@ -6,11 +6,21 @@ from fastapi import APIRouter, Query, Response
 from langgraph.store.base import Item
 from pydantic import Field
 
-from treadle.server.langgraph._answers import Body, Limit, Offset, Route, answered, no_content
+from treadle.server.langgraph._answers import (
+    Body,
+    Flag,
+    Limit,
+    Number,
+    Offset,
+    Route,
+    answered,
+    no_content,
+)
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.security import check_namespace
 
-Label = Annotated[str, Field(min_length=1, pattern=r"^[^.]+$")]
+Label = Annotated[str, Field(min_length=1, pattern=r"^[^.\x00]+$")]
+Key = Annotated[str, Field(min_length=1)]
 Namespace = Annotated[list[Label], Field(min_length=1)]
 
 
@@ -18,7 +28,7 @@ class Put(Body):
     """An item to keep; ``ttl`` in minutes."""
 
     namespace: Namespace
-    key: Annotated[str, Field(min_length=1)]
+    key: Key
     value: dict[str, Any]
     index: list[str] | Literal[False] | None = None
     ttl: Annotated[float, Field(gt=0)] | None = None
@@ -28,7 +38,7 @@ class Remove(Body):
     """An item to remove."""
 
     namespace: Namespace
-    key: str
+    key: Key
 
 
 class Search(Body):
@@ -39,7 +49,7 @@ class Search(Body):
     limit: Limit = 10
     offset: Offset = 0
     query: str | None = None
-    refresh_ttl: bool | None = None
+    refresh_ttl: Flag | None = None
 
 
 class Namespaces(Body):
@@ -47,7 +57,7 @@ class Namespaces(Body):
 
     prefix: list[Label] | None = None
     suffix: list[Label] | None = None
-    max_depth: Annotated[int, Field(ge=1)] | None = None
+    max_depth: Annotated[Number, Field(ge=1)] | None = None
     limit: Limit = 100
     offset: Offset = 0
 
@@ -69,7 +79,7 @@ async def put_item(rt: Rt, body: Put) -> Response:
 async def get_item(
     rt: Rt,
     namespace: Annotated[str, Query(min_length=1)],
-    key: str,
+    key: Annotated[str, Query(min_length=1)],
     refresh_ttl: bool | None = None,
 ) -> Response:
     """Return an item."""

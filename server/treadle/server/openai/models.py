@@ -37,7 +37,11 @@ async def list_models(rt: Rt) -> Models:
 
 @router.get("/models/{model}")
 async def get_model(rt: Rt, model: Annotated[str, Path(max_length=200)]) -> Model:
-    """Return an agent."""
+    """Return an agent.
+
+    Raises:
+        UnknownNameError: there is none that the caller may ask.
+    """
     if model not in agents_of(rt):
         raise UnknownNameError("model", model, agents_of(rt))
     return Model(id=model)
