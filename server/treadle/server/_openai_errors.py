@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 
-class Described(BaseModel):
+class ErrorDetails(BaseModel):
     """What was wrong.
 
     Attributes:
@@ -25,7 +25,7 @@ class Described(BaseModel):
 class OpenAiError(BaseModel):
     """Why a request was not answered as asked."""
 
-    error: Described
+    error: ErrorDetails
 
 
 _TYPES = {

@@ -166,7 +166,7 @@ def test_an_answer_that_fits_a_schema(client):
         ({"logprobs": True}, "logprobs"),
         ({"seed": 7}, "seed"),
         ({"extra_body": {"colour": "red"}}, "colour"),
-        ({"response_format": {"type": "json_object"}}, "response_format.type"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"tool_choice": "required"}, "tool_choice"),
     ],
 )

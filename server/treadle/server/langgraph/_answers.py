@@ -8,7 +8,15 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from langgraph.errors import InvalidUpdateError
 from langgraph.store.base import InvalidNamespaceError
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    WithJsonSchema,
+)
 from pydantic_core import to_jsonable_python
 
 from treadle.core.errors import RunError, UnknownNameError, UserError
@@ -26,9 +34,21 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
-Number = Annotated[int, BeforeValidator(_no_flag)]
-Limit = Annotated[Number, Field(ge=1, le=1000)]
-Offset = Annotated[Number, Field(ge=0, le=1_000_000_000)]
+def _only_false(value: bool) -> bool:
+    if value:
+        raise ValueError("false, or a list, is needed")
+    return value
+
+
+Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_no_flag)]
+Offset = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_no_flag)]
+Depth = Annotated[int, Field(ge=1, le=100), BeforeValidator(_no_flag)]
+No = Annotated[
+    bool,
+    Strict(),
+    AfterValidator(_only_false),
+    WithJsonSchema({"type": "boolean", "const": False}),
+]
 Flag = Annotated[bool, Strict()]
 Id = Annotated[str, Path(min_length=1, max_length=200)]
 IfExists = Literal["raise", "do_nothing"]

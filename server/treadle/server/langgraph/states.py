@@ -7,7 +7,16 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from langgraph.types import StateUpdate
 
 from treadle.runtime import Runtime
-from treadle.server.langgraph._answers import Body, Id, Limit, Metadata, Route, answered, chosen
+from treadle.server.langgraph._answers import (
+    Body,
+    Flag,
+    Id,
+    Limit,
+    Metadata,
+    Route,
+    answered,
+    chosen,
+)
 from treadle.server.langgraph._states import EMPTY, state_of
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.langgraph._threads import ProtocolThreads, config_at
@@ -42,7 +51,7 @@ class AtCheckpoint(Body):
     """Which state is wanted."""
 
     checkpoint: Place
-    subgraphs: bool = False
+    subgraphs: Flag = False
     select: list[Selected] | None = None
 
 

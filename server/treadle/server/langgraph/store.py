@@ -1,6 +1,6 @@
 """``/store``: what is known across threads."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from langgraph.store.base import Item
@@ -8,9 +8,10 @@ from pydantic import Field
 
 from treadle.server.langgraph._answers import (
     Body,
+    Depth,
     Flag,
     Limit,
-    Number,
+    No,
     Offset,
     Route,
     answered,
@@ -30,7 +31,7 @@ class Put(Body):
     namespace: Namespace
     key: Key
     value: dict[str, Any]
-    index: list[str] | Literal[False] | None = None
+    index: list[str] | No | None = None
     ttl: Annotated[float, Field(gt=0)] | None = None
 
 
@@ -57,7 +58,7 @@ class Namespaces(Body):
 
     prefix: list[Label] | None = None
     suffix: list[Label] | None = None
-    max_depth: Annotated[Number, Field(ge=1)] | None = None
+    max_depth: Depth | None = None
     limit: Limit = 100
     offset: Offset = 0
 

@@ -84,14 +84,23 @@ class Tool(Function):
     type: Literal["function"]
 
 
-class Format(Part):
-    """What the answer is: text, or JSON of a schema."""
+class TextFormat(Part):
+    """The answer is text."""
 
-    type: Literal["text", "json_schema"]
+    type: Literal["text"]
+
+
+class SchemaFormat(Part):
+    """The answer is JSON of a schema."""
+
+    type: Literal["json_schema"]
     name: str | None = None
     description: str | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
     strict: bool | None = None
+
+
+Format = Annotated[TextFormat | SchemaFormat, Field(discriminator="type")]
 
 
 class TextOptions(Asking):

@@ -116,11 +116,20 @@ class Schema(Part):
     strict: bool | None = None
 
 
-class Format(Part):
-    """What the answer is: text, or JSON of a schema."""
+class TextFormat(Part):
+    """The answer is text."""
 
-    type: Literal["text", "json_schema"]
-    json_schema: Schema | None = None
+    type: Literal["text"]
+
+
+class SchemaFormat(Part):
+    """The answer is JSON of a schema."""
+
+    type: Literal["json_schema"]
+    json_schema: Schema
+
+
+Format = Annotated[TextFormat | SchemaFormat, Field(discriminator="type")]
 
 
 class StreamOptions(Asking):
@@ -204,9 +213,7 @@ def _turn(rt: Runtime, body: ChatRequest, header: str | None) -> Turn:
     instructions = [text_of(m.content) for m in body.messages if isinstance(m, Instruction)]
     tools = body.tools if body.tool_choice != "none" else None
     chosen = body.response_format
-    if chosen and chosen.type == "json_schema" and chosen.json_schema is None:
-        raise InputError("response_format.json_schema is missing.")
-    schema = chosen.json_schema.schema_ if chosen and chosen.json_schema else None
+    schema = chosen.json_schema.schema_ if isinstance(chosen, SchemaFormat) else None
     agent = adapted(
         agent_named(rt, body.model),
         instructions="\n\n".join(instructions),

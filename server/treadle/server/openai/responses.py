@@ -26,7 +26,7 @@ from treadle.server.openai._answering import (
     while_connected,
 )
 from treadle.server.openai._items import Event, Items
-from treadle.server.openai._response_fields import Conversation, ResponseRequest
+from treadle.server.openai._response_fields import Conversation, ResponseRequest, SchemaFormat
 from treadle.server.openai._telling import Ended, FailedError, Said, Started, content_of
 from treadle.server.openai._turn import Turn, adapted, agent_named, calls_of
 from treadle.server.security import Ownership
@@ -54,8 +54,6 @@ async def respond(rt: Rt, request: Request, body: ResponseRequest) -> Response:
 
 async def _turn(rt: Runtime, body: ResponseRequest) -> Turn:
     chosen = body.text.format if body.text else None
-    if chosen and chosen.type == "json_schema" and chosen.schema_ is None:
-        raise InputError("text.format.schema is missing.")
     agent = adapted(
         agent_named(rt, body.model),
         instructions="\n\n".join(body.instruction_texts()),
@@ -67,7 +65,7 @@ async def _turn(rt: Runtime, body: ResponseRequest) -> Turn:
             )
             for tool in (body.tools or () if body.tool_choice != "none" else ())
         ],
-        output=chosen.schema_ if chosen else None,
+        output=chosen.schema_ if isinstance(chosen, SchemaFormat) else None,
         max_tokens=body.max_output_tokens,
     )
     thread_id = await _thread(rt, body)
