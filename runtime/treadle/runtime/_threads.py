@@ -234,7 +234,12 @@ class Threads:
         return True
 
     async def claim(self, thread_id: str, owner: str) -> bool:
-        """Make a thread that is nobody's somebody's; return whether it is theirs now."""
+        """Make a thread that is nobody's somebody's; return whether it is theirs now.
+
+        Raises:
+            InputError: no thread can have that id.
+        """
+        check_thread_id(thread_id)
         if await self._redis.hsetnx(self._owners_key, thread_id, owner):
             return True
         [found] = await self.owners([thread_id])

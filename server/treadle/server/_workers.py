@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 
 from treadle.runtime import Runtime
 from treadle.runtime.queue import Worker
@@ -42,4 +43,6 @@ class Workers:
         self._served.add(tenant)
         for _ in range(self._count):
             worker = runtime.worker()
-            self._working.append((worker, asyncio.create_task(worker.run())))
+            # It outlives the request that it may be started by, and knows nothing of it.
+            working = asyncio.create_task(worker.run(), context=Context())
+            self._working.append((worker, working))

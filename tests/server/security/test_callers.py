@@ -59,6 +59,20 @@ async def test_a_key_for_one_agent_asks_and_sees_no_other(project, local):
         assert [one["graph_id"] for one in found] == ["plain"]
         assert (await client.get("/assistants/assistant")).status_code == 404
         assert (await client.get("/assistants/plain")).status_code == 200
+        models = (await client.get("/v1/models")).json()["data"]
+        assert [model["id"] for model in models] == ["plain"]
+        asked = {"model": "assistant", "messages": [{"role": "user", "content": "Hello?"}]}
+        assert (await client.post("/v1/chat/completions", json=asked)).status_code == 404
+
+
+async def test_a_thread_cannot_be_taken_with_an_id_that_is_none(project, local):
+    async with local(project) as made:
+        client, _ = await made.client_of()
+        for name in (" ", "x" * 201, "a\nb"):
+            asked = {"model": "plain", "messages": [{"role": "user", "content": "Hello?"}]}
+            asked["metadata"] = {"thread_id": name}
+            assert (await client.post("/v1/chat/completions", json=asked)).status_code == 400
+        assert not await made.runtime.redis.exists("treadle:main:{threads}:owners")
 
 
 async def test_the_projects_own_check_knows_who_asks(project, local):
