@@ -32,3 +32,13 @@ async def test_without_workers_queued_runs_wait_for_another_process(runtime):
     made = app(runtime)
     async with made.router.lifespan_context(made):
         assert (await runtime.queue.wait(queued.run.id)).status == "success"
+
+
+async def test_metrics_say_how_full_the_queue_is(local, project):
+    async with local(project, requires_key=False) as made:
+        await made.runtime.queue.submit(RunRequest(agent="plain", input="Hello?"))
+        counts = (await made.client.get("/metrics")).text
+        assert 'treadle_queue_runs{queue="default",state="ready"} 1.0' in counts
+        assert (await made.client.get("/metrics")).text.count(
+            "treadle_queue_runs{"
+        ) == counts.count("treadle_queue_runs{")

@@ -93,6 +93,7 @@ async def info(served: Served) -> Info:
 )
 async def metrics(served: Served) -> Response:
     """Return the counts that Prometheus collects."""
+    served.metrics.queued(await served.queues())
     return Response(generate_latest(served.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -1,11 +1,13 @@
 """What Prometheus is told."""
 
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from treadle.runtime.queue import QueueStats
 
 _UNKNOWN = "(unknown)"
 
@@ -35,6 +37,23 @@ class Metrics:
         self._open = Gauge(
             "treadle_http_requests_open", "Requests being answered.", registry=self.registry
         )
+
+        self._queue = Gauge(
+            "treadle_queue_runs",
+            "Queued runs of all tenants that are served here, by named queue and where they stand.",
+            ["queue", "state"],
+            registry=self.registry,
+        )
+
+    def queued(self, stats: Sequence[QueueStats]) -> None:
+        """Take over how full the tenants' queues are."""
+        self._queue.clear()
+        for one in stats:
+            for state, counts in (("ready", one.ready), ("running", one.running)):
+                for queue, count in counts.items():
+                    self._queue.labels(queue, state).inc(count)
+            self._queue.labels("", "delayed").inc(one.delayed)
+            self._queue.labels("", "dead").inc(one.dead)
 
     def began(self) -> None:
         """Count a request that is being answered."""

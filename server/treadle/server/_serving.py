@@ -9,6 +9,7 @@ from fastapi import Request
 
 from treadle.core.redaction import Redactor
 from treadle.runtime import Runtime
+from treadle.runtime.queue import QueueStats
 from treadle.server._metrics import Metrics
 from treadle.server._workers import Workers
 from treadle.server.security import (
@@ -54,6 +55,7 @@ class Serving:
         self.metrics = metrics
         self._keys = ApiKeys(runtime.redis)
         self._workers = workers
+        self._tenants = {runtime.settings.tenant: runtime}
         settings = runtime.settings
         authenticator = Authenticator(runtime, self._keys, requires_key=requires_key)
         admission = Admission(runtime.redis, settings.server, settings.tenant)
@@ -77,9 +79,13 @@ class Serving:
             self._served(tenant)
 
     def _served(self, tenant: str) -> Runtime:
-        runtime = self.runtime.of_tenant(tenant)
+        runtime = self._tenants[tenant] = self.runtime.of_tenant(tenant)
         self._workers.serve(runtime)
         return runtime
+
+    async def queues(self) -> list[QueueStats]:
+        """Return how full the queue of each tenant is that is served."""
+        return [await runtime.queue.stats() for runtime in self._tenants.values()]
 
     def _load_agents(self) -> dict[str, str]:
         """Make every agent's graph, so that the first question does not wait for it."""
