@@ -9,13 +9,11 @@ from fastapi.routing import APIRoute
 from langgraph.errors import InvalidUpdateError
 from langgraph.store.base import InvalidNamespaceError
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     Strict,
-    WithJsonSchema,
 )
 from pydantic_core import to_jsonable_python
 
@@ -34,8 +32,13 @@ def _no_flag(value: Any) -> Any:
     return value
 
 
-def _only_false(value: bool) -> bool:
-    if value:
+def _only_false(value: Any) -> Any:
+    """Refuse a 0 for it as well.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if value is not False:
         raise ValueError("false, or a list, is needed")
     return value
 
@@ -43,12 +46,7 @@ def _only_false(value: bool) -> bool:
 Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_no_flag)]
 Offset = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_no_flag)]
 Depth = Annotated[int, Field(ge=1, le=100), BeforeValidator(_no_flag)]
-No = Annotated[
-    bool,
-    Strict(),
-    AfterValidator(_only_false),
-    WithJsonSchema({"type": "boolean", "const": False}),
-]
+No = Annotated[Literal[False], BeforeValidator(_only_false)]
 Flag = Annotated[bool, Strict()]
 Id = Annotated[str, Path(min_length=1, max_length=200)]
 IfExists = Literal["raise", "do_nothing"]
