@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.serving import serving, treadle
 from tests.support.waiting import wait_until
+from treadle.runtime import Runtime
 
 GRAPH = """
 import os
@@ -171,3 +172,15 @@ def test_other_machines_are_let_in_by_key_alone(project, redis_url):
         assert treadle("keys", "revoke", listed["id"], *options).returncode == 0
         assert httpx.get(f"{url}/info", headers=headers).status_code == 401
         assert key.split("_", 2)[2] not in served.log.read_text()
+
+
+async def test_schedules_in_the_projects_files_are_fired_from_its_start(project, redis_url):
+    (project / "agents" / "writer.yaml").write_text(
+        'schedules:\n  morning:\n    cron: "0 8 * * *"\n    tz: Europe/Paris\n'
+    )
+    with serving(project, redis_url):
+        async with Runtime.open(redis_url, project) as runtime:
+            [found] = await runtime.schedules.list()
+            assert await runtime.schedules.are_watched()
+    assert (found.name, found.source) == ("writer.morning", "agents/writer.yaml")
+    assert found.next is not None

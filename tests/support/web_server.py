@@ -36,6 +36,7 @@ class Request:
     path: str
     parameters: dict[str, str]
     headers: dict[str, str]
+    body: str = ""
 
 
 class WebServer:
@@ -94,7 +95,7 @@ async def _read(reader: asyncio.StreamReader) -> Request:
     parts = urlsplit(target)
     parameters = parse_qs(parts.query, keep_blank_values=True) | parse_qs(body)
     return Request(
-        method, parts.path, {key: value[0] for key, value in parameters.items()}, headers
+        method, parts.path, {key: value[0] for key, value in parameters.items()}, headers, body
     )
 
 

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 import typer
 
 from treadle.cli._approvals_app import approvals_app
+from treadle.cli._inbox_app import inbox_app
 from treadle.cli._keys_app import keys_app
 from treadle.cli._mcp_app import mcp_app
+from treadle.cli._notifications_app import notifications_app
 from treadle.cli._options import (
     HERE,
     AgentName,
@@ -37,6 +39,8 @@ threads_app = typer.Typer(
 app.add_typer(threads_app, name="threads")
 app.add_typer(runs_app, name="runs")
 app.add_typer(schedule_app, name="schedule")
+app.add_typer(inbox_app, name="inbox")
+app.add_typer(notifications_app, name="notifications")
 app.add_typer(approvals_app, name="approvals")
 app.add_typer(keys_app, name="keys")
 app.add_typer(mcp_app, name="mcp")

@@ -50,7 +50,8 @@ class Serving:
                 hosts=self.listening.names,
                 workers=self.workers,
             )
-            await serve(made, bound)
+            async with runtime.unattended():
+                await serve(made, bound)
 
         self.opening.run(within)
 

@@ -27,6 +27,7 @@ from treadle.core.addresses import Allowed
 from treadle.core.errors import ConfigError, InputError
 from treadle.core.limits import Limits
 from treadle.core.mcp import McpServer, ServerName
+from treadle.core.notifying import NotificationSettings, SmtpSettings
 from treadle.core.scheduling import ScheduleName, ScheduleSettings
 from treadle.core.usage import Price
 
@@ -328,6 +329,8 @@ class Settings(_Section):
         server: whom ``treadle serve`` lets in, and with what.
         mcp: MCP servers by name, whose tools agents may be given.
         schedules: tasks that run by themselves, by name.
+        notifications: who is told how runs ended, by name.
+        smtp: the server that mails go through.
     """
 
     tenant: str = Field(default="main", pattern=_TENANT)
@@ -343,6 +346,8 @@ class Settings(_Section):
     server: ServerSettings = ServerSettings()
     mcp: Mapping[ServerName, McpServer] = Field(default_factory=dict)
     schedules: Mapping[ScheduleName, ScheduleSettings] = Field(default_factory=dict)
+    notifications: Mapping[ScheduleName, NotificationSettings] = Field(default_factory=dict)
+    smtp: SmtpSettings | None = None
 
     @property
     def prefix(self) -> str:
@@ -457,6 +462,8 @@ def _set(data: dict[str, object], keys: tuple[str, ...], value: str) -> None:
 _NAMED: Mapping[str, type[BaseModel]] = {
     "models": ModelProfile,
     "schedules": ScheduleSettings,
+    "notifications": NotificationSettings,
+    "smtp": SmtpSettings,
     "mcp": McpServer,
     "jwt": JwtSettings,
     "price": PriceSettings,

@@ -37,6 +37,7 @@ from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
 from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells
+from treadle.runtime.notifications import Notifications, Notifier, Outbox, Telling, ways
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
@@ -60,6 +61,7 @@ class Runtime:
         approvals: the calls that wait for a person's leave.
         queue: the runs that wait for a worker.
         schedules: the tasks that run by themselves.
+        notifications: what is told to others.
         memory: what the conversations are kept in.
         redis: the connection to Redis.
     """
@@ -79,7 +81,12 @@ class Runtime:
         redactor = Redactor.from_settings(context.settings, os.environ)
         redact = redactor.redact
         keep = timedelta(days=context.settings.runs.keep_days)
-        store = RunStore(context.redis, prefix, keep)
+        outbox = Outbox(context.redis, prefix, keep)
+        telling = Telling(outbox, context.settings.notifications)
+        store = RunStore(context.redis, prefix, keep, telling)
+        make_ways = partial(ways, context.settings, os.environ)
+        self.notifications = Notifications(outbox, context.settings, make_ways)
+        self._make_notifier: Callable[[], Notifier] = lambda: Notifier(outbox, make_ways(), store)
         self.runs = Runs(store, memory.saver, Replayer(self.project, self.settings), redact)
         approvals = ApprovalStore(context.redis, prefix, keep)
         self.approvals = Approvals(approvals, self._check_arguments, redact)
@@ -156,6 +163,33 @@ class Runtime:
         """
         launcher = QueueLauncher(self.queue, Ledger(self.redis, prefix=self.settings.prefix))
         return Scheduler(self._schedule_store, launcher)
+
+    def notifier(self) -> Notifier:
+        """Return a notifier; ``await notifier.run()`` tells others until its stop.
+
+        Raises:
+            ConfigError: the secret of a webhook or the mail server is missing.
+        """
+        return self._make_notifier()
+
+    @asynccontextmanager
+    async def unattended(self) -> AsyncGenerator[None]:
+        """Fire schedules and tell others while the context is open, beside a worker.
+
+        The schedules in the project's files are reconciled first.
+
+        Raises:
+            UserError: a file, a schedule or a notification cannot be used.
+        """
+        parts: list[Scheduler | Notifier] = [self.scheduler(), self.notifier()]
+        await self.schedules.reconcile()
+        tasks = [asyncio.create_task(part.run()) for part in parts]
+        try:
+            yield
+        finally:
+            for part in parts:
+                part.stop()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _check_arguments(self, approval: Approval, arguments: Mapping[str, Any]) -> None:
         agent: str | Agent = approval.agent

@@ -3,8 +3,8 @@
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, cast
@@ -30,7 +30,8 @@ from treadle.runtime.journal import (
     usage_to_data,
 )
 from treadle.runtime.runs._feedback import FeedbackStore
-from treadle.runtime.runs._record import FIELDS, NEXT, Run, RunStateError, RunStatus
+from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Run, RunStateError, RunStatus
+from treadle.runtime.runs._telling import Telling
 
 _BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
 _CANCEL_FROM = [
@@ -82,15 +83,19 @@ class RunStore:
         client: the connection to Redis.
         prefix: the tenant's key prefix.
         keep: how long a run and its journal are kept after they were last written to.
+        telling: tells others how runs end.
 
     Attributes:
         feedback: what people said about runs.
     """
 
-    def __init__(self, client: Any, prefix: str, keep: timedelta) -> None:
+    def __init__(
+        self, client: Any, prefix: str, keep: timedelta, telling: Telling | None = None
+    ) -> None:
         self._client = client
         self._prefix = prefix
         self._ttl_ms = max(1, int(keep / timedelta(milliseconds=1)))
+        self._telling = telling
         self._driver = driver_of(client, "RunStore")
         self.feedback = FeedbackStore(client, keep)
         self._find = script_of(self._driver, _script("find"))
@@ -190,12 +195,14 @@ class RunStore:
         fields = ("status", status.value, "ended", ended, "usage", cost, "error", error)
         arguments: list[Any] = [keys.token(attempt), self._ttl_ms, attempt, entry[0].value, data]
         arguments += (len(blobs), *(part for pair in blobs.items() for part in pair), *fields)
+        told = await self._about_to_end(replace(run, usage=usage), attempt, status, entry[1])
         reply = await self._finish(
             [keys.fence, keys.record, keys.entries, keys.blobs, keys.runs, keys.events], arguments
         )
         if reply[0] != b"ok":
             holder = reply[1].decode() if len(reply) > 1 else "nobody"
             raise lost(run.id, attempt, holder)
+        await self._ended(told)
 
     async def cancel(self, run: Run) -> bool:
         """Stop a run that no attempt is at work on: one that has not begun, or waits.
@@ -207,14 +214,30 @@ class RunStore:
             Whether it was stopped.
         """
         keys = self.keys(run.thread_id, run.id)
-        data = json.dumps({"error": STOPPED, "status": RunStatus.CANCELLED.value})
+        details = {"error": STOPPED, "status": RunStatus.CANCELLED.value}
+        data = json.dumps(details)
         ended = json.dumps(datetime.now(UTC).isoformat(timespec="milliseconds"))
         arguments: list[Any] = [self._ttl_ms, run.attempt, EntryType.RUN_FAILED.value, data]
         arguments += [len(_CANCEL_FROM), *_CANCEL_FROM]
         arguments += ["status", RunStatus.CANCELLED.value, "ended", ended, "error", STOPPED]
-        return bool(
-            await self._cancel([keys.record, keys.entries, keys.runs, keys.events], arguments)
-        )
+        told = await self._about_to_end(run, run.attempt, RunStatus.CANCELLED, details)
+        changed = [keys.record, keys.entries, keys.runs, keys.events]
+        is_stopped = bool(await self._cancel(changed, arguments))
+        if is_stopped:
+            await self._ended(told)
+        return is_stopped
+
+    async def _about_to_end(
+        self, run: Run, attempt: int, status: RunStatus, details: Mapping[str, Any]
+    ) -> Sequence[Any]:
+        if self._telling is None or not self._telling.is_needed or status not in ENDS:
+            return ()
+        metadata = await self.metadata(run)
+        return await self._telling.prepare(run, attempt, status, details, metadata)
+
+    async def _ended(self, told: Sequence[Any]) -> None:
+        if self._telling is not None and told:
+            await self._telling.confirm(told)
 
     async def again(self, run: Run, answers: Mapping[str, Any]) -> bool:
         """Let a run that waits, failed or was stopped be taken up again.

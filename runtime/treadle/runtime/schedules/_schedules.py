@@ -67,7 +67,7 @@ class Schedules:
 
         Raises:
             InputError: the name is taken or cannot be used, or nothing would ever fire.
-            UnknownNameError: there is no such agent.
+            UnknownNameError: there is no such agent or notification.
         """
         if not name or len(name) > MAX_NAME_CHARS or encoded(name) != name or "@" in name:
             raise InputError(
@@ -244,6 +244,11 @@ class Schedules:
         known = agent_files(self._project)
         if settings.agent not in known:
             raise UnknownNameError("agent", settings.agent, known)
+        tellers = self._settings.notifications
+        for name in settings.notify:
+            if name not in tellers:
+                hint = "They stand in treadle.toml under [notifications]."
+                raise UnknownNameError("notification", name, tellers, hint=hint)
 
     async def _change(self, name: str, how: Callable[[Schedule, datetime], Schedule]) -> Schedule:
         for _ in range(_TRIES):

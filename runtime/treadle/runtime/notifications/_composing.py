@@ -1,0 +1,84 @@
+"""What those who are told are sent, and who is told at all."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+from treadle.core.notifying import NotificationSettings
+from treadle.runtime.journal import usage_to_data
+from treadle.runtime.notifications._outbox import Message
+from treadle.runtime.runs import Run, RunStatus
+
+MAX_TEXT_CHARS = 20_000
+"""How much of a question, an answer or an interrupt is sent."""
+
+
+def told_of(
+    settings: Mapping[str, NotificationSettings],
+    run: Run,
+    status: RunStatus,
+    named: Collection[str],
+) -> list[str]:
+    """Return who is told of a run, by name.
+
+    Args:
+        settings: who can be told.
+        run: the run.
+        status: how it stands by now.
+        named: whom the run's schedule or request named.
+    """
+    return [
+        name
+        for name, one in settings.items()
+        if status.value in one.on
+        and (one.runs == "all" or name in named)
+        and any(fnmatchcase(run.agent, pattern) for pattern in one.agents)
+    ]
+
+
+def compose(
+    target: str,
+    run: Run,
+    status: RunStatus,
+    *,
+    attempt: int,
+    details: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    moment: datetime,
+) -> Message:
+    """Return the message of a run's end; the same end gives the same id.
+
+    Args:
+        target: whom it is for.
+        run: the run as it was before.
+        status: how it stands by now.
+        attempt: the attempt that ended.
+        details: what the journal says of the end, secrets taken out.
+        metadata: what its schedule or request gave with it.
+        moment: when it ended.
+    """
+    digest = hashlib.sha256(f"{run.id}:{attempt}:{status}:{target}".encode()).hexdigest()
+    reply = details.get("reply") or {}
+    data = {
+        "run_id": run.id,
+        "thread_id": run.thread_id,
+        "agent": run.agent,
+        "status": status.value,
+        "question": _cut(run.question),
+        "reply": _cut(str(reply.get("text", ""))),
+        "error": _cut(str(details.get("error", ""))),
+        "waits_for": [_cut(json.dumps(one, default=str)) for one in details.get("interrupts", ())],
+        "usage": usage_to_data(run.usage),
+        "schedule": str(metadata.get("schedule", "")),
+        "fire": str(metadata.get("fire", "")),
+    }
+    body = {"type": f"run.{status}", "timestamp": moment.isoformat(), "data": data}
+    text = json.dumps(body, ensure_ascii=False, default=str)
+    return Message(f"msg_{digest[:32]}", target, text, run.id, status.value, attempt)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT_CHARS else f"{text[:MAX_TEXT_CHARS]}…"

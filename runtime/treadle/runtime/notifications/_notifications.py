@@ -1,0 +1,71 @@
+"""What a person does with the messages of a tenant."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+
+from treadle.core.errors import UnknownNameError
+from treadle.core.settings import Settings
+from treadle.runtime.notifications._composing import compose
+from treadle.runtime.notifications._outbox import Message, Outbox
+from treadle.runtime.notifications._ways import Way
+from treadle.runtime.runs import Run, RunStatus
+
+
+class Notifications:
+    """The messages of a tenant: those on their way, those given up.
+
+    Args:
+        outbox: where they are kept.
+        settings: the project's settings.
+        ways: makes the ways to tell each.
+    """
+
+    def __init__(
+        self, outbox: Outbox, settings: Settings, ways: Callable[[], Mapping[str, Way]]
+    ) -> None:
+        self._outbox = outbox
+        self._settings = settings
+        self._ways = ways
+
+    async def open(self, limit: int = 50) -> Sequence[Message]:
+        """Return messages on their way, the earliest due first."""
+        return await self._outbox.open(limit)
+
+    async def dead(self, limit: int = 50) -> Sequence[Message]:
+        """Return messages that were given up, the latest first."""
+        return await self._outbox.dead(limit)
+
+    async def replay(self, id_: str) -> None:
+        """Send a message again that was given up, under the same id.
+
+        Raises:
+            UnknownNameError: there is no such message.
+        """
+        if not await self._outbox.replay(id_):
+            known = [message.id for message in await self._outbox.dead(10)]
+            raise UnknownNameError("message that was given up", id_, known)
+
+    async def test(self, name: str) -> Message:
+        """Tell somebody of a run that never was, at once, and return what was sent.
+
+        Raises:
+            UnknownNameError: there is no notification of that name.
+            ConfigError: its secret or its server is missing.
+            RunError: it was not taken.
+        """
+        way = self._ways().get(name)
+        if way is None:
+            hint = "They stand in treadle.toml under [notifications]."
+            raise UnknownNameError("notification", name, self._settings.notifications, hint=hint)
+        run = Run(uuid.uuid4().hex, "test", "test", question="Does this arrive?")
+        message = compose(
+            name,
+            run,
+            RunStatus.SUCCESS,
+            attempt=1,
+            details={"reply": {"text": "It does."}},
+            metadata={},
+            moment=run.created,
+        )
+        await way.send(message)
+        return message

@@ -1,0 +1,74 @@
+"""``treadle inbox``: the runs that wait for a person, and their answers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from treadle.runtime.testing import ScriptedOpenAI, call, say
+
+TREADLE = Path(sys.executable).parent / "treadle"
+TOOLS = '''
+from pathlib import Path
+from treadle.tools import Effect, tool
+
+@tool(effect=Effect.ONCE)
+def send_mail(to: str) -> str:
+    """Send a mail.
+
+    Args:
+        to: to whom.
+    """
+    Path("sent").write_text(to)
+    return "sent"
+'''
+AGENT = 'tools: [inbox_effects.py:send_mail]\npolicy:\n  - tool: "*"\n    then: ask\n'
+
+
+@pytest.fixture
+def run(short_tmp_path, tmp_path, redis_url):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "mailer.yaml").write_text(AGENT)
+    (tmp_path / "inbox_effects.py").write_text(TOOLS)
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    kept |= {"TREADLE_HOME": str(short_tmp_path), "TREADLE_REDIS_URL": redis_url, "COLUMNS": "100"}
+
+    def run_command(*arguments, server, code=0):
+        done = subprocess.run(
+            [TREADLE, *arguments],
+            cwd=tmp_path,
+            env={**kept, "TREADLE_MODEL": "openai:gpt-5-mini", **server.environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    return run_command
+
+
+def test_a_run_that_waits_is_listed_shown_and_answered(run, tmp_path):
+    with ScriptedOpenAI([call("send_mail", to="ada@example.org"), say("Sent.")]) as server:
+        run("ask", "Write to Ada.", "--agent", "mailer", server=server)
+        [waiting] = json.loads(run("inbox", "--json", server=server))
+        short = waiting["id"][:12]
+        listed = run("inbox", server=server)
+        assert short in listed
+        assert "send_mail" in listed
+
+        shown = run("inbox", "show", short, server=server)
+        assert 'send_mail({"to": "ada@example.org"})' in shown
+        assert f"treadle inbox answer {short} approve" in shown
+        wrong = run("inbox", "answer", short, "perhaps", server=server, code=2)
+        assert "Say 'approve' or 'reject'" in wrong
+
+        assert "Sent." in run("inbox", "answer", short, "approve", server=server)
+        assert (tmp_path / "sent").read_text() == "ada@example.org"
+        assert json.loads(run("inbox", "--json", server=server)) == []
+        gone = run("inbox", "show", short, server=server, code=2)
+        assert f"No run that waits is named '{short}'" in gone
