@@ -1,16 +1,13 @@
 """``treadle inbox``: the runs that wait for a person, and their answers."""
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from treadle.cli import main
 from treadle.runtime.testing import ScriptedOpenAI, call, say
 
-TREADLE = Path(sys.executable).parent / "treadle"
 TOOLS = '''
 from pathlib import Path
 from treadle.tools import Effect, tool
@@ -29,25 +26,26 @@ AGENT = 'tools: [inbox_effects.py:send_mail]\npolicy:\n  - tool: "*"\n    then: 
 
 
 @pytest.fixture
-def run(short_tmp_path, tmp_path, redis_url):
+def run(short_tmp_path, tmp_path, redis_url, monkeypatch, capsys):
+    """Run a command in a project whose agent asks before it sends a mail."""
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "mailer.yaml").write_text(AGENT)
     (tmp_path / "inbox_effects.py").write_text(TOOLS)
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    kept |= {"TREADLE_HOME": str(short_tmp_path), "TREADLE_REDIS_URL": redis_url, "COLUMNS": "100"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TREADLE_HOME", str(short_tmp_path))
+    monkeypatch.setenv("TREADLE_REDIS_URL", redis_url)
+    monkeypatch.setenv("TREADLE_MODEL", "openai:gpt-5-mini")
+    monkeypatch.setenv("COLUMNS", "100")
 
     def run_command(*arguments, server, code=0):
-        done = subprocess.run(
-            [TREADLE, *arguments],
-            cwd=tmp_path,
-            env={**kept, "TREADLE_MODEL": "openai:gpt-5-mini", **server.environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["treadle", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr()
+        assert left.value.code == code, told.err
+        return told.out if code == 0 else told.err
 
     return run_command
 

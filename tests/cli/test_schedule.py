@@ -1,19 +1,16 @@
-"""``treadle schedule``: each command a process of its own."""
+"""``treadle schedule``: as a person or a script uses it."""
 
 import json
-import os
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
+from treadle.cli import main
 from treadle.cli._schedule import settings_of
 from treadle.core.errors import InputError
 from treadle.runtime.testing import ScriptedOpenAI, call, say
 
-TREADLE = Path(sys.executable).parent / "treadle"
 AGENT = """\
 tools: [effects.py:send_mail]
 schedules:
@@ -46,22 +43,22 @@ price = {input = 1, output = 2}
 
 
 @pytest.fixture
-def run(short_tmp_path, tmp_path, redis_url):
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    kept |= {"TREADLE_HOME": str(short_tmp_path), "TREADLE_REDIS_URL": redis_url, "COLUMNS": "100"}
+def run(short_tmp_path, tmp_path, redis_url, monkeypatch, capsys):
+    """Run a command in the project, in this process: a new one each time takes seconds to start."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TREADLE_HOME", str(short_tmp_path))
+    monkeypatch.setenv("TREADLE_REDIS_URL", redis_url)
+    monkeypatch.setenv("COLUMNS", "100")
 
     def run_command(*arguments, code=0, **variables):
-        done = subprocess.run(
-            [TREADLE, "schedule", *arguments],
-            cwd=tmp_path,
-            env={**kept, **variables},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["treadle", "schedule", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        told = capsys.readouterr()
+        assert left.value.code == code, told.err
+        return told.out if code == 0 else told.err
 
     return run_command
 
