@@ -31,13 +31,14 @@ from treadle.runtime._locks import is_locked, thread_lock
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._reporter import Emit
 from treadle.runtime._rollback import Rollback
+from treadle.runtime._side_by_side import side_by_side
 from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
 from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells
-from treadle.runtime.notifications import Notifications, Notifier, Outbox, Telling, ways
+from treadle.runtime.notifications import Notifications
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
@@ -81,12 +82,8 @@ class Runtime:
         redactor = Redactor.from_settings(context.settings, os.environ)
         redact = redactor.redact
         keep = timedelta(days=context.settings.runs.keep_days)
-        outbox = Outbox(context.redis, prefix, keep)
-        telling = Telling(outbox, context.settings.notifications)
-        store = RunStore(context.redis, prefix, keep, telling)
-        make_ways = partial(ways, context.settings, os.environ)
-        self.notifications = Notifications(outbox, context.settings, make_ways)
-        self._make_notifier: Callable[[], Notifier] = lambda: Notifier(outbox, make_ways(), store)
+        self.notifications = Notifications(context.redis, prefix, keep, self.settings)
+        store = RunStore(context.redis, prefix, keep, self.notifications.telling)
         self.runs = Runs(store, memory.saver, Replayer(self.project, self.settings), redact)
         approvals = ApprovalStore(context.redis, prefix, keep)
         self.approvals = Approvals(approvals, self._check_arguments, redact)
@@ -164,14 +161,6 @@ class Runtime:
         launcher = QueueLauncher(self.queue, Ledger(self.redis, prefix=self.settings.prefix))
         return Scheduler(self._schedule_store, launcher)
 
-    def notifier(self) -> Notifier:
-        """Return a notifier; ``await notifier.run()`` tells others until its stop.
-
-        Raises:
-            ConfigError: the secret of a webhook or the mail server is missing.
-        """
-        return self._make_notifier()
-
     @asynccontextmanager
     async def unattended(self) -> AsyncGenerator[None]:
         """Fire schedules and tell others while the context is open, beside a worker.
@@ -181,15 +170,10 @@ class Runtime:
         Raises:
             UserError: a file, a schedule or a notification cannot be used.
         """
-        parts: list[Scheduler | Notifier] = [self.scheduler(), self.notifier()]
+        parts = (self.scheduler(), self.notifications.notifier())
         await self.schedules.reconcile()
-        tasks = [asyncio.create_task(part.run()) for part in parts]
-        try:
+        async with side_by_side(*parts):
             yield
-        finally:
-            for part in parts:
-                part.stop()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _check_arguments(self, approval: Approval, arguments: Mapping[str, Any]) -> None:
         agent: str | Agent = approval.agent

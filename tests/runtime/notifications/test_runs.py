@@ -59,7 +59,7 @@ def opened(redis_url, tmp_path):
 
 async def told(runtime, web, count=1):
     """Send what is to be sent; return what the receiver verified."""
-    notifier = runtime.notifier()
+    notifier = runtime.notifications.notifier()
     running = asyncio.create_task(notifier.run())
     await eventually(lambda: len(web.requests) >= count, within_seconds=10)
     await eventually(lambda: _is_empty(runtime))

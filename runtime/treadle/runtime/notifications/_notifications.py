@@ -1,31 +1,47 @@
 """What a person does with the messages of a tenant."""
 
+import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 
 from treadle.core.errors import UnknownNameError
 from treadle.core.settings import Settings
 from treadle.runtime.notifications._composing import compose
+from treadle.runtime.notifications._notifier import Notifier
 from treadle.runtime.notifications._outbox import Message, Outbox
-from treadle.runtime.notifications._ways import Way
-from treadle.runtime.runs import Run, RunStatus
+from treadle.runtime.notifications._telling import Telling
+from treadle.runtime.notifications._ways import ways
+from treadle.runtime.runs import Run, RunStatus, RunStore
 
 
 class Notifications:
     """The messages of a tenant: those on their way, those given up.
 
     Args:
-        outbox: where they are kept.
+        client: the connection to Redis.
+        prefix: the tenant's key prefix.
+        keep: how long a message is kept that was not sent.
         settings: the project's settings.
-        ways: makes the ways to tell each.
+
+    Attributes:
+        telling: puts a message into the outbox when a run ends.
     """
 
-    def __init__(
-        self, outbox: Outbox, settings: Settings, ways: Callable[[], Mapping[str, Way]]
-    ) -> None:
-        self._outbox = outbox
+    def __init__(self, client: Any, prefix: str, keep: timedelta, settings: Settings) -> None:
+        self._outbox = Outbox(client, prefix, keep)
+        self._runs = RunStore(client, prefix, keep)
         self._settings = settings
-        self._ways = ways
+        self.telling = Telling(self._outbox, settings.notifications)
+
+    def notifier(self) -> Notifier:
+        """Return a notifier; ``await notifier.run()`` tells others until its stop.
+
+        Raises:
+            ConfigError: the secret of a webhook or the mail server is missing.
+        """
+        return Notifier(self._outbox, ways(self._settings, os.environ), self._runs)
 
     async def open(self, limit: int = 50) -> Sequence[Message]:
         """Return messages on their way, the earliest due first."""
@@ -53,7 +69,7 @@ class Notifications:
             ConfigError: its secret or its server is missing.
             RunError: it was not taken.
         """
-        way = self._ways().get(name)
+        way = ways(self._settings, os.environ).get(name)
         if way is None:
             hint = "They stand in treadle.toml under [notifications]."
             raise UnknownNameError("notification", name, self._settings.notifications, hint=hint)
