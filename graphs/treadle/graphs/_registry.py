@@ -4,13 +4,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from langgraph.graph.state import CompiledStateGraph, StateGraph
 from pydantic import BaseModel, ValidationError
 
-from treadle.core.errors import ConfigError, UnknownNameError
+from treadle.core.errors import ConfigError, TreadleError, UnknownNameError
 from treadle.core.files import load_object
+from treadle.core.plugins import load_plugin, plugin_names, plugin_package
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
 from treadle.graphs.files import GRAPH_FOLDER, GraphFile, graph_files
@@ -55,7 +56,8 @@ def build_graph(name: str, parts: GraphParts, options: Mapping[str, Any], projec
         name: a shipped pattern, the name of a graph file of the project, which comes before a
             shipped pattern, or ``path.py:name`` for a LangGraph graph in the project: a
             ``StateGraph``, a compiled graph, or a function that returns one (given `GraphParts`
-            when it takes an argument).
+            when it takes an argument, and options when a second one is annotated with a pydantic
+            model); or what an installed package brings as an entry point of ``treadle.graphs``.
         parts: what it is made of. A foreign compiled graph keeps its own model and tools and gets
             only the checkpointer.
         options: the pattern's own options.
@@ -67,46 +69,49 @@ def build_graph(name: str, parts: GraphParts, options: Mapping[str, Any], projec
     """
     parts = replace(parts, project=project)
     if ":" in name:
-        return _project_graph(name, parts, options, project)
+        return _graph_of(load_object(name, project), name, parts, options)
     own = graph_files(project)
     if name in own:
         _refuse_options(name, options)
         return GraphFile(own[name]).compile(parts)
+    brought = plugin_names("graph") if name not in _PATTERNS else []
+    if name in brought:
+        whose = f"the graph {name!r} of the package {plugin_package('graph', name)}"
+        return _graph_of(load_plugin("graph", name), whose, parts, options)
     if name not in _PATTERNS:
         hint = (
             f"A graph of your own is a file {GRAPH_FOLDER}/NAME.yaml in the project, or a "
             "LangGraph graph named as 'path.py:name'."
         )
-        raise UnknownNameError("graph", name, {*_PATTERNS, *own}, hint=hint)
+        raise UnknownNameError("graph", name, {*_PATTERNS, *own, *brought}, hint=hint)
     pattern, option_type = _PATTERNS[name]
     if parts.colleagues and name not in _WITH_COLLEAGUES:
         raise ConfigError(
             f"the graph {name!r} gives no work to other agents.",
             hint=f"Leave 'agents' out, or use one of: {', '.join(sorted(_WITH_COLLEAGUES))}.",
         )
+    return pattern(parts, _parsed(f"the graph {name!r}", option_type, options))
+
+
+def _parsed(whose: str, option_type: type[BaseModel], options: Mapping[str, Any]) -> BaseModel:
     try:
-        parsed = option_type.model_validate(dict(options))
+        return option_type.model_validate(dict(options))
     except ValidationError as error:
-        raise _bad_option(name, option_type, error) from None
-    return pattern(parts, parsed)
+        raise _bad_option(whose, option_type, error) from None
 
 
-def _bad_option(name: str, option_type: type[BaseModel], error: ValidationError) -> ConfigError:
+def _bad_option(whose: str, option_type: type[BaseModel], error: ValidationError) -> ConfigError:
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
     known = ", ".join(sorted(option_type.model_fields)) or "none"
-    return ConfigError(
-        f"option {place!r} of the graph {name!r}: {first['msg']}. Its options: {known}."
-    )
+    return ConfigError(f"option {place!r} of {whose}: {first['msg']}. Its options: {known}.")
 
 
-def _project_graph(
-    name: str, parts: GraphParts, options: Mapping[str, Any], project: Path
-) -> Graph:
-    _refuse_options(name, options)
-    found = load_object(name, project)
+def _graph_of(found: Any, name: str, parts: GraphParts, options: Mapping[str, Any]) -> Graph:
     if inspect.isfunction(found):
-        found = _call_factory(name, found, parts)
+        found = _call_factory(name, found, parts, options)
+    else:
+        _refuse_options(name, options)
     if isinstance(found, StateGraph):
         return found.compile(checkpointer=parts.checkpointer, store=parts.store, name=parts.name)
     if isinstance(found, CompiledStateGraph):
@@ -124,9 +129,29 @@ def _refuse_options(name: str, options: Mapping[str, Any]) -> None:
         raise ConfigError(f"the graph {name!r} takes no options; remove {', '.join(options)}.")
 
 
-def _call_factory(name: str, factory: Callable[..., Any], parts: GraphParts) -> Any:
-    arguments = [parts] if inspect.signature(factory).parameters else []
+def _call_factory(
+    name: str, factory: Callable[..., Any], parts: GraphParts, options: Mapping[str, Any]
+) -> Any:
+    takes = len(inspect.signature(factory).parameters)
+    option_type = _option_type(factory) if takes > 1 else None
+    arguments: list[Any] = [parts] if takes else []
+    if option_type is None:
+        _refuse_options(name, options)
+    else:
+        arguments.append(_parsed(name, option_type, options))
     try:
         return factory(*arguments)
+    except TreadleError:
+        raise
     except Exception as error:
         raise ConfigError(f"{name} raised {type(error).__name__}: {error}") from error
+
+
+def _option_type(factory: Callable[..., Any]) -> type[BaseModel] | None:
+    """Return the pydantic model that a factory's second argument is annotated with."""
+    second = list(inspect.signature(factory).parameters)[1]
+    hint = get_type_hints(factory).get(second)
+    for kind in (hint, *get_args(hint)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None

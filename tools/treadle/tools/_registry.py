@@ -1,5 +1,6 @@
 """Finding tools by name: the shipped ones, and functions of the project's own files."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -8,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import BaseTool
 
-from treadle.core.errors import ConfigError, UnknownNameError
+from treadle.core.errors import ConfigError, TreadleError, UnknownNameError
 from treadle.core.files import load_object
+from treadle.core.plugins import load_plugin, plugin_names, plugin_package
 from treadle.core.settings import Settings
 from treadle.tools._contract import tool
 
@@ -94,22 +96,27 @@ def build_tool(name: str, context: ToolContext) -> BaseTool:
 
     Raises:
         UnknownNameError: no tool has that name.
-        ConfigError: the project's file cannot be loaded or holds no such tool.
+        ConfigError: the project's file or the package cannot be loaded or holds no such tool.
     """
     if ":" in name:
-        return _project_tool(name, context.project)
+        return _made_of(load_object(name, context.project), name, context)
     if from_server := _mcp_tools(name, context):
         return from_server[0]
     if name not in _SHIPPED:
+        brought = plugin_names("tool")
+        if name in brought:
+            whose = f"the tool {name!r} of the package {plugin_package('tool', name)}"
+            return _made_of(load_plugin("tool", name), whose, context)
         hint = "A tool of your own is named as 'path.py:function'."
-        raise UnknownNameError("tool", name, _SHIPPED, hint=hint)
+        raise UnknownNameError("tool", name, {*_SHIPPED, *brought}, hint=hint)
     module, _, function = _SHIPPED[name].partition(":")
     build: Callable[[ToolContext], BaseTool] = getattr(import_module(module), function or "build")
     return build(context)
 
 
-def _project_tool(name: str, project: Path) -> BaseTool:
-    found = load_object(name, project)
+def _made_of(found: Any, name: str, context: ToolContext) -> BaseTool:
+    if inspect.isfunction(found) and _takes_context(found):
+        found = _built(found, name, context)
     if isinstance(found, BaseTool):
         return found
     if not callable(found):
@@ -118,3 +125,17 @@ def _project_tool(name: str, project: Path) -> BaseTool:
         return tool(found)
     except ValueError as error:
         raise ConfigError(f"{name} cannot be made a tool: {error}") from error
+
+
+def _takes_context(function: Callable[..., Any]) -> bool:
+    parameters = list(inspect.signature(function).parameters.values())
+    return len(parameters) == 1 and parameters[0].annotation in (ToolContext, "ToolContext")
+
+
+def _built(function: Callable[..., Any], name: str, context: ToolContext) -> Any:
+    try:
+        return function(context)
+    except TreadleError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{name} raised {type(error).__name__}: {error}") from error

@@ -11,7 +11,8 @@ from langchain_core.language_models import BaseChatModel
 from treadle.agents.models._gated import ModelInfo, through_boundary
 from treadle.agents.models._limits import caps_output
 from treadle.core.calls import ModelLimits
-from treadle.core.errors import ConfigError, UnknownNameError
+from treadle.core.errors import ConfigError, TreadleError, UnknownNameError
+from treadle.core.plugins import load_plugin, plugin_names, plugin_package
 from treadle.core.settings import EMBEDDED_MODEL, ModelProfile, Settings
 from treadle.core.usage import Price
 
@@ -56,8 +57,9 @@ class Models:
         """Find a model by its name.
 
         Args:
-            name: ``embedded``, a profile in the settings, or ``provider:model`` as LangChain's
-                ``init_chat_model`` takes it.
+            name: ``embedded``, a profile in the settings, ``name`` or ``name:model`` of what an
+                installed package brings as an entry point of ``treadle.models``, or
+                ``provider:model`` as LangChain's ``init_chat_model`` takes it.
 
         Raises:
             UnknownNameError: no model, profile or provider has that name.
@@ -78,8 +80,11 @@ class Models:
             return profiles[name]
         if name == EMBEDDED_MODEL or ":" in name:
             return ModelProfile(model=name)
+        brought = plugin_names("model")
+        if name in brought:
+            return ModelProfile(model=name)
         hint = "A provider's model is named as 'provider:model', such as 'openai:gpt-5-mini'."
-        raise UnknownNameError("model", name, [EMBEDDED_MODEL, *profiles], hint=hint)
+        raise UnknownNameError("model", name, {EMBEDDED_MODEL, *profiles, *brought}, hint=hint)
 
     def _model(self, profile: ModelProfile) -> BaseChatModel:
         if profile not in self._made:
@@ -90,13 +95,16 @@ class Models:
         if profile.model == EMBEDDED_MODEL:
             return _embedded()
         provider, separator, model = profile.model.partition(":")
-        if not separator or not model:
+        is_brought = provider != "openai" and provider in plugin_names("model")
+        if not is_brought and (not separator or not model):
             raise ConfigError(
                 f"{profile.model!r} names no model.", hint="Write 'provider:model' or 'embedded'."
             )
         price = profile.price.to_price() if profile.price else None
         variable = profile.api_key_env or ""
-        if provider == "openai":
+        if is_brought:
+            made = _brought(provider, model)
+        elif provider == "openai":
             # The usual key is never sent to another server than the provider's own.
             if not variable and not profile.base_url:
                 variable = _OPENAI_KEY
@@ -146,6 +154,26 @@ def _embedded() -> BaseChatModel:
 
     free = Price(Decimal(0), Decimal(0))
     return through_boundary(EmbeddedChatModel(), ModelInfo(EMBEDDED_MODEL, free))
+
+
+def _brought(name: str, model: str) -> BaseChatModel:
+    """Make a model of a function that a package brings; it is given what stands after the colon."""
+    make, package = load_plugin("model", name), plugin_package("model", name)
+    try:
+        made = make(model)
+    except TreadleError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"the model {name!r} of the package {package} cannot be made: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(made, BaseChatModel):
+        raise ConfigError(
+            f"the model {name!r} of the package {package} is a {type(made).__name__}, not a "
+            "LangChain chat model."
+        )
+    return made
 
 
 def _other_provider(profile: ModelProfile, provider: str, model: str, key: Any) -> BaseChatModel:
