@@ -213,6 +213,25 @@ async def test_a_spent_budget_leaves_a_structured_answer_only_where_one_was_give
         assert state["messages"][-1].response_metadata[STOPPED].startswith("budget:")
 
 
+@each
+async def test_every_prompt_of_it_can_be_the_projects_own(case, tmp_path):
+    """Its own prompt stands wherever the shipped one would."""
+    (tmp_path / "prompts").mkdir()
+    shipped = Prompts()
+    names = [path.stem for path in (ROOT / "graphs/treadle/graphs/prompts").glob("*.md")]
+    for name in names:
+        (tmp_path / "prompts" / f"{name}.md").write_text(f"{shipped(name)}\nOWN-{name}")
+    with ScriptedOpenAI(reply) as server:
+        graph = pattern(case, server, output=SCHEMA, prompts=Prompts(tmp_path))
+        await ask(graph, text=case.text)
+        assert server.requests
+        for request in server.requests:
+            texts = "\n".join(str(m.get("content")) for m in request.messages)
+            assert any(shipped(name) in texts for name in names)
+            for name in (name for name in names if shipped(name) in texts):
+                assert f"OWN-{name}" in texts
+
+
 LOOK_UP = '''
 from treadle.tools import Effect, tool
 
