@@ -5,6 +5,7 @@ import importlib
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
 from types import FunctionType, ModuleType
 from typing import Any, TypeVar
@@ -68,6 +69,7 @@ def _undocumented_parts(cls: type) -> list[str]:
     ]
 
 
+@cache
 def documented_values() -> set[str]:
     """Return the names of module-level values that a string literal below them explains."""
     found: set[str] = set()
