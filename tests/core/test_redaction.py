@@ -353,3 +353,14 @@ def test_what_a_stream_holds_back_is_bounded(start: str) -> None:
     text = start + "a" * 50_000
     told = [stream.feed(piece) for piece in (text[i : i + 500] for i in range(0, len(text), 500))]
     assert any(told), f"more than {MAX_HELD_CHARS} characters were held back"
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text(max_size=30) | st.integers(), max_size=4))
+def test_a_json_text_is_redacted_as_its_data_is(data):
+    secret = "correct horse battery"
+    redactor = Redactor({secret: "key"})
+    data |= {"said": f"It is {secret}."}
+    for _ in range(2):
+        clean = redactor.redact_json(json.dumps(data))
+        assert json.loads(clean) == redactor.redact(data)
+        assert secret not in clean

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ALNUM = "[A-Za-z0-9]"
 _WORD = "[A-Za-z0-9_-]"
@@ -193,6 +194,7 @@ FIELD_GROWING = (
 """What a part of such a field looks like that is cut behind the quotation mark of its name."""
 
 
+@lru_cache(maxsize=4_096)
 def secret_field(name: str) -> str | None:
     """Return what sort of secret a field of that name holds, or ``None``."""
     letters = name.lower().replace("_", "").replace("-", "").replace(" ", "")

@@ -7,7 +7,7 @@ answer is a decision of the run, so that a repetition of the run finds the same 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from treadle.core import boundary
@@ -53,6 +53,9 @@ def metered(read: Read) -> Iterator[None]:
         _read.reset(token)
 
 
+_FIELDS = tuple(field.name for field in fields(Headroom))
+
+
 async def headroom() -> Headroom | None:
     """Return what is left of the run's budget; ``None`` when nothing limits it."""
     read = _read.get()
@@ -61,7 +64,7 @@ async def headroom() -> Headroom | None:
 
     async def execute() -> Mapping[str, Any] | None:
         found = await read()
-        return None if found is None else asdict(found)
+        return None if found is None else {name: getattr(found, name) for name in _FIELDS}
 
     known = await boundary.decide(DECISION, execute)
     return None if known is None else Headroom(**known)

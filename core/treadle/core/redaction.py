@@ -1,10 +1,12 @@
 """Taking secrets out of what is written down: of texts, of data, of messages and of streams."""
 
 import dataclasses
+import json
 import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel
@@ -20,6 +22,7 @@ MAX_DEPTH = 200
 """How deep data may be nested; what lies deeper is taken out unread."""
 
 _MAX_PASSES = 4
+_SHORT_JSON_CHARS = 16_384
 _TOO_DEEP = "nested too deeply"
 _LONGEST_BEGIN = 32
 _FIELD_GROWING = re.compile(rf"(?:{_secrets.FIELD_GROWING})\Z")
@@ -68,6 +71,7 @@ class Redactor:
             for begin in pattern.begins
             for size in range(1, len(begin))
         }
+        self._short_json = lru_cache(maxsize=512)(self._json)
         self._placeholder = re.compile(
             rf"\[redacted: (?:{'|'.join(map(re.escape, sorted(kinds)))})\]"
         )
@@ -102,6 +106,20 @@ class Redactor:
         """
         redacted: _T = self._any(data, MAX_DEPTH)
         return redacted
+
+    def redact_json(self, text: str) -> str:
+        """Return a JSON text with the secrets in its data replaced, in the compact form.
+
+        Short texts are remembered: prompts and tools are sent again and again.
+
+        Raises:
+            ValueError: it is no JSON.
+        """
+        return self._short_json(text) if len(text) <= _SHORT_JSON_CHARS else self._json(text)
+
+    def _json(self, text: str) -> str:
+        clean = self.redact(json.loads(text))
+        return json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
 
     def stream(self) -> "StreamRedactor":
         """Return a redactor for one text that arrives in pieces."""

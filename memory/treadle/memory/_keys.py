@@ -4,6 +4,7 @@ Every part that comes from outside is percent-encoded, so that it can hold neith
 a brace of the hash tag, and still reads plainly for ordinary ids.
 """
 
+from functools import lru_cache
 from urllib.parse import quote, unquote
 from uuid import UUID
 
@@ -13,6 +14,7 @@ MAX_ID_LENGTH = 512
 _SAFE = ":|@+,;"
 
 
+@lru_cache(maxsize=4_096)
 def encoded(text: str) -> str:
     """Return ``text`` without spaces, slashes, braces, ``=``, ``!`` and control characters."""
     return quote(text, safe=_SAFE)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
+import hiredis
 import redis
 import redis.asyncio
 import redis.asyncio.cluster
@@ -123,9 +124,9 @@ def _async_server(
     if embedded is not None:
         options |= {"connection_class": _AsyncEmbeddedConnection, "embedded": embedded}
     elif "path" in options:
-        options["connection_class"] = redis.asyncio.UnixDomainSocketConnection
-    elif address.tls:
-        options["connection_class"] = redis.asyncio.SSLConnection
+        options["connection_class"] = _AsyncSocketConnection
+    else:
+        options["connection_class"] = _AsyncTlsConnection if address.tls else _AsyncConnection
     return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**options))
 
 
@@ -230,7 +231,30 @@ class _SyncEmbeddedConnection(redis.UnixDomainSocketConnection):
             return super()._connect()
 
 
-class _AsyncEmbeddedConnection(redis.asyncio.UnixDomainSocketConnection):
+class _Packing(redis.asyncio.connection.AbstractConnection):
+    """Packs commands in C, as redis-py does for its synchronous connections alone."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        name = args[0].encode() if isinstance(args[0], str) else args[0]
+        try:  # The name may be of several words.
+            return [hiredis.pack_command((*name.split(), *args[1:]))]
+        except TypeError:  # An argument of another kind, which redis-py refuses by name.
+            return super().pack_command(*args)
+
+
+class _AsyncConnection(_Packing, redis.asyncio.Connection):
+    """A connection over TCP."""
+
+
+class _AsyncTlsConnection(_Packing, redis.asyncio.SSLConnection):
+    """The same with TLS."""
+
+
+class _AsyncSocketConnection(_Packing, redis.asyncio.UnixDomainSocketConnection):
+    """A connection over a Unix socket."""
+
+
+class _AsyncEmbeddedConnection(_AsyncSocketConnection):
     """The same for asyncio."""
 
     def __init__(self, *, embedded: EmbeddedRedis, **options: Any) -> None:

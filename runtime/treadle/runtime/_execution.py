@@ -335,14 +335,10 @@ class Executor:
     async def _announce(self, attempt: "_Attempt", budget: BudgetGate) -> None:
         work = attempt.work
         if attempt.number == 1:
-            data = {
-                "agent": work.agent.name,
-                "question": work.run.question,
-                "input": to_data(work.input),
-                **made_of(work.agent, self._prompts(work.agent)),
-                "metered": budget.is_metered,
-            }
-            attempt.writer.note(EntryType.RUN_STARTED, self._redact(data))
+            told = self._redact({"question": work.run.question, "input": to_data(work.input)})
+            made = made_of(work.agent, self._prompts(work.agent), self._redactor)
+            data = {"agent": work.agent.name, **told, **made, "metered": budget.is_metered}
+            attempt.writer.note(EntryType.RUN_STARTED, data)
         else:
             data = {"answers": to_data(dict(work.answers))}
             await attempt.writer.write(EntryType.RUN_RESUMED, self._redact(data))

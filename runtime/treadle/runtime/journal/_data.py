@@ -9,7 +9,7 @@ base64 of what LangGraph's serialiser makes of the rest).
 import base64
 import builtins
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from decimal import Decimal
 from math import isfinite
 from typing import Any
@@ -156,9 +156,13 @@ def _own_error(kind: type[TreadleError], message: str, data: Mapping[str, Any]) 
     return error
 
 
+_USAGE = tuple(field.name for field in fields(Usage))
+
+
 def usage_to_data(usage: Usage) -> dict[str, Any]:
     """Return a usage as plain data, without its zeros."""
-    return {name: str(n) if name == "usd" else n for name, n in asdict(usage).items() if n}
+    told = {name: n for name in _USAGE if (n := getattr(usage, name))}
+    return {name: str(n) if name == "usd" else n for name, n in told.items()}
 
 
 def usage_from_data(data: Mapping[str, Any]) -> Usage:

@@ -310,6 +310,18 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def as_text(data: Any, blobs: dict[str, str]) -> str:
+    """Return ``data`` as JSON with references for its long texts, which are put in ``blobs``."""
+    text = _compact(data)
+    if len(text) * 4 <= BLOB_BYTES or len(text.encode()) <= BLOB_BYTES:
+        return text  # Short as a whole, it has no long part.
+    return _compact(split(data, blobs))
+
+
+def _compact(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
 def split(data: Any, blobs: dict[str, str]) -> Any:
     """Return ``data`` with references for its long texts, and put those in ``blobs``."""
     if isinstance(data, str):

@@ -113,9 +113,7 @@ class CallJournal:
     def _redacted(self, piece: str) -> str:
         known = self._clean.get(piece)
         if known is None:
-            known = self._clean[piece] = json.dumps(
-                self.redact(json.loads(piece)), ensure_ascii=False, separators=(",", ":")
-            )
+            known = self._clean[piece] = self.redactor.redact_json(piece)
         return known
 
 

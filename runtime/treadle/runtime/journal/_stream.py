@@ -9,7 +9,7 @@ from typing import Any
 
 from treadle.core.errors import FencedError, RedisError
 from treadle.memory.scripts import Driver, script_of
-from treadle.runtime.journal._entries import VERSION, Entry, EntryType, joined, split
+from treadle.runtime.journal._entries import VERSION, Entry, EntryType, as_text, joined
 from treadle.runtime.journal._errors import JournalError, lost
 
 FLUSH_SECONDS = 0.05
@@ -155,12 +155,14 @@ class JournalWriter:
             self._failure = error  # The next write raises it, where somebody can act on it.
 
     async def _send(self) -> None:
+        if self._timer is not None:  # Nothing waits any more; what comes next has its own time.
+            self._timer.cancel()
+            self._timer = None
         batch, self._waiting = self._waiting, []
         blobs, self._blobs = self._blobs, {}
         arguments: list[Any] = [self.token, self._ttl_ms, len(batch)]
         for kind, data in batch:
-            text = json.dumps(split(data, blobs), ensure_ascii=False, separators=(",", ":"))
-            arguments += (kind.value, self._attempt, text)
+            arguments += (kind.value, self._attempt, as_text(data, blobs))
         fresh = {name: text for name, text in blobs.items() if name not in self._written}
         for pair in fresh.items():
             arguments += pair

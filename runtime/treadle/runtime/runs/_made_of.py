@@ -1,11 +1,13 @@
 """What a run's agent is made of: its definition, the prompts, and the version of Treadle."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 from treadle.agents import Agent
+from treadle.core.redaction import Redactor
 from treadle.runtime.journal import Difference, EntryType, Journal, first_difference
 
 _PLACE = "the agent"
@@ -16,15 +18,16 @@ def _version() -> str:
     return version("treadle")
 
 
-def made_of(agent: Agent, prompts: Mapping[str, str]) -> dict[str, Any]:
+def made_of(agent: Agent, prompts: Mapping[str, str], redactor: Redactor) -> dict[str, Any]:
     """Return what the first entry of a journal says of it.
 
     Args:
         agent: the definition.
         prompts: the digests of its prompts; see `treadle.graphs.Prompts.digests`.
+        redactor: takes secrets out of the definition.
     """
     return {
-        "definition": agent.model_dump(mode="json"),
+        "definition": json.loads(redactor.redact_json(agent.model_dump_json())),
         "prompts": dict(prompts),
         "treadle": _version(),
     }

@@ -47,7 +47,7 @@ class Replayer:
         """
         chosen = agent or definition_of(file.journal)
         done = await replay(file, chosen, lambda saver: self._graph(chosen, saver), self._redactor)
-        now = self._redactor.redact(made_of(chosen, Prompts(self._context.project).digests))
+        now = made_of(chosen, Prompts(self._context.project).digests, self._redactor)
         return dataclasses.replace(done, changes=tuple(changes(recorded(file.journal), now)))
 
     def current(self, file: JournalFile) -> Agent:
