@@ -20,6 +20,8 @@ WORDS = [
     "linen",
     "wool",
 ]
+COLLEAGUES = ("spinner", "weaver")
+"""The agents that others give work to."""
 TOOL_NAMES = (
     "calculate",
     "remember",
@@ -122,6 +124,7 @@ def case(graph: str, number: int) -> Case:
         graph=graph,
         prompt=dice.choice(["", "Be brief."]),
         tools=TOOL_NAMES if graph == "react" else (),
+        agents=COLLEAGUES if graph in {"route", "supervisor"} else (),
         memory={"window_tokens": dice.choice([1_500, 16_000]), "recall": dice.random() < 0.7},
         budget=budget,
         output=SCHEMA if dice.random() < 0.15 else None,

@@ -4,14 +4,22 @@ import socket
 
 import pytest
 
-from tests.runtime.runs.recordings import TOOLS, case
+from tests.runtime.runs.recordings import COLLEAGUES, TOOLS, case
 from tests.support.models import settings_for
 from treadle.core.errors import TreadleError
+from treadle.graphs import pattern_names
 from treadle.runtime import Runtime
 from treadle.runtime.runs import JournalFile, Replayer, RunStatus
 from treadle.runtime.testing import ScriptedOpenAI
 
-COUNT = 50
+COUNT, SHORT = 50, 4
+WHOLE = {"react", "chain_of_thought"}
+OTHERS = sorted(set(pattern_names()) - WHOLE)
+CASES = [
+    *((graph, COUNT) for graph in sorted(WHOLE)),
+    *((graph, SHORT) for graph in OTHERS),
+    *(pytest.param(graph, COUNT, marks=pytest.mark.soak) for graph in OTHERS),
+]
 
 
 async def record(rt, one):
@@ -36,13 +44,21 @@ async def record(rt, one):
     return runs
 
 
-@pytest.mark.parametrize("graph", ["react", "chain_of_thought"])
+def is_torn(status, difference):
+    """Tell whether a branch had no answer yet when another one failed, and the run with it."""
+    return status is RunStatus.ERROR and difference.recorded == "not recorded"
+
+
+@pytest.mark.parametrize(("graph", "count"), CASES)
 async def test_recorded_conversations_replay_without_a_socket(
-    graph, redis_url, tmp_path, monkeypatch
+    graph, count, redis_url, tmp_path, monkeypatch
 ):
     (tmp_path / "tools.py").write_text(TOOLS)
+    (tmp_path / "agents").mkdir()
+    for name in COLLEAGUES:
+        (tmp_path / "agents" / f"{name}.yaml").write_text(f"description: Knows {name}s.\n")
     recorded = []
-    for number in range(COUNT):
+    for number in range(count):
         one = case(graph, number)
         with ScriptedOpenAI(one.reply, verify=False) as server:
             settings = settings_for(server)
@@ -58,10 +74,10 @@ async def test_recorded_conversations_replay_without_a_socket(
     differing = []
     for number, status, file in recorded:
         replay = await replayer.replay(file)
-        if replay.difference is not None:
+        if replay.difference is not None and not is_torn(status, replay.difference):
             differing.append(f"{number} ({status}): {replay.difference}")
     assert not differing, "\n".join(differing)
-    assert len(recorded) >= COUNT
+    assert len(recorded) >= count
     if graph == "react":
         ends = {status for _, status, _ in recorded}
         assert ends >= {RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.INTERRUPTED}
