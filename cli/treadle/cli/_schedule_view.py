@@ -153,7 +153,7 @@ def _print_fires(fires: Sequence[Fire], settings: ScheduleSettings) -> None:
         kind = " by hand" if fire.kind is FireKind.MANUAL else ""
         took = fire.ended - fire.fired if fire.ended and fire.fired and fire.run_id else None
         table.add_row(
-            Text(f"{local:%a %Y-%m-%d %H:%M}{kind}"),
+            Text(f"{local:%a %Y-%m-%d %H:%M:%S}{kind}"),
             outcome,
             "" if took is None else show_duration(timedelta(seconds=round(took.total_seconds()))),
             money(fire.usd) if fire.tokens or fire.usd else "",
@@ -169,7 +169,7 @@ def _next(schedule: Schedule, now: datetime) -> str:
         return "over"
     at = schedule.due or schedule.next
     local = at.astimezone(zone(schedule.settings.tz))
-    return f"{local:%a %Y-%m-%d %H:%M} ({in_words(at - now)})"
+    return f"{local:%a %Y-%m-%d %H:%M:%S} ({in_words(at - now)})"
 
 
 def _policy(settings: ScheduleSettings) -> str:
