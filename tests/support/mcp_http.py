@@ -164,7 +164,7 @@ class _Answer:
 
     async def drip(self) -> None:
         await self.start(200, "text/event-stream")
-        for _ in range(30):
+        for _ in range(50):
             await self.piece(b": wait\n\n")
             await asyncio.sleep(0.1)
 

@@ -17,7 +17,7 @@ from treadle.tools.mcp import Failure, McpServers, ServerError, mcp_servers
 SUPPORT = ROOT / "tests" / "support"
 SDK = McpServer(command=(sys.executable, str(SUPPORT / "mcp_sdk_server.py")))
 RAW = (sys.executable, "-I", "-S", str(SUPPORT / "mcp_raw_server.py"))
-BAD = McpServer(command=RAW, seconds=1, start_seconds=10, max_bytes=1_000_000)
+BAD = McpServer(command=RAW, max_bytes=1_000_000)
 
 
 @pytest.fixture
@@ -95,16 +95,18 @@ async def test_a_server_that_died_between_calls_is_started_again(servers, tmp_pa
     assert len(lines(tmp_path / "done")) == 1
 
 
-async def test_a_call_without_an_answer_ends(servers, tmp_path):
-    error = await failure(servers, "hang")
-    assert error.failure is Failure.HUNG
-    assert "no answer within 1 seconds" in str(error)
-    assert await call(servers, "bad", "echo")
+async def test_a_call_without_an_answer_ends(tmp_path):
+    hasty = McpServer(command=RAW, seconds=3)
+    async with mcp_servers({"bad": hasty}, tmp_path) as servers:
+        error = await failure(servers, "hang")
+        assert error.failure is Failure.HUNG
+        assert "no answer within 3 seconds" in str(error)
+        assert await call(servers, "bad", "echo")
     assert len(lines(tmp_path / "starts")) == 1  # It answered when it was asked for its tools.
 
 
 async def test_an_answer_that_only_drips_ends(servers, tmp_path):
-    slow = McpServer(command=RAW, seconds=0.5, start_seconds=2)
+    slow = McpServer(command=RAW, seconds=3, start_seconds=5)
     async with mcp_servers({"bad": slow}, tmp_path) as opened:
         assert (await failure(opened, "drip")).failure is Failure.HUNG
         # It is still busy with dripping, so another is started.
