@@ -22,6 +22,7 @@ from treadle.cli._options import (
     ThreadId,
     UserName,
 )
+from treadle.cli._queue_app import queue_app
 from treadle.cli._runs_app import runs_app
 from treadle.cli._schedule_app import schedule_app
 
@@ -41,6 +42,7 @@ app.add_typer(runs_app, name="runs")
 app.add_typer(schedule_app, name="schedule")
 app.add_typer(inbox_app, name="inbox")
 app.add_typer(notifications_app, name="notifications")
+app.add_typer(queue_app, name="queue")
 app.add_typer(approvals_app, name="approvals")
 app.add_typer(keys_app, name="keys")
 app.add_typer(mcp_app, name="mcp")
@@ -201,6 +203,26 @@ def serve(
     opening = Opening(project, redis, model)
     listening = Listening(host, port)
     run_serve(Serving(opening, listening, without_authentication, workers), reload=reload)
+
+
+@app.command()
+def worker(
+    queue: Annotated[
+        list[str] | None,
+        typer.Option("--queue", "-q", help="A named queue it serves, the first first. Repeatable."),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="How many runs it works on at once.")
+    ] = None,
+    model: ModelName = None,
+    project: Project = HERE,
+    redis: RedisUrl = None,
+) -> None:
+    """Execute queued runs, beside any number of other workers."""
+    from treadle.cli._opening import Opening
+    from treadle.cli._worker import run_worker
+
+    run_worker(Opening(project, redis, model), queue or ["default"], concurrency)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -42,11 +42,16 @@ async def thread_lock(
     holder = asyncio.current_task()
     assert holder is not None  # noqa: S101 - a coroutine runs in a task
     lost = False
+    over = asyncio.Event()
 
     async def renew() -> None:
         nonlocal lost
-        while not lost:
-            await asyncio.sleep(seconds / 3)
+        # A driver that connects again can swallow a cancellation: the event is what ends this.
+        while not lost and not over.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds / 3):
+                    await over.wait()
+                    return
             try:
                 await lock.reacquire()
             except LockNotOwnedError:
@@ -69,6 +74,7 @@ async def thread_lock(
             ) from None
         raise
     finally:
+        over.set()
         renewing.cancel()
         await uninterrupted(_settled(renewing))  # A cancellation here would skip the release.
         if not lost and lock.local.token is not None:

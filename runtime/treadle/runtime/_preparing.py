@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, convert_to_messages
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
 from treadle.agents import Agent, Budget
 from treadle.core.errors import InputError
@@ -153,15 +154,16 @@ class Preparation:
         loaded, graph = self._graphs.load(run.agent)
         if budget := request.get("budget"):
             loaded = loaded.model_copy(update={"budget": Budget.model_validate(budget)})
+        options = RunOptions(**request.get("options", {}))
         return Work(
             run,
             loaded,
             graph,
-            accepted.given if not run.attempt else None,
+            _begun_with(accepted.given, options) if not run.attempt else None,
             answers=accepted.answers,
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
-            options=RunOptions(**request.get("options", {})),
+            options=options,
             accounts=_accounts(request),
             is_watched=False,
         )
@@ -312,6 +314,13 @@ def _given(asked: str | Mapping[str, Any] | None) -> tuple[Any, str]:
         raise InputError(f"The messages of the input cannot be read: {reason:.300}") from None
     text = next((m.text for m in reversed(said) if isinstance(m, HumanMessage)), "")
     return {**asked, "messages": said}, text
+
+
+def _begun_with(given: Any, options: RunOptions) -> Any:
+    """Return what a run's graph is given: the input, or the command it was asked for."""
+    if options.update is None and not options.goto:
+        return given
+    return Command(update=options.update, goto=list(options.goto))
 
 
 def _listed(messages: Any) -> list[Any]:

@@ -66,9 +66,13 @@ async def running(redis_url: str, project: Path) -> AsyncIterator[tuple[str, Run
         serving = asyncio.create_task(server.serve(sockets=[config.bind_socket()]))
         while not server.started:  # noqa: ASYNC110 - uvicorn tells in no other way
             await asyncio.sleep(0)
+        worker = runtime.worker()
+        working = asyncio.create_task(worker.run())
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
             yield f"http://127.0.0.1:{port}", runtime
         finally:
             server.should_exit = True
             await serving
+            worker.stop()
+            await working

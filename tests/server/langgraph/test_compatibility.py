@@ -1,7 +1,7 @@
 """``docs/compatibility.md``: every method of the Python client, and whether it is served."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,45 @@ from langgraph_sdk.client import LangGraphClient
 PAGE = Path(__file__).parents[3] / "docs" / "compatibility.md"
 KEY = "6a1c6a0e-52c0-4a4c-9d4c-0f4a3c1f9b11"
 Ask = Callable[[LangGraphClient], Awaitable[Any]]
+ASKED = {"said": ["hello"]}
+
+
+async def drained(stream: AsyncIterator[Any]) -> None:
+    """Read a stream to its end."""
+    assert [part async for part in stream][-1].event == "end"
+
+
+async def latest(client: LangGraphClient) -> str:
+    """Return the id of the thread's latest run."""
+    return str((await client.runs.list(KEY))[0]["run_id"])
+
+
+async def join(client: LangGraphClient) -> None:
+    await client.runs.join(KEY, await latest(client))
+
+
+async def join_stream(client: LangGraphClient) -> None:
+    await drained(client.runs.join_stream(KEY, await latest(client)))
+
+
+async def get(client: LangGraphClient) -> None:
+    await client.runs.get(KEY, await latest(client))
+
+
+async def cancel(client: LangGraphClient) -> None:
+    run = await client.runs.create(KEY, "own", input=ASKED, after_seconds=100)
+    await client.runs.cancel(KEY, run["run_id"], wait=True)
+
+
+async def cancel_many(client: LangGraphClient) -> None:
+    run = await client.runs.create(KEY, "own", input=ASKED, after_seconds=100)
+    await client.runs.cancel_many(thread_id=KEY, run_ids=[run["run_id"]])
+
+
+async def delete(client: LangGraphClient) -> None:
+    await client.runs.delete(KEY, await latest(client))
+
+
 CALLS: dict[str, Ask] = {
     "assistants.create": lambda c: c.assistants.create("own", assistant_id=KEY),
     "assistants.get": lambda c: c.assistants.get(KEY),
@@ -33,6 +72,17 @@ CALLS: dict[str, Ask] = {
     "threads.get_history": lambda c: c.threads.get_history(KEY),
     "threads.copy": lambda c: c.threads.copy(KEY),
     "threads.prune": lambda c: c.threads.prune([KEY], strategy="keep_latest"),
+    "runs.create": lambda c: c.runs.create(KEY, "own", input=ASKED),
+    "runs.wait": lambda c: c.runs.wait(KEY, "own", input=ASKED),
+    "runs.stream": lambda c: drained(c.runs.stream(KEY, "own", input=ASKED)),
+    "runs.create_batch": lambda c: c.runs.create_batch([{"assistant_id": "own", "input": ASKED}]),
+    "runs.list": lambda c: c.runs.list(KEY),
+    "runs.get": get,
+    "runs.join": join,
+    "runs.join_stream": join_stream,
+    "runs.cancel": cancel,
+    "runs.cancel_many": cancel_many,
+    "runs.delete": delete,
     "threads.delete": lambda c: c.threads.delete(KEY),
     "store.put_item": lambda c: c.store.put_item(["docs"], "one", {"a": 1}),
     "store.get_item": lambda c: c.store.get_item(["docs"], "one"),
@@ -59,7 +109,9 @@ and makes this page.
 """
 TAIL = """
 A field of a request that is not supported is refused by its name, with status 422: `ttl` of a \
-thread, `command` in its supersteps, `extract` and dotted paths in `select`.
+thread, `command` in its supersteps, `extract` and dotted paths in `select`, and of a run \
+`webhook`, `feedback_keys`, `strict_resume`, \
+`tags` in its config, the stream mode `events`, and a checkpoint of a subgraph.
 
 What is not served has no route and answers 404 or 405.
 
@@ -76,6 +128,12 @@ What is not served has no route and answers 404 or 405.
 | `metadata` of a state | names thread and graph as well | as the graph wrote it | both are known |
 | `error` of a thread | `null` where nothing failed | left out | it is in the state's tasks |
 | an empty namespace in the store | 400 | 422 | as every other wrong body |
+| a run that is resumed | is a new run | is the same run | what it did is not done again |
+| joining a stream without an event's id | what comes from then on | all of it | nothing is missed |
+| resuming streams | where `stream_resumable` was said | always | a line can be cut anywhere |
+| `durability` | as asked for | always `sync` | a call's outcome rests on its checkpoint |
+| a run that was rolled back | is gone | stays, as `interrupted` | it was paid for |
+| `assistant_id` of a run | its UUID | or the agent's name | as everywhere |
 """
 
 

@@ -43,6 +43,7 @@ class Bells:
         self._redis = redis
         self._always = always
         self._turn = asyncio.Lock()
+        self._is_closed = False
         self._pubsub: Any = None
         self._listening: asyncio.Task[None] | None = None
         self._bells: dict[str, set[Bell]] = {}
@@ -64,6 +65,7 @@ class Bells:
 
     async def aclose(self) -> None:
         """Stop listening."""
+        self._is_closed = True
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -100,7 +102,8 @@ class Bells:
                     await self._pubsub.unsubscribe(*gone)
 
     async def _listen(self) -> None:
-        while True:
+        # A driver that connects again can swallow a cancellation: the flag is what ends this.
+        while not self._is_closed:
             try:
                 message = await self._pubsub.get_message(timeout=None)
             except (DriverError, OSError, RuntimeError):  # RuntimeError: it never was connected.

@@ -10,6 +10,7 @@ from treadle.runtime.runs import (
     Queued,
     RunOptions,
     RunRequest,
+    StreamMode,
     ThreadBusyError,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "Queued",
     "RunOptions",
     "RunRequest",
+    "StreamMode",
     "StreamedEvent",
     "ThreadBusyError",
     "Worker",

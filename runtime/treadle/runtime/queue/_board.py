@@ -1,7 +1,7 @@
 """The queue in Redis: one short script for each thing that can happen to a run in it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -71,6 +71,14 @@ class QueueStats:
     workers: Mapping[str, int]
     delayed: int
     dead: int
+
+    def is_unserved(self, queue: str) -> bool:
+        """Return whether runs wait in the queue and nobody serves it."""
+        return self.ready.get(queue, 0) > 0 and self.workers.get(queue, 0) == 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self)
 
 
 class Board:
@@ -160,12 +168,13 @@ class Board:
         return str((await self._call("cancel", run_id, how)).decode())
 
     async def stats(self, queues: Sequence[str]) -> QueueStats:
-        """Count what is in the queues."""
-        reply = [int(n) for n in await self._call("stats", _ms(WORKER_GONE_AFTER), *queues)]
+        """Count what is in the queues, and in every other that a run was ever put into."""
+        delayed, dead, *each = await self._call("stats", _ms(WORKER_GONE_AFTER), *queues)
+        names = [name.decode() for name in each[::4]]
         ready, running, workers = (
-            dict(zip(queues, reply[3 + i :: 3], strict=True)) for i in range(3)
+            dict(zip(names, map(int, each[1 + i :: 4]), strict=True)) for i in range(3)
         )
-        return QueueStats(ready, running, workers, delayed=reply[0], dead=reply[1])
+        return QueueStats(ready, running, workers, delayed=int(delayed), dead=int(dead))
 
     async def dead(self, limit: int) -> list[tuple[str, str]]:
         """Return the runs that were given up, the latest first, each with the reason."""

@@ -1,6 +1,7 @@
 """The queue of a tenant: submitting runs, waiting for them, stopping them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from treadle.runtime.runs import (
     ENDS,
     Queued,
     Run,
+    RunOptions,
     RunRequest,
     RunStateError,
     RunStatus,
@@ -102,12 +104,15 @@ class Queue:
     async def _is_held(self, thread_id: str) -> bool:
         return await is_locked(self._redis, self._prefix, thread_id)
 
-    async def resume(self, run_id: str, answers: object = None) -> Run:
+    async def resume(
+        self, run_id: str, answers: object = None, *, options: RunOptions | None = None
+    ) -> Run:
         """Put a run into the queue again that waits for an answer, failed or was stopped.
 
         Args:
             run_id: the run.
             answers: as for `Runtime.resume`.
+            options: how its graph is executed from now on; as before when not given.
 
         Raises:
             UserError: there is no such run, or the answers do not fit.
@@ -119,10 +124,12 @@ class Queue:
             raise RunStateError(
                 f"The run {run.id} waits for an answer.", hint="Give one to resume it."
             )
-        return await uninterrupted(self._resume(run, by_interrupt))
+        return await uninterrupted(self._resume(run, by_interrupt, options))
 
-    async def _resume(self, run: Run, answers: Any) -> Run:
+    async def _resume(self, run: Run, answers: Any, options: RunOptions | None) -> Run:
         await self.board.announce(run.id)
+        if options is not None:
+            await self._store.change_options(run, options)
         if not await self._store.again(run, answers):
             await self.board.withdraw(run.id)
             raise RunStateError(f"The run {run.id} is under way.", hint="Wait for its end.")
@@ -208,6 +215,15 @@ class Queue:
             UnknownNameError: there is no such run.
             InputError: ``after`` is no event's id.
         """
+        async with aclosing(self.event_pages(run_id, after)) as pages:
+            async for page in pages:
+                for event in page:
+                    yield event
+
+    async def event_pages(
+        self, run_id: str, after: str = "0"
+    ) -> AsyncGenerator[Sequence[StreamedEvent]]:
+        """Yield what a run streams as `events` does, those that are there at once together."""
         _check_event_id(after)
         run = await self._store.get(run_id)
 
@@ -215,8 +231,12 @@ class Queue:
             return (await self._store.get(run_id)).status in ENDS
 
         keys = self._store.keys(run.thread_id, run_id)
-        async for event in self._reader.read(keys, after, ended):
-            yield event
+        async for page in self._reader.pages(keys, after, ended):
+            yield page
+
+    async def latest_events(self, run: Run, count: int = 1) -> list[StreamedEvent]:
+        """Return what a run streamed last, the last event first."""
+        return await self._reader.latest(self._store.keys(run.thread_id, run.id), count)
 
     async def stats(self, queues: Sequence[str] = (DEFAULT_QUEUE,)) -> QueueStats:
         """Count what waits and what is at work in the named queues."""

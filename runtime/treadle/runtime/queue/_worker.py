@@ -84,6 +84,10 @@ class Worker:
         settings: the project's settings.
         queues: the named queues it serves, the first ones first.
         concurrency: how many runs it works on at once.
+
+    Attributes:
+        id: its name in the queue.
+        is_stopping: whether it was told to stop.
     """
 
     def __init__(
@@ -114,7 +118,8 @@ class Worker:
         self._concurrency = min(concurrency or settings.runs.concurrent, settings.runs.concurrent)
         self._running: set[_Running] = set()
         self._wake = asyncio.Event()
-        self._is_stopping = False
+        self.is_stopping = False
+        self._is_over = False
 
     @property
     def busy(self) -> int:
@@ -123,7 +128,7 @@ class Worker:
 
     def stop(self) -> None:
         """Claim no more, let the runs go on to the end of their superstep, and hand them over."""
-        self._is_stopping = True
+        self.is_stopping = True
         self._wake.set()
 
     async def run(self) -> None:
@@ -131,13 +136,14 @@ class Worker:
         listening = asyncio.create_task(self._listen())
         renewing = asyncio.create_task(self._renew_leases())
         try:
-            while not self._is_stopping:
+            while not self.is_stopping:
                 await self._look()
             await self._drain()
         finally:
             for running in list(self._running):
                 running.stop("drain")
             await self._settled(list(self._running))
+            self._is_over = True
             for task in (listening, renewing):
                 task.cancel()
             await asyncio.gather(listening, renewing, return_exceptions=True)
@@ -175,7 +181,8 @@ class Worker:
     async def _renew_leases(self) -> None:
         """Renew what this worker holds, and stop what is to be stopped or was lost."""
         async with self._bells.on(self._board.worker_channel(self.id)) as bell:
-            while True:
+            # A driver that connects again can swallow a cancellation: the flag is what ends this.
+            while not self._is_over:
                 await bell.wait(self._lease.total_seconds() / 3)
                 held = list(self._running)
                 if not held:

@@ -65,6 +65,19 @@ class Runs:
         """
         return await self._store.get(run_id)
 
+    async def metadata(self, run: Run) -> Mapping[str, Any]:
+        """Return what whoever queued the run wanted to find with it again."""
+        return await self._store.metadata(run)
+
+    async def remove(self, run_id: str) -> None:
+        """Remove a run that is at its end, with its journal; its thread stays as it is.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            RunStateError: it is not at its end.
+        """
+        await self._store.remove(await self._store.get(run_id))
+
     async def interrupts(self, run_id: str) -> list[Mapping[str, Any]]:
         """Return what a run waits for, each with its ``id`` and ``value``; nothing if it does not.
 

@@ -30,6 +30,7 @@ from treadle.runtime.journal import (
     usage_to_data,
 )
 from treadle.runtime.runs._feedback import FeedbackStore
+from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Run, RunStateError, RunStatus
 from treadle.runtime.runs._telling import Telling
 
@@ -253,6 +254,25 @@ class RunStore:
         text = json.dumps(to_data(dict(answers)), ensure_ascii=False)
         arguments = [self._ttl_ms, run.attempt, text, len(_AGAIN_FROM), *_AGAIN_FROM]
         return bool(await self._again([keys.record, keys.runs], arguments))
+
+    async def change_options(self, run: Run, options: RunOptions) -> None:
+        """Say how a run's graph is executed from its next attempt on."""
+        record = self.keys(run.thread_id, run.id).record
+        known = json.loads(await self._client.hget(record, _REQUEST) or "{}")
+        changed = {**known, "options": to_data(options.to_dict())}
+        await self._client.hset(record, _REQUEST, json.dumps(changed, ensure_ascii=False))
+
+    async def remove(self, run: Run) -> None:
+        """Remove a run that is at its end, with its journal and its events.
+
+        Raises:
+            RunStateError: it is not.
+        """
+        if run.status not in ENDS:
+            raise RunStateError(f"The run {run.id} is {run.status}.", hint="Stop it first.")
+        keys = self.keys(run.thread_id, run.id)
+        await self._client.unlink(keys.entries, keys.blobs, keys.events)
+        await self.discard(run)
 
     async def discard(self, run: Run) -> None:
         """Remove a run that was not accepted after all."""

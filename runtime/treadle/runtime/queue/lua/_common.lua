@@ -7,10 +7,12 @@
 --   <base>:dead            zset   runs that were given up, by when
 --   <base>:announced       zset   runs that are about to be submitted, by when that was said
 --   <base>:served:<queue>  zset   workers by when they were last heard of
+--   <base>:queues          set    the queues that runs were put into
 -- A job's state: delayed (not in its line yet), waiting (behind others), ready, running, paused
 -- (first of its line, due again later), dead.
 local base = KEYS[1]
 local DELAYED, DEAD, ANNOUNCED = base .. ':delayed', base .. ':dead', base .. ':announced'
+local QUEUES = base .. ':queues'
 
 local function now_ms()
   local time = redis.call('TIME')

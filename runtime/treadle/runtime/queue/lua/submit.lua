@@ -23,6 +23,7 @@ if multitask == 'interrupt' or multitask == 'rollback' then
   end
 end
 redis.call('ZREM', DEAD, run)
+redis.call('SADD', QUEUES, queue)
 redis.call('DEL', job_of(run))
 redis.call('HSET', job_of(run), 'thread', thread, 'queue', queue, 'claims', 0, 'version', ARGV[6])
 if delay > 0 then

@@ -1,0 +1,127 @@
+"""``treadle queue``: queueing runs and looking after them."""
+
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+import typer
+from rich.table import Table
+
+from treadle.cli._console import err, out, print_json
+from treadle.cli._opening import Opening
+from treadle.cli._safe import visible
+from treadle.core.errors import RunError
+from treadle.runtime import Runtime
+from treadle.runtime.queue import Multitask, RunRequest
+from treadle.runtime.runs import Run, RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question for the queue, as it was typed; see `RunRequest`."""
+
+    question: str
+    agent: str
+    thread: str | None
+    user: str | None
+    queue: str
+    key: str | None
+    after_seconds: float
+    multitask: str
+
+    def request(self) -> RunRequest:
+        """Return it as the queue takes it."""
+        text = sys.stdin.read() if self.question == "-" else self.question
+        return RunRequest(
+            self.agent,
+            text,
+            thread_id=self.thread,
+            user=self.user,
+            queue=self.queue,
+            key=self.key,
+            after=timedelta(seconds=self.after_seconds),
+            multitask=cast("Multitask", self.multitask),
+        )
+
+
+def add(opening: Opening, asked: Asked, *, is_waited_for: bool, as_json: bool) -> None:
+    """Queue a question, and print the run, or its answer when it is waited for."""
+
+    async def within(runtime: Runtime) -> None:
+        queued = await runtime.queue.submit(asked.request())
+        if not is_waited_for:
+            if as_json:
+                print_json({"run_id": queued.run_id, "thread_id": queued.thread_id})
+            else:
+                out.print(queued.run_id, highlight=False)
+            return
+        err.print(f"Waiting for the run {queued.run_id}", style="dim", highlight=False)
+        run = await runtime.queue.wait(queued.run_id)
+        await _print_end(runtime, run, as_json=as_json)
+
+    opening.run(within)
+
+
+async def _print_end(runtime: Runtime, run: Run, *, as_json: bool) -> None:
+    turns = await runtime.threads.show(run.thread_id) if run.status is RunStatus.SUCCESS else []
+    answer = turns[-1].text if turns else ""
+    if as_json:
+        print_json({**run.to_dict(), "answer": answer})
+    elif run.status is RunStatus.SUCCESS:
+        out.print(visible(answer), markup=False)
+    elif run.status is RunStatus.INTERRUPTED:
+        err.print(f"The run {run.id} waits for a person; see 'treadle runs show {run.id}'.")
+        raise typer.Exit(3)
+    else:
+        raise RunError(run.error or f"The run ended as {run.status}.")
+
+
+def status(opening: Opening, *, as_json: bool) -> None:
+    """Print what waits, what is at work, and who works."""
+    stats = opening.run(lambda runtime: runtime.queue.stats())
+    if as_json:
+        print_json(stats.to_dict())
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("queue", "ready", "at work", "workers"):
+        table.add_column(name, justify="left" if name == "queue" else "right")
+    for name in stats.ready:
+        numbers = [stats.ready[name], stats.running[name], stats.workers[name]]
+        style = "yellow" if stats.is_unserved(name) else ""
+        table.add_row(name, *map(str, numbers), style=style)
+    out.print(table)
+    out.print(f"{stats.delayed} due later, {stats.dead} given up", style="dim")
+    for name in stats.ready:
+        if stats.is_unserved(name):
+            err.print(f"Nobody serves {name!r}: start 'treadle worker --queue {name}'.")
+
+
+def dead(opening: Opening, *, as_json: bool) -> None:
+    """Print the runs that were given up."""
+
+    async def within(runtime: Runtime) -> list[tuple[Run, str]]:
+        return await runtime.queue.dead()
+
+    found = opening.run(within)
+    if as_json:
+        print_json([{**run.to_dict(), "reason": reason} for run, reason in found])
+        return
+    if not found:
+        out.print("No run was given up.")
+    for run, reason in found:
+        line: Any = f"{run.id}  {run.agent}  {visible(reason)}"
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def retry(opening: Opening, run_id: str) -> None:
+    """Queue a run again."""
+    opening.run(lambda runtime: runtime.queue.resume(run_id))
+    err.print(f"The run {run_id} is queued again.", highlight=False)
+
+
+def cancel(opening: Opening, run_id: str, *, is_undone: bool) -> None:
+    """Stop a run."""
+    run = opening.run(lambda runtime: runtime.queue.cancel(run_id, rollback=is_undone))
+    said = "was stopped" if run.status is RunStatus.CANCELLED else "is being stopped"
+    err.print(f"The run {run_id} {said}.", highlight=False)

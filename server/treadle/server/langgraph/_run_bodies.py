@@ -1,0 +1,143 @@
+"""What a request for a run may hold, in the words of LangGraph's protocol."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from treadle.runtime.queue import Multitask, RunOptions, RunRequest, StreamMode
+from treadle.server.langgraph._answers import Body, Metadata
+from treadle.server.langgraph._records import Record
+
+MAX_DELAY_SECONDS = 29 * 24 * 3_600
+Nodes = list[str] | Literal["*"]
+
+
+class RunConfig(Body):
+    """What the nodes of a run find in their config."""
+
+    configurable: dict[str, Any] = Field(default_factory=dict)
+    recursion_limit: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+
+class Command(Body):
+    """How to go on: an answer to an interrupt, a change of the state, the next nodes."""
+
+    resume: Any = None
+    update: Any = None
+    goto: str | list[str] | None = None
+
+
+class Place(Body):
+    """The checkpoint to go on from."""
+
+    checkpoint_id: str | None = None
+    checkpoint_ns: Literal[""] | None = None
+    thread_id: str | None = None
+    checkpoint_map: None = None
+
+
+class RunCreate(Body):
+    """A run.
+
+    Every run's checkpoints are kept before the next step begins, whatever ``durability`` asks for,
+    and its stream can be resumed whether ``stream_resumable`` is said or not.
+    """
+
+    assistant_id: str
+    input: dict[str, Any] | list[Any] | str | None = None
+    command: Command | None = None
+    stream_mode: StreamMode | list[StreamMode] = "values"
+    stream_subgraphs: bool = False
+    stream_resumable: bool = True
+    metadata: Annotated[Metadata, Field(default_factory=dict)]
+    config: RunConfig = Field(default_factory=RunConfig)
+    context: dict[str, Any] | None = None
+    interrupt_before: Nodes | None = None
+    interrupt_after: Nodes | None = None
+    checkpoint: Place | None = None
+    checkpoint_id: str | None = None
+    multitask_strategy: Multitask = "enqueue"
+    if_not_exists: Literal["reject", "create"] = "reject"
+    on_disconnect: Literal["cancel", "continue"] = "continue"
+    on_completion: Literal["delete", "keep"] = "delete"
+    after_seconds: Annotated[float, Field(ge=0, le=MAX_DELAY_SECONDS)] = 0
+    durability: Literal["sync", "async", "exit"] = "sync"
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> "RunCreate":
+        if self.input is not None and self.command is not None:
+            raise ValueError("a run has an input or a command, not both")
+        return self
+
+    @property
+    def modes(self) -> list[StreamMode]:
+        """What is streamed."""
+        return self.stream_mode if isinstance(self.stream_mode, list) else [self.stream_mode]
+
+    def options(self, assistant: Record, *, stream: bool, keep_values: bool) -> RunOptions:
+        """Return how the run's graph is executed: as its assistant says, and the request."""
+        usual = RunConfig.model_validate(
+            {k: v for k, v in assistant["config"].items() if k in RunConfig.model_fields}
+        )
+        command = self.command or Command()
+        goto = [command.goto] if isinstance(command.goto, str) else command.goto or []
+        place = self.checkpoint.checkpoint_id if self.checkpoint else None
+        context = {**(assistant["context"] or {}), **(self.context or {})}
+        return RunOptions(
+            stream=self.modes if stream else (),
+            stream_subgraphs=self.stream_subgraphs,
+            interrupt_before=self.interrupt_before or (),
+            interrupt_after=self.interrupt_after or (),
+            recursion_limit=self.config.recursion_limit or usual.recursion_limit,
+            configurable={**usual.configurable, **self.config.configurable},
+            context=context or None,
+            checkpoint_id=self.checkpoint_id or place,
+            update=command.update,
+            goto=goto,
+            keep_values=keep_values,
+        )
+
+    def request(self, assistant: Record, thread_id: str, options: RunOptions) -> RunRequest:
+        """Return the run as the queue takes it."""
+        metadata = {**assistant["metadata"], **self.metadata}
+        about = {
+            "assistant_id": assistant["assistant_id"],
+            "multitask_strategy": self.multitask_strategy,
+            "metadata": metadata,
+        }
+        given = {"messages": self.input} if isinstance(self.input, list) else self.input
+        return RunRequest(
+            assistant["graph_id"],
+            given,
+            thread_id=thread_id,
+            after=timedelta(seconds=self.after_seconds),
+            multitask=self.multitask_strategy,
+            metadata=about,
+            options=options,
+        )
+
+
+class CancelMany(Body):
+    """Which runs to stop."""
+
+    thread_id: str | None = None
+    run_ids: list[str] | None = None
+    status: Literal["pending", "running", "all"] | None = None
+
+    @model_validator(mode="after")
+    def _says_which(self) -> "CancelMany":
+        if (self.status is None) == (self.run_ids is None):
+            raise ValueError("name the runs by 'thread_id' and 'run_ids', or by their 'status'")
+        if self.run_ids is not None and self.thread_id is None:
+            raise ValueError("'run_ids' needs the 'thread_id' they are of")
+        return self
+
+
+def is_wanted(name: str, modes: Sequence[str]) -> bool:
+    """Return whether an event of that name is of one of the stream modes."""
+    kind = name.split("|", maxsplit=1)[0]
+    if kind == "messages":
+        return "messages-tuple" in modes
+    return kind.split("/")[0] in modes or kind in ("metadata", "error", "end")

@@ -1,0 +1,196 @@
+"""Runs as the protocol's clients know them."""
+
+import json
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from typing import Any
+
+from fastapi import HTTPException
+
+from treadle.core.errors import UnknownNameError
+from treadle.runtime import Runtime
+from treadle.runtime.events import END
+from treadle.runtime.queue import Queued, StreamedEvent
+from treadle.runtime.runs import Run, RunStateError, RunStatus
+from treadle.server._sse import sse
+from treadle.server.langgraph._answers import jsonable
+from treadle.server.langgraph._assistants import Assistants, agent_id
+from treadle.server.langgraph._records import Record
+from treadle.server.langgraph._run_bodies import RunCreate, is_wanted
+from treadle.server.langgraph._threads import ProtocolThreads
+
+STATUS = {RunStatus.CANCELLED: "interrupted"}
+"""The protocol has no word of its own for a run that was stopped."""
+FAILED = (RunStatus.ERROR, RunStatus.TIMEOUT)
+
+
+class ProtocolRuns:
+    """The runs of a tenant.
+
+    Args:
+        runtime: the tenant's runtime.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._threads = ProtocolThreads(runtime)
+        self._assistants = Assistants(runtime)
+
+    async def create(
+        self, body: RunCreate, thread_id: str | None, *, stream: bool = False, values: bool = False
+    ) -> tuple[Run, str]:
+        """Queue a run; return it, and the id of the event that what it streams comes after.
+
+        Args:
+            body: the run.
+            thread_id: its thread; ``None`` for one of its own.
+            stream: whether it streams.
+            values: whether the state at its end is kept.
+
+        Raises:
+            UnknownNameError: there is no such assistant.
+            HTTPException: there is no such thread.
+            RunError: the thread is busy, or nothing on it can be resumed.
+        """
+        assistant = await self._assistants.get(body.assistant_id)
+        record = await self._thread(body, thread_id)
+        await self._note_graph(record, assistant)
+        options = body.options(assistant, stream=stream, keep_values=values)
+        if body.command is not None and "resume" in body.command.model_fields_set:
+            run = await self._waiting(record["thread_id"])
+            latest = await self._runtime.queue.latest_events(run)
+            run = await self._runtime.queue.resume(run.id, body.command.resume, options=options)
+            return run, latest[0].id if latest else "0"
+        queued: Queued = await self._runtime.queue.submit(
+            body.request(assistant, record["thread_id"], options)
+        )
+        return queued.run, "0"
+
+    async def get(self, thread_id: str, run_id: str) -> Run:
+        """Return a run of a thread.
+
+        Raises:
+            HTTPException: 404 when there is no such thread or run.
+        """
+        await self._threads.record(thread_id)
+        with suppress(UnknownNameError):
+            run = await self._runtime.runs.get(run_id)
+            if run.thread_id == thread_id:
+                return run
+        raise HTTPException(404, f"The thread {thread_id!r} has no run {run_id!r}.")
+
+    async def of_thread(self, thread_id: str, status: str | None) -> list[Run]:
+        """Return the runs of a thread, newest first.
+
+        Raises:
+            HTTPException: 404 when there is no such thread.
+        """
+        await self._threads.record(thread_id)
+        runs = await self._runtime.runs.recent(100_000, thread=thread_id)
+        return [run for run in runs if status is None or status_of(run) == status]
+
+    async def unfinished(self, status: str) -> list[Run]:
+        """Return the runs that wait or are at work, of the threads that the caller sees."""
+        wanted = ["pending", "running"] if status == "all" else [status]
+        runs = self._runtime.runs
+        found = [run for n in wanted for run in await runs.recent(1_000, status=RunStatus(n))]
+        return [run for run in found if await self._threads.find(run.thread_id) is not None]
+
+    async def described(self, run: Run) -> Record:
+        """Return a run as clients are shown it."""
+        about = await self._runtime.runs.metadata(run)
+        return {
+            "run_id": run.id,
+            "thread_id": run.thread_id,
+            "assistant_id": about.get("assistant_id", agent_id(run.agent)),
+            "created_at": run.created.isoformat(),
+            "updated_at": (run.ended or run.created).isoformat(),
+            "status": status_of(run),
+            "metadata": about.get("metadata", {}),
+            "multitask_strategy": about.get("multitask_strategy", "enqueue"),
+        }
+
+    async def joined(self, run: Run) -> Any:
+        """Wait for a run's end, and return the state it left, or how it failed."""
+        run = await self._runtime.queue.wait(run.id)
+        if run.status in FAILED:
+            return {"__error__": _error_of(run)}
+        for event in await self._runtime.queue.latest_events(run, 2):
+            if event.name == "values":
+                return json.loads(event.data)
+        snapshot = await self._threads.snapshot(await self._threads.record(run.thread_id))
+        return jsonable(snapshot.values) if snapshot else {}
+
+    async def cancel(self, run: Run, action: str, *, wait: bool) -> None:
+        """Stop a run; one that is at its end stays as it is.
+
+        Raises:
+            RunError: it is at work outside the queue.
+        """
+        await self._runtime.queue.cancel(run.id, rollback=action == "rollback")
+        if wait:
+            await self._runtime.queue.wait(run.id)
+
+    async def stream(
+        self, run: Run, after: str, modes: Sequence[str] | None
+    ) -> AsyncGenerator[bytes]:
+        """Yield what a run streams after an event, as it goes over the wire.
+
+        Args:
+            run: the run.
+            after: the id of the last event the client knows.
+            modes: the stream modes it wants; all that the run streams when ``None``.
+        """
+        async with aclosing(self._runtime.queue.event_pages(run.id, after)) as pages:
+            async for page in pages:
+                for event in page:
+                    if modes is None or is_wanted(event.name, modes):
+                        yield await self._wired(run, event)
+
+    async def _wired(self, run: Run, event: StreamedEvent) -> bytes:
+        if event.name != END:
+            return sse(event.data.decode(), event=event.name, id_=event.id)
+        ended = await self._runtime.runs.get(run.id)
+        if ended.status in FAILED:
+            return sse(_error_of(ended), event="error", id_=event.id)
+        return sse(None, event=END, id_=event.id)
+
+    async def forget(self, thread_id: str) -> None:
+        """Remove the thread of a run that had one of its own."""
+        with suppress(UnknownNameError, HTTPException):
+            await self._threads.delete(thread_id)
+
+    async def _thread(self, body: RunCreate, thread_id: str | None) -> Record:
+        if thread_id is None:
+            made = await self._threads.create(str(uuid.uuid4()), {})
+            assert made is not None  # noqa: S101 - the id is new
+            return made
+        if body.if_not_exists == "create":
+            made = await self._threads.create(thread_id, {})
+            if made is not None:
+                return made
+        return await self._threads.record(thread_id)
+
+    async def _note_graph(self, record: Record, assistant: Record) -> None:
+        used = {name: assistant[name] for name in ("graph_id", "assistant_id")}
+        if any(record["metadata"].get(name) != value for name, value in used.items()):
+            await self._threads.update(record["thread_id"], used)
+
+    async def _waiting(self, thread_id: str) -> Run:
+        for run in await self._runtime.runs.recent(20, thread=thread_id):
+            if run.status is RunStatus.INTERRUPTED:
+                return run
+        raise RunStateError(f"No run of the thread {thread_id!r} waits for an answer.")
+
+
+def status_of(run: Run) -> str:
+    """Return a run's status in the protocol's words."""
+    return STATUS.get(run.status, run.status.value)
+
+
+def _error_of(run: Run) -> Record:
+    return {
+        "error": "TimeoutError" if run.status is RunStatus.TIMEOUT else "RunError",
+        "message": run.error,
+    }

@@ -1,0 +1,256 @@
+"""``/runs`` and ``/threads/{thread_id}/runs``: executing graphs, and following them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from treadle.core.errors import RunError
+from treadle.runtime.queue import StreamMode
+from treadle.runtime.runs import Run
+from treadle.server._sse import EventStream
+from treadle.server.langgraph._answers import Id, Limit, Offset, Route, answered, no_content
+from treadle.server.langgraph._run_bodies import CancelMany, RunCreate
+from treadle.server.langgraph._runs import ProtocolRuns
+from treadle.server.langgraph._tenant import Rt
+
+FROM_THE_BEGINNING = "-1"
+_LOOK_SECONDS = 0.5
+
+router = APIRouter(tags=["runs"], route_class=Route)
+
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=40)]
+Action = Literal["interrupt", "rollback"]
+Status = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
+
+
+@router.post("/threads/{thread_id}/runs")
+async def create(rt: Rt, thread_id: Id, body: RunCreate) -> Response:
+    """Queue a run on a thread."""
+    runs = ProtocolRuns(rt)
+    run, _ = await runs.create(body, thread_id, stream=True)
+    return answered_with(await runs.described(run), run)
+
+
+@router.post("/runs")
+async def create_stateless(rt: Rt, body: RunCreate) -> Response:
+    """Queue a run on a thread of its own."""
+    runs = ProtocolRuns(rt)
+    run, _ = await runs.create(body, None, stream=True)
+    if body.on_completion == "delete":
+        _forget_after(rt, run)
+    return answered_with(await runs.described(run), run)
+
+
+@router.post("/runs/batch")
+async def create_batch(rt: Rt, bodies: list[RunCreate]) -> Response:
+    """Queue several runs, each on a thread of its own."""
+    runs = ProtocolRuns(rt)
+    made = [await runs.create(body, None, stream=True) for body in bodies]
+    for body, (run, _) in zip(bodies, made, strict=True):
+        if body.on_completion == "delete":
+            _forget_after(rt, run)
+    return answered([await runs.described(run) for run, _ in made])
+
+
+@router.post("/threads/{thread_id}/runs/wait")
+async def wait(rt: Rt, request: Request, thread_id: Id, body: RunCreate) -> Response:
+    """Queue a run on a thread, and answer with the state it leaves."""
+    run, _ = await ProtocolRuns(rt).create(body, thread_id, values=True)
+    return await _waited(rt, request, body, run)
+
+
+@router.post("/runs/wait")
+async def wait_stateless(rt: Rt, request: Request, body: RunCreate) -> Response:
+    """Queue a run on a thread of its own, and answer with the state it leaves."""
+    runs = ProtocolRuns(rt)
+    run, _ = await runs.create(body, None, values=True)
+    try:
+        return await _waited(rt, request, body, run)
+    finally:
+        if body.on_completion == "delete":
+            _forget_after(rt, run)
+
+
+@router.post("/threads/{thread_id}/runs/stream", response_class=EventStream)
+async def stream(rt: Rt, thread_id: Id, body: RunCreate) -> Response:
+    """Queue a run on a thread, and stream it."""
+    runs = ProtocolRuns(rt)
+    run, after = await runs.create(body, thread_id, stream=True)
+    return _streamed(rt, run, after, is_cancelled_with_client=body.on_disconnect == "cancel")
+
+
+@router.post("/runs/stream", response_class=EventStream)
+async def stream_stateless(rt: Rt, body: RunCreate) -> Response:
+    """Queue a run on a thread of its own, and stream it."""
+    run, after = await ProtocolRuns(rt).create(body, None, stream=True)
+    if body.on_completion == "delete":
+        _forget_after(rt, run)
+    return _streamed(rt, run, after, is_cancelled_with_client=body.on_disconnect == "cancel")
+
+
+@router.get("/threads/{thread_id}/runs")
+async def of_thread(
+    rt: Rt, thread_id: Id, limit: Limit = 10, offset: Offset = 0, status: Status | None = None
+) -> Response:
+    """List the runs of a thread, newest first."""
+    runs = ProtocolRuns(rt)
+    found = (await runs.of_thread(thread_id, status))[offset : offset + limit]
+    return answered([await runs.described(run) for run in found])
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}")
+async def get(rt: Rt, thread_id: Id, run_id: Id) -> Response:
+    """Return a run."""
+    runs = ProtocolRuns(rt)
+    return answered(await runs.described(await runs.get(thread_id, run_id)))
+
+
+@router.delete("/threads/{thread_id}/runs/{run_id}", status_code=204)
+async def delete(rt: Rt, thread_id: Id, run_id: Id) -> Response:
+    """Remove a run that is at its end, with its journal."""
+    await ProtocolRuns(rt).get(thread_id, run_id)
+    await rt.runs.remove(run_id)
+    return no_content()
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}/join")
+async def join(rt: Rt, thread_id: Id, run_id: Id) -> Response:
+    """Wait for a run's end, and answer with the state it left."""
+    runs = ProtocolRuns(rt)
+    return answered(await runs.joined(await runs.get(thread_id, run_id)))
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}/stream", response_class=EventStream)
+async def join_stream(  # noqa: PLR0917 - the words of the protocol
+    rt: Rt,
+    thread_id: Id,
+    run_id: Id,
+    last_event_id: LastEventId = None,
+    stream_mode: Annotated[list[StreamMode | Literal[""]] | None, Query()] = None,
+    cancel_on_disconnect: bool = False,
+) -> Response:
+    """Stream a run from an event on, or from its beginning."""
+    run = await ProtocolRuns(rt).get(thread_id, run_id)
+    after = "0" if last_event_id in (None, "", FROM_THE_BEGINNING) else str(last_event_id)
+    _check_place(after)
+    modes = [mode for mode in stream_mode or () if mode]  # The client sends '' for none.
+    return _streamed(
+        rt, run, after, is_cancelled_with_client=cancel_on_disconnect, modes=modes or None
+    )
+
+
+@router.post("/threads/{thread_id}/runs/{run_id}/cancel", status_code=202)
+async def cancel(
+    rt: Rt, thread_id: Id, run_id: Id, wait: bool = False, action: Action = "interrupt"
+) -> Response:
+    """Stop a run."""
+    runs = ProtocolRuns(rt)
+    await runs.cancel(await runs.get(thread_id, run_id), action, wait=wait)
+    return JSONResponse({}, status_code=200 if wait else 202)
+
+
+@router.post("/runs/cancel", status_code=204)
+async def cancel_many(rt: Rt, body: CancelMany, action: Action = "interrupt") -> Response:
+    """Stop runs: those named, or all that stand so."""
+    runs = ProtocolRuns(rt)
+    if body.run_ids is not None:
+        found = [await runs.get(str(body.thread_id), run_id) for run_id in body.run_ids]
+    else:
+        found = await runs.unfinished(str(body.status))
+    if not found:
+        raise HTTPException(404, "There is no such run.")
+    for run in found:
+        try:
+            await runs.cancel(run, action, wait=False)
+        except RunError:
+            continue  # It came to its end meanwhile.
+    return no_content()
+
+
+def answered_with(record: dict[str, object], run: Run) -> Response:
+    """Answer with a run, and say where it is."""
+    answer = answered(record)
+    answer.headers["Content-Location"] = place_of(run)
+    return answer
+
+
+def place_of(run: Run) -> str:
+    """Return the path of a run."""
+    return f"/threads/{run.thread_id}/runs/{run.id}"
+
+
+async def _waited(rt: Rt, request: Request, body: RunCreate, run: Run) -> Response:
+    """Answer with the state a run leaves; stop the run when its client left and wants that."""
+    runs = ProtocolRuns(rt)
+    joining = asyncio.create_task(runs.joined(run))
+    while not (await asyncio.wait({joining}, timeout=_LOOK_SECONDS))[0]:
+        if body.on_disconnect == "cancel" and await request.is_disconnected():
+            joining.cancel()
+            await runs.cancel(run, "interrupt", wait=False)
+            return no_content()
+    headers = {"Content-Location": place_of(run), "Location": f"{place_of(run)}/join"}
+    answer = answered(joining.result())
+    answer.headers.update(headers)
+    return answer
+
+
+def _streamed(
+    rt: Rt,
+    run: Run,
+    after: str,
+    *,
+    is_cancelled_with_client: bool,
+    modes: list[StreamMode] | None = None,
+) -> Response:
+    async def pieces() -> AsyncIterator[bytes]:
+        is_whole = False
+        try:
+            async with aclosing(ProtocolRuns(rt).stream(run, after, modes)) as events:
+                async for event in events:
+                    yield event
+            is_whole = True
+        finally:
+            if is_cancelled_with_client and not is_whole:
+                _start(_stopped(rt, run))
+
+    headers = {"Content-Location": place_of(run), "Location": f"{place_of(run)}/stream"}
+    return EventStream(pieces(), headers)
+
+
+async def _stopped(rt: Rt, run: Run) -> None:
+    try:
+        await rt.queue.cancel(run.id)
+    except RunError:
+        return  # It came to its end meanwhile.
+
+
+def _check_place(after: str) -> None:
+    milliseconds, _, number = after.partition("-")
+    if not (milliseconds.isdecimal() and (not number or number.isdecimal())):
+        raise HTTPException(422, f"{after!r} is no event's id; -1 streams from the beginning.")
+
+
+def _forget_after(rt: Rt, run: Run) -> None:
+    """Remove the thread of a run that had one of its own, when it is at its end."""
+
+    async def forget() -> None:
+        await rt.queue.wait(run.id)
+        await asyncio.sleep(GRACE_SECONDS)
+        await ProtocolRuns(rt).forget(run.thread_id)
+
+    _start(forget())
+
+
+GRACE_SECONDS = 30.0
+"""How long the thread of a run that had one of its own stays, for readers that were cut off."""
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _start(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)

@@ -1,0 +1,214 @@
+"""Workers that are killed, frozen, cut off and replaced under load: nothing lost, nothing twice."""
+
+import asyncio
+import signal
+
+import pytest
+
+from tests.runtime.queue.conftest import submit
+from tests.runtime.queue.worker_processes import workers, write_settings
+from tests.support.redis_servers import packaged_binary, running_server
+from tests.support.tcp_proxy import running_proxy
+from tests.support.waiting import eventually
+from treadle.runtime import Runtime
+from treadle.runtime.queue import RunOptions
+from treadle.runtime.runs import RunStatus
+from treadle.runtime.testing import ScriptedOpenAI, call, say
+
+
+def heard(request):
+    """Calculate once, then answer with all that was asked on the thread so far."""
+    if request.messages[-1]["role"] == "user":
+        return call("calculate", expression="1+1")
+    asked = [m["content"] for m in request.messages if m["role"] == "user"]
+    return say(" ".join(asked))
+
+
+async def flood(runtime, threads, per_thread):
+    """Queue questions on threads; return each thread's runs in their order."""
+    runs = {f"t{n}": [] for n in range(threads)}
+    for number in range(per_thread):
+        for thread, ids in runs.items():
+            queued = await submit(runtime, f"{number}.", thread, key=f"{thread}/{number}")
+            ids.append(queued.run_id)
+    return runs
+
+
+async def check(runtime, runs):
+    """Check that each run came to its end once, in its thread's order."""
+    for thread, ids in runs.items():
+        ended = [await runtime.queue.wait(run_id) for run_id in ids]
+        assert [run.status for run in ended] == [RunStatus.SUCCESS] * len(ids)
+        turns = list(await runtime.threads.show(thread, limit=1_000))
+        asked = [turn.text for turn in turns if turn.role == "user"]
+        answers = [turn.text for turn in turns if turn.role == "assistant" and turn.text]
+        assert asked == [f"{n}." for n in range(len(ids))]
+        assert answers == [" ".join(asked[: n + 1]) for n in range(len(ids))]
+        for run_id in ids:
+            journal = await runtime.runs.journal(run_id)
+            assert [e.type for e in journal.entries].count("run.finished") == 1
+
+    async def is_empty():
+        stats = await runtime.queue.stats()
+        return not (stats.ready["default"] or stats.running["default"] or stats.dead)
+
+    await eventually(is_empty, what="an empty queue")
+
+
+async def heard_of(runtime, count):
+    """Tell whether so many workers have looked for work by now."""
+    return (await runtime.queue.stats()).workers["default"] == count
+
+
+@pytest.fixture
+def served(project, redis_url):
+    """Give a project whose model answers at once, with short leases."""
+    with ScriptedOpenAI(heard) as server:
+        write_settings(project, server.base_url)
+        yield server
+
+
+async def killed_under_load(redis_url, project, *, threads, per_thread, kills, pause):
+    async with Runtime.open(redis_url, project) as runtime:
+        with workers(project, redis_url, 3) as team:
+            flooding = asyncio.create_task(flood(runtime, threads, per_thread))
+            for number in range(kills):
+                await asyncio.sleep(pause)
+                team.kill(number % 3)
+                team.start()
+            await check(runtime, await flooding)
+
+
+async def test_killed_under_load(redis_url, project, served):
+    await killed_under_load(redis_url, project, threads=6, per_thread=8, kills=4, pause=1)
+
+
+@pytest.mark.soak
+async def test_killed_under_load_for_a_minute(redis_url, project, served):
+    await killed_under_load(redis_url, project, threads=20, per_thread=10, kills=30, pause=2)
+
+
+FROZEN = """
+import time
+from pathlib import Path
+from treadle.tools import Effect, tool
+
+HERE = Path(__file__).parent
+
+@tool(effect=Effect.READ)
+def look() -> str:
+    "Look; whoever looks first waits to be released."
+    try:
+        (HERE / "looked").touch(exist_ok=False)
+    except FileExistsError:
+        return "the living"
+    while not (HERE / "released").exists():
+        time.sleep(0.01)
+    (HERE / "woken").touch()
+    return "the dead"
+"""
+
+
+async def test_a_frozen_worker_writes_nothing_when_it_wakes(redis_url, project):
+    (project / "frozen.py").write_text(FROZEN)
+    agent = "description: Looks.\ntools: ['frozen.py:look']\n"
+    (project / "agents" / "counter.yaml").write_text(agent)
+
+    def answer(request):
+        found = list(request.tool_outputs.values())
+        return say(f"From {found[-1]}.") if found else call("look")
+
+    with ScriptedOpenAI(answer) as server:
+        write_settings(project, server.base_url)
+        async with Runtime.open(redis_url, project) as runtime:
+            with workers(project, redis_url, 1) as team:
+                options = RunOptions(stream=("messages-tuple",))
+                queued = await submit(runtime, "Who?", options=options)
+                await eventually((project / "looked").exists)
+                team.signal(signal.SIGSTOP)
+                team.start()
+                run = await runtime.queue.wait(queued.run_id)
+                assert (run.status, run.attempt) == (RunStatus.SUCCESS, 2)
+                before = await runtime.runs.journal(run.id)
+                events = [one async for one in runtime.queue.events(run.id)]
+                team.kill(1)
+                (project / "released").touch()
+                team.signal(signal.SIGCONT)
+                await eventually((project / "woken").exists)
+                # It works on: what it does next shows that it is past the run it lost.
+                after = await submit(runtime, "And now?", thread="other")
+                assert (await runtime.queue.wait(after.run_id)).status is RunStatus.SUCCESS
+                assert await runtime.runs.journal(run.id) == before
+                assert [one async for one in runtime.queue.events(run.id)] == events
+                said = [turn.text for turn in await runtime.threads.show("t") if turn.text]
+                assert (said[0], said[-1], len(said)) == ("Who?", "From the living.", 3)
+
+
+async def test_redis_killed_under_load(short_tmp_path, project):
+    with (
+        ScriptedOpenAI(heard) as server,
+        running_server(
+            packaged_binary(), short_tmp_path, appendonly="yes", appendfsync="everysec"
+        ) as redis,
+    ):
+        write_settings(project, server.base_url)
+        async with Runtime.open(redis.url, project) as runtime:
+            with workers(project, redis.url, 3):
+                runs = await flood(runtime, 6, 6)
+                for _ in range(2):
+                    await asyncio.sleep(1)
+                    redis.kill()
+                    redis.start()
+                await check(runtime, runs)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3])
+async def test_cut_off_from_redis(redis_6_2, redis_url, project, served, seconds):
+    """The line between workers and Redis is cut, for less and for more than the lease."""
+    with running_proxy(str(redis_6_2.socket_path)) as proxy:
+        async with Runtime.open(redis_url, project) as runtime:
+            with workers(project, proxy.url, 2):
+                runs = await flood(runtime, 4, 4)
+                await eventually(lambda: served.requests)
+                proxy.cut()
+                await asyncio.sleep(seconds)
+                proxy.mend()
+                await check(runtime, runs)
+
+
+async def test_workers_replaced_under_load(redis_url, project, served):
+    async with Runtime.open(redis_url, project) as runtime:
+        with workers(project, redis_url, 3) as team:
+            flooding = asyncio.create_task(flood(runtime, 6, 8))
+            for number in range(4):
+                await eventually(lambda n=number: heard_of(runtime, 3 + n))
+                assert await asyncio.to_thread(team.stop) == 0
+                team.start()
+            runs = await flooding
+            await check(runtime, runs)
+            # Handed over between two steps, no run asks its model for anything twice.
+            assert len(served.requests) == 2 * sum(len(ids) for ids in runs.values())
+
+
+async def test_a_run_that_kills_its_workers_is_given_up(redis_url, project):
+    (project / "poison.py").write_text(
+        "import os\n"
+        "from treadle.tools import Effect, tool\n"
+        "@tool(effect=Effect.READ)\n"
+        "def poison() -> str:\n"
+        "    'Be deadly.'\n"
+        "    os._exit(9)\n"
+    )
+    agent = "description: Dies.\ntools: ['poison.py:poison']\n"
+    (project / "agents" / "counter.yaml").write_text(agent)
+    with ScriptedOpenAI(lambda _: call("poison")) as server:
+        write_settings(project, server.base_url, attempts=2)
+        async with Runtime.open(redis_url, project) as runtime:
+            with workers(project, redis_url, 3):
+                queued = await submit(runtime)
+                run = await runtime.queue.wait(queued.run_id)
+                assert run.status is RunStatus.ERROR
+                assert "given up after 2 attempts: its worker died" in run.error
+                [(dead, reason)] = await runtime.queue.dead()
+                assert (dead.id, reason) == (run.id, run.error)
+                assert (await runtime.queue.stats()).dead == 1
