@@ -75,7 +75,7 @@ async def wait_stateless(rt: Rt, request: Request, body: RunCreate) -> Response:
             _forget_after(rt, run)
 
 
-@router.post("/threads/{thread_id}/runs/stream", response_class=EventStream)
+@router.post("/threads/{thread_id}/runs/stream", response_class=EventStream, status_code=200)
 async def stream(rt: Rt, thread_id: Id, body: RunCreate) -> Response:
     """Queue a run on a thread, and stream it."""
     runs = ProtocolRuns(rt)
@@ -83,7 +83,7 @@ async def stream(rt: Rt, thread_id: Id, body: RunCreate) -> Response:
     return _streamed(rt, run, after, is_cancelled_with_client=body.on_disconnect == "cancel")
 
 
-@router.post("/runs/stream", response_class=EventStream)
+@router.post("/runs/stream", response_class=EventStream, status_code=200)
 async def stream_stateless(rt: Rt, body: RunCreate) -> Response:
     """Queue a run on a thread of its own, and stream it."""
     run, after = await ProtocolRuns(rt).create(body, None, stream=True)
@@ -124,7 +124,9 @@ async def join(rt: Rt, thread_id: Id, run_id: Id) -> Response:
     return answered(await runs.joined(await runs.get(thread_id, run_id)))
 
 
-@router.get("/threads/{thread_id}/runs/{run_id}/stream", response_class=EventStream)
+@router.get(
+    "/threads/{thread_id}/runs/{run_id}/stream", response_class=EventStream, status_code=200
+)
 async def join_stream(  # noqa: PLR0917 - the words of the protocol
     rt: Rt,
     thread_id: Id,
@@ -143,7 +145,11 @@ async def join_stream(  # noqa: PLR0917 - the words of the protocol
     )
 
 
-@router.post("/threads/{thread_id}/runs/{run_id}/cancel", status_code=202)
+@router.post(
+    "/threads/{thread_id}/runs/{run_id}/cancel",
+    status_code=202,
+    responses={200: {"description": "It is at its end."}},
+)
 async def cancel(
     rt: Rt, thread_id: Id, run_id: Id, wait: bool = False, action: Action = "interrupt"
 ) -> Response:
