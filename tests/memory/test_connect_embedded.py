@@ -34,7 +34,7 @@ from redis.retry import Retry
 
 from tests.support import embedded_users
 from tests.support.redis_servers import packaged_binary, system_binary
-from tests.support.waiting import eventually, wait_until
+from tests.support.waiting import wait_until
 from treadle.core.errors import RedisError
 from treadle.memory import (
     EmbeddedRedis,
@@ -478,7 +478,24 @@ async def test_cancelling_at_any_moment_leaves_no_server_behind(folder: Path) ->
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    await eventually(lambda: not is_running(folder))
+        assert not (folder / "server.lock").exists() or not is_running(folder)
+
+
+def test_giving_up_on_a_server_that_does_not_listen_yet_ends_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up = threading.Event()
+
+    def not_yet(_: object) -> bool:
+        if (folder / "server.lock").exists() and is_running(folder):
+            given_up.set()
+        return False
+
+    monkeypatch.setattr(_redis_process.RedisProcess, "answers", not_yet)
+    with pytest.raises(RedisError), EmbeddedRedis(folder, given_up=given_up):
+        pass
+    assert given_up.is_set()
+    assert not is_running(folder)
 
 
 def test_a_client_used_after_closing_does_not_start_the_server(folder: Path) -> None:
@@ -834,7 +851,9 @@ def test_a_file_system_without_usable_locks_is_refused(
     dropping.write_text(
         f"#!{sys.executable} -IS\n"
         "import os, sys\n"
-        "os.closerange(3, 64)\n"
+        "for n in range(3, 64):\n"
+        "    if os.path.realpath(f'/proc/self/fd/{n}').endswith('/server.lock'):\n"
+        "        os.close(n)\n"
         f"os.execv({str(packaged_binary())!r}, sys.argv)\n"
     )
     dropping.chmod(0o755)

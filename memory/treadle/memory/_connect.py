@@ -101,9 +101,18 @@ async def _in_threads(
         given_up.set()
         await asyncio.wait([entering])
         if entering.exception() is None:
-            await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
+            await _leave(context)
         raise
     try:
         yield entered
     finally:
-        await asyncio.shield(asyncio.to_thread(context.__exit__, None, None, None))
+        await _leave(context)
+
+
+async def _leave(context: AbstractContextManager[object]) -> None:
+    leaving = asyncio.ensure_future(asyncio.to_thread(context.__exit__, None, None, None))
+    try:
+        await asyncio.shield(leaving)
+    except asyncio.CancelledError:
+        await asyncio.wait([leaving])
+        raise

@@ -35,7 +35,7 @@ from treadle.memory._private_folder import (
     socket_path,
     unusable,
 )
-from treadle.memory._redis_process import RedisProcess
+from treadle.memory._redis_process import RedisProcess, Started
 from treadle.memory._redis_url import URL_VARIABLE, home
 
 if sys.platform != "win32":
@@ -105,9 +105,15 @@ class EmbeddedRedis:
         with ExitStack() as stack, self._gate(READY_WITHIN_SECONDS, self._given_up):
             users = stack.enter_context(self._file(USERS))
             fcntl.flock(users, fcntl.LOCK_SH)
-            self._run()
-            stack.callback(self._leave, users)
             self._owner = os.getpid()
+            try:
+                self._run()
+            except RedisError:
+                # A server that takes too long to load goes on, and may be ready at the next try.
+                if self._given_up.is_set():
+                    stack.callback(self._leave, users)
+                raise
+            stack.callback(self._leave, users)
             self._in_use = stack.pop_all()
         return self
 
@@ -142,17 +148,19 @@ class EmbeddedRedis:
 
     def _run(self) -> bool:
         """Return when the server answers, and whether it had to be started. Needs the gate."""
-        words_begin: int | None = None
-        for _ in _tries(READY_WITHIN_SECONDS, self._not_ready, self._given_up):
-            if self._process.answers():
-                break
-            with self._file(SERVER) as lock:
-                if not _lock(lock):
-                    continue  # it is loading its data, or still ending
-                if words_begin is not None:
-                    raise self._process.trouble(words_begin)
-                words_begin = self._process.start(lock)
-        if words_begin is None:
+        with ExitStack() as stack:
+            started: Started | None = None
+            for _ in _tries(READY_WITHIN_SECONDS, self._not_ready, self._given_up):
+                if self._process.answers():
+                    break
+                with self._file(SERVER) as lock:
+                    if not _lock(lock):
+                        continue  # it is loading its data, or still ending
+                    if started is None:
+                        started = stack.enter_context(self._process.start(lock))
+                    elif started.has_ended():
+                        raise self._process.trouble(started.words_begin)
+        if started is None:
             return False
         self._check_locks_hold()
         self._process.tidy()
@@ -189,11 +197,10 @@ class EmbeddedRedis:
 
     def _stop(self) -> None:
         """Return when the server has ended, unless it refuses to. Needs the gate."""
-        if not self._process.shut_down():
-            return
         with self._file(SERVER) as lock:
             for _ in _tries(STOPPED_WITHIN_SECONDS, self._not_stopped):
-                if _lock(lock):
+                # Told more than once: one that has just been started may not listen yet.
+                if _lock(lock) or not self._process.shut_down():
                     return
 
     @contextmanager

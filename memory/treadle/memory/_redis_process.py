@@ -4,6 +4,7 @@ It is never signalled. It detaches itself from the terminal, so that Ctrl-C in t
 happened to start it does not reach it, and it ends when it is told to over its socket.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from treadle.core.errors import RedisError
-from treadle.memory._redis_binary import OLDEST, find_server_binary
+from treadle.memory._redis_binary import OLDEST, ServerBinary, find_server_binary
 
 DETACHED_WITHIN_SECONDS = 30.0
 ANSWERS_WITHIN_SECONDS = 5.0
@@ -38,6 +39,25 @@ SMALL_TALK = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Started:
+    """A server that was started, while its starter waits for it.
+
+    Attributes:
+        words_begin: where its words begin in its log, for `RedisProcess.trouble`.
+    """
+
+    words_begin: int
+    _lifeline: int
+
+    def has_ended(self) -> bool:
+        """Whether it is gone: it holds the other end of a pipe, as long as it lives."""
+        try:
+            return not os.read(self._lifeline, 1)
+        except BlockingIOError:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
 class RedisProcess:
     """A redis-server whose data, log and pid file are in ``folder``."""
 
@@ -49,27 +69,37 @@ class RedisProcess:
         """The file that the server writes what it has to say into."""
         return self.folder / "redis.log"
 
-    def start(self, inherited: int) -> int:
-        """Start the server and return, while it is still loading, where its words begin.
+    @contextmanager
+    def start(self, inherited: int) -> Iterator[Started]:
+        """Start the server, and give it while it is still loading.
 
         Args:
             inherited: a file descriptor that the server keeps open for as long as it lives.
-
-        Returns:
-            a position in ``log``, for ``trouble``.
 
         Raises:
             RedisError: there is no server to start, or it refused its settings.
         """
         binary = find_server_binary(self._oldest_that_sees_the_data())
         words_begin = self._turn_over_log()
+        ours, its = os.pipe()
+        os.set_blocking(ours, False)
+        try:
+            try:
+                self._spawn(binary, (inherited, its))
+            finally:
+                os.close(its)
+            yield Started(words_begin, ours)
+        finally:
+            os.close(ours)
+
+    def _spawn(self, binary: ServerBinary, inherited: tuple[int, ...]) -> None:
         try:
             started = subprocess.run(  # noqa: S603 - found on the operator's own PATH
                 [binary.path, *self._settings()],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,
-                pass_fds=(inherited,),
+                pass_fds=inherited,
                 start_new_session=True,
                 umask=0o077,
                 timeout=DETACHED_WITHIN_SECONDS,
@@ -79,7 +109,6 @@ class RedisProcess:
         if started.returncode != 0:
             said = (started.stderr or started.stdout).decode(errors="replace").strip()
             raise RedisError(f"The server {binary} ended at once in {self.folder}. It said: {said}")
-        return words_begin
 
     def answers(self) -> bool:
         """Whether the server is there and has loaded its data."""
