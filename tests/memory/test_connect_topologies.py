@@ -20,6 +20,7 @@ from tests.support.redis_servers import (
     running_server,
     system_binary,
 )
+from tests.support.sentinel_service import SentinelService, running_service
 from tests.support.waiting import wait_until
 from treadle.core.errors import ConfigError, RedisError
 from treadle.memory import connect, connect_sync
@@ -171,78 +172,30 @@ async def test_a_cluster_with_tls(short_tmp_path: Path) -> None:
 # Sentinel
 
 
-@dataclass(frozen=True)
-class Service:
-    primary: RedisServer
-    replica: RedisServer
-    sentinel: RedisServer
-
-    @property
-    def url(self) -> str:
-        return f"redis+sentinel://:s3cret@127.0.0.1:{self.sentinel.port}/main"
-
-
 @pytest.fixture
-def service(short_tmp_path: Path) -> Iterator[Service]:
-    binary = packaged_binary()
-    guarded = {"requirepass": "s3cret", "masterauth": "s3cret", "repl_diskless_sync_delay": "0"}
-    with ExitStack() as stack:
-
-        def start(name: str, **settings: str) -> RedisServer:
-            sentinel = name == "sentinel"
-            return stack.enter_context(
-                running_server(
-                    binary, short_tmp_path / name, tcp=True, sentinel=sentinel, **settings
-                )
-            )
-
-        primary = start("primary", **guarded)
-        replica = start("replica", **guarded)
-        watched = {
-            "sentinel monitor": f"main 127.0.0.1 {primary.port} 1",
-            "sentinel auth-pass": "main s3cret",
-            "sentinel down-after-milliseconds": "main 200",
-        }
-        with replica.client() as client:
-            client.replicaof("127.0.0.1", primary.port)
-            wait_until(lambda: client.info("replication")["master_link_status"] == "up")
-        sentinel = start("sentinel", **watched)
-        with sentinel.client() as client:
-            wait_until(lambda: client.sentinel_slaves("main"))
-        yield Service(primary, replica, sentinel)
+def service(short_tmp_path: Path) -> Iterator[SentinelService]:
+    with running_service(short_tmp_path) as running:
+        yield running
 
 
-async def test_a_sentinel_service(service: Service) -> None:
+async def test_a_sentinel_service(service: SentinelService) -> None:
     await works(service.url)
 
 
-async def test_a_sentinel_that_is_down_is_passed_over(service: Service) -> None:
+async def test_a_sentinel_that_is_down_is_passed_over(service: SentinelService) -> None:
     await works(service.url.replace("@", f"@127.0.0.1:{free_port()},"))
 
 
-async def test_clients_follow_a_failover(service: Service) -> None:
+async def test_clients_follow_a_failover(service: SentinelService) -> None:
     async with connect(service.url) as client:
         with connect_sync(service.url) as other:
             await client.set("kept", 1)
-            assert await client.wait(1, 5_000) == 1
-            service.primary.kill()
-            with service.sentinel.client() as admin:
-                wait_until(
-                    lambda: (
-                        admin.sentinel_get_master_addr_by_name("main")[1] == service.replica.port
-                    )
-                )
-            wait_until(lambda: promoted(service.replica))
+            service.fail_over()
             assert await client.get("kept") == b"1"
             assert other.get("kept") == b"1"
 
 
-def promoted(server: RedisServer) -> bool:
-    with server.client() as client:
-        return client.role()[0] == b"master"
-
-
-async def test_a_service_the_sentinels_do_not_know(service: Service) -> None:
+async def test_a_service_the_sentinels_do_not_know(service: SentinelService) -> None:
     said = await refusal(service.url.replace("/main", "/other"))
     assert "has no primary: no Sentinel names one for the service 'other'." in said
 
@@ -254,7 +207,9 @@ async def test_no_sentinel_listens() -> None:
     assert "s3cret" not in said
 
 
-async def test_a_sentinel_service_whose_primary_wants_another_password(service: Service) -> None:
+async def test_a_sentinel_service_whose_primary_wants_another_password(
+    service: SentinelService,
+) -> None:
     said = await refusal(service.url.replace("s3cret", "wr0ng"))
     assert "refused the user name or password" in said
     assert "wr0ng" not in said
