@@ -205,3 +205,27 @@ def _without_ids(answer):
 
 def _known(pairs):
     return {name: value for name, value in pairs if value is not None}
+
+
+async def test_embeddings_of_a_profile_share_the_pool_and_end_with_it():
+    with ScriptedOpenAI([]) as server:
+        settings = settings_for(server, model="openai:text-embedding-3-small")
+        models = Models(settings, {"TEST_KEY": server.api_key})
+        embeddings = models.embeddings("one")
+        assert models.embeddings("one") is embeddings
+        [boat, loom] = await embeddings.aembed_documents(["a boat", "a loom"])
+        assert await embeddings.aembed_query("a boat") == boat != loom
+        await models.aclose()
+        with pytest.raises(RuntimeError, match="client has been closed"):
+            await embeddings.aembed_query("a boat")
+
+
+def test_embeddings_that_need_no_connection_are_left_to_their_names():
+    models = Models(Settings(), {})
+    assert [models.embeddings(name) for name in ("minilm", "fastembed:m", None)] == [
+        "minilm",
+        "fastembed:m",
+        None,
+    ]
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY is not set"):
+        models.embeddings("openai:text-embedding-3-small")

@@ -21,6 +21,8 @@ from tests.support.redis_servers import (
 from treadle.core.errors import RedisError
 from treadle.memory import _redis_check, connect, connect_sync
 
+pytestmark = pytest.mark.any_keys("these tests use a Redis as anybody may")
+
 
 async def test_connect_gives_a_client_that_answers_in_bytes(redis_server: RedisServer) -> None:
     async with connect(redis_server.url) as client:

@@ -25,6 +25,8 @@ from tests.support.waiting import wait_until
 from treadle.core.errors import ConfigError, RedisError
 from treadle.memory import connect, connect_sync
 
+pytestmark = pytest.mark.any_keys("these tests use a Redis as anybody may")
+
 
 async def works(url: str) -> None:
     """Write by one door and read by the other, with more callers at once than connections."""

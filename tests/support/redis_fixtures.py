@@ -1,7 +1,8 @@
 """Redis servers for the tests.
 
 ``redis_server`` runs a test on Redis 6.2 and again on the machine's own server; ``redis_url``
-gives it Redis 6.2 alone, and ``cluster_url`` a cluster of three. Each starts a test empty.
+gives it Redis 6.2 alone, and ``cluster_url`` a cluster of three. Each starts a test empty. The keys
+that a test leaves in them are looked over: see `misplaced_keys`.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.support.key_leaks import KeyLeaks, no_key_leaks
+from tests.support.key_leaks import KeyLeaks, misplaced_keys, no_key_leaks
 from tests.support.redis_servers import (
     RedisServer,
     packaged_binary,
@@ -57,9 +58,15 @@ def redis_server(request: pytest.FixtureRequest) -> RedisServer:
 
 
 @pytest.fixture
-def redis_url(redis_6_2: RedisServer) -> str:
+def empty_redis_6_2(redis_6_2: RedisServer) -> RedisServer:
+    """Give the oldest supported server, empty."""
+    return _empty(redis_6_2)
+
+
+@pytest.fixture
+def redis_url(empty_redis_6_2: RedisServer) -> str:
     """Give the URL of an empty Redis 6.2."""
-    return _empty(redis_6_2).url
+    return empty_redis_6_2.url
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +93,22 @@ def key_leaks(redis_server: RedisServer) -> Iterator[KeyLeaks]:
         yield leaks
 
 
+@pytest.fixture(autouse=True)
+def _keys_looked_over(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a misplaced key, unless its mark ``any_keys`` says why it may."""
+    _used.clear()
+    yield
+    if request.node.get_closest_marker("any_keys") is None:
+        for server in _used:
+            with server.client() as client:
+                assert misplaced_keys(client) == []
+
+
+_used: list[RedisServer] = []
+
+
 def _empty(server: RedisServer) -> RedisServer:
+    _used.append(server)
     client = server.client()
     try:
         client.flushall()

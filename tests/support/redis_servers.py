@@ -33,7 +33,12 @@ def packaged_binary() -> Path:
 
 
 def system_binary() -> Path | None:
-    """Return the machine's own server, which is not one of the Python environment's."""
+    """Return the machine's own server, which is not one of the Python environment's.
+
+    The variable TREADLE_TEST_SERVER names another, such as a valkey-server.
+    """
+    if named := os.environ.get("TREADLE_TEST_SERVER"):
+        return Path(named)
     environment = Path(sys.prefix, "bin")
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     elsewhere = os.pathsep.join(folder for folder in folders if Path(folder) != environment)

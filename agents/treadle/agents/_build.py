@@ -79,7 +79,7 @@ class _Builder:
             colleagues=[self._colleague(name, (*above, agent.name)) for name in agent.agents],
             prompt=agent.prompt,
             prompts=Prompts(context.project),
-            window=_window(agent, model, None if is_alone else memory),
+            window=self._window(agent, model, None if is_alone else memory),
             output=agent.output,
             checkpointer=None if above else saver,
             store=memory.store if isinstance(memory, Memory) else None,
@@ -101,24 +101,23 @@ class _Builder:
             self._made[name] = Colleague(name, agent.description, graph, alone)
         return self._made[name]
 
+    def _window(self, agent: Agent, model: ResolvedModel, memory: object) -> ContextWindow:
+        chosen = agent.memory
+        tokens = chosen.window_tokens
+        if model.context_tokens is not None:
+            # Leave room for the answer, and for what an approximate count misses.
+            tokens = min(tokens, model.context_tokens * 3 // 4)
+        if not isinstance(memory, Memory):
+            return ContextWindow(tokens, summary=chosen.summary, model=model.chat)
+        return memory.window(
+            tokens,
+            summary=chosen.summary,
+            model=model.chat,
+            recall=chosen.recall,
+            embeddings=self.models.embeddings(chosen.embeddings),
+            facts=chosen.facts,
+        )
+
 
 def _calls_in_text(chat: BaseChatModel) -> bool:
     return info_of(chat).calls_in_text or cannot_call_tools(chat)
-
-
-def _window(agent: Agent, model: ResolvedModel, memory: object) -> ContextWindow:
-    chosen = agent.memory
-    tokens = chosen.window_tokens
-    if model.context_tokens is not None:
-        # Leave room for the answer, and for what an approximate count misses.
-        tokens = min(tokens, model.context_tokens * 3 // 4)
-    if not isinstance(memory, Memory):
-        return ContextWindow(tokens, summary=chosen.summary, model=model.chat)
-    return memory.window(
-        tokens,
-        summary=chosen.summary,
-        model=model.chat,
-        recall=chosen.recall,
-        embeddings=chosen.embeddings,
-        facts=chosen.facts,
-    )

@@ -32,7 +32,8 @@ class MemorySettings(_Part):
             of questions and answers, ``model`` asks the agent's model, ``none`` keeps nothing.
         recall: whether earlier turns that matter for a question are shown again.
         embeddings: what earlier turns are found by beside their words: ``minilm``,
-            ``fastembed:MODEL`` or ``openai:MODEL``; words alone when not set.
+            ``fastembed:MODEL``, ``openai:MODEL`` or the profile of such a model; words alone when
+            not set.
         facts: whether what is remembered about the user is looked up for a question.
         learn: whether facts that the user told are remembered by themselves after a run, at one
             more model call.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache, partial
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
@@ -59,7 +60,7 @@ class Memory:
         summary: SummaryMode = "extract",
         model: BaseChatModel | None = None,
         recall: bool = True,
-        embeddings: str | None = None,
+        embeddings: Embeddings | str | None = None,
         facts: bool = True,
     ) -> ContextWindow:
         """Return a window over this memory.
@@ -69,7 +70,7 @@ class Memory:
             summary: how the turns that leave are summarised.
             model: what summarises, for ``summary="model"``.
             recall: whether earlier turns are found again.
-            embeddings: the embeddings they are also found by, by name.
+            embeddings: the embeddings they are also found by, or the name of some.
             facts: whether facts about the user, or else the thread, are looked up.
         """
         return ContextWindow(
@@ -127,6 +128,6 @@ class Memory:
 
 
 def _recall(
-    client: AsyncRedis, prefix: str, ttl: timedelta | None, embeddings: str | None
+    client: AsyncRedis, prefix: str, ttl: timedelta | None, embeddings: Embeddings | str | None
 ) -> Recall:
     return Recall(client, embeddings, prefix=prefix, ttl=ttl)

@@ -85,18 +85,30 @@ async def test_recall_asks_a_server_that_speaks_openai_s_protocol(redis_server, 
     with ScriptedOpenAI([]) as server:
         monkeypatch.setenv("OPENAI_API_KEY", server.api_key)
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-        embeddings_named.cache_clear()
         async with connect(redis_server.url) as client:
             recall = Recall(client, "openai:text-embedding-3-small")
-            embeddings = embeddings_named("openai:text-embedding-3-small")  # the same object
             await recall.add("t", [HumanMessage("The loom has four shafts.", id="1")])
             found = await recall.search("t", "how many shafts has the loom", k=1)
             assert [each.message.id for each in found] == ["1"]
             assert [key async for key in client.scan_iter("*{t}:recall:*vectors")]
-        embeddings.client._client.close()
-        await embeddings.async_client._client.close()
         assert server.billed.input_tokens > 0
-    embeddings_named.cache_clear()
+
+
+def test_openai_embeddings_can_be_asked_from_a_thread(monkeypatch):
+    with ScriptedOpenAI([]) as server:
+        monkeypatch.setenv("OPENAI_API_KEY", server.api_key)
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        embeddings = embeddings_named("openai:text-embedding-3-small")
+        [one, other] = embeddings.embed_documents(["a loom", "a boat"])
+        assert embeddings.embed_query("a loom") == one != other
+
+
+async def test_openai_embeddings_without_a_key_say_so(redis_server, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    async with connect(redis_server.url) as client:
+        recall = Recall(client, "openai:text-embedding-3-small")
+        with pytest.raises(ConfigError, match="Set OPENAI_API_KEY"):
+            await recall.add("t", [HumanMessage("The loom has four shafts.", id="1")])
 
 
 async def test_recall_finds_by_meaning_with_fastembed(redis_server, monkeypatch):

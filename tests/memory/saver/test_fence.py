@@ -86,7 +86,7 @@ async def test_on_a_cluster(cluster_url: str) -> None:
         graph = chat_graph(saver)
         for number in range(20):
             name = f"t{number}"
-            client.set(fence_key(PREFIX, name), "two")
+            client.set(fence_key(PREFIX, name), "two", ex=3_600)
             graph.invoke(said("hello"), fenced(thread(name), "two"))
             with pytest.raises(FencedError):
                 await graph.ainvoke(said("late"), fenced(thread(name), "one"))

@@ -24,10 +24,9 @@ def by_letters(*fields: str) -> IndexConfig:
 
 
 @pytest.fixture
-def client(redis_6_2: RedisServer) -> Iterator[redis.Redis]:
+def client(empty_redis_6_2: RedisServer) -> Iterator[redis.Redis]:
     """Give a client of an empty Redis 6.2."""
-    with redis_6_2.client() as connected:
-        connected.flushall()
+    with empty_redis_6_2.client() as connected:
         yield connected
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel
 
 from treadle.agents.models._gated import ModelInfo, through_boundary
@@ -37,8 +38,8 @@ class ResolvedModel:
 class Models:
     """The chat models of a project, by name.
 
-    Each is made once, when it is first asked for. They share one pool of connections, which
-    `aclose` closes.
+    Each is made once, when it is first asked for, and so are embeddings of OpenAI's. They share one
+    pool of connections, which `aclose` closes.
     """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
@@ -51,6 +52,7 @@ class Models:
         self._settings = settings
         self._environment = os.environ if environment is None else environment
         self._made: dict[ModelProfile, BaseChatModel] = {}
+        self._embeddings: dict[ModelProfile, Embeddings] = {}
         self._connections: Any = None
 
     def resolve(self, name: str) -> ResolvedModel:
@@ -68,6 +70,24 @@ class Models:
         profile = self._profile(name)
         fallbacks = tuple(self._model(self._profile(fallback)) for fallback in profile.fallbacks)
         return ResolvedModel(self._model(profile), fallbacks, profile.context_tokens)
+
+    def embeddings(self, name: str | None) -> Embeddings | str | None:
+        """Find embeddings by their name.
+
+        Args:
+            name: ``openai:MODEL``, or a profile of such a model; other names are left to
+                `treadle.memory.embeddings.embeddings_named`, which needs nothing from here.
+
+        Raises:
+            ConfigError: the key is not set.
+        """
+        profile = self._settings.models.get(name or "", ModelProfile(model=name or ""))
+        provider, _, model = profile.model.partition(":")
+        if provider != "openai" or not model:
+            return name
+        if profile not in self._embeddings:
+            self._embeddings[profile] = self._openai_embeddings(profile, model)
+        return self._embeddings[profile]
 
     async def aclose(self) -> None:
         """Close the connections to OpenAI-compatible servers; other providers keep their own."""
@@ -105,9 +125,7 @@ class Models:
         if is_brought:
             made = _brought(provider, model)
         elif provider == "openai":
-            # The usual key is never sent to another server than the provider's own.
-            if not variable and not profile.base_url:
-                variable = _OPENAI_KEY
+            variable = _openai_key_variable(profile)
             made = self._openai(profile, model, _key(profile.model, variable, self._environment))
         else:
             key = _key(profile.model, variable, self._environment) if variable else None
@@ -128,13 +146,9 @@ class Models:
 
     def _openai(self, profile: ModelProfile, model: str, key: Any) -> BaseChatModel:
         from langchain_openai import ChatOpenAI  # noqa: PLC0415 - takes a second of CPU to load
-        from openai import DefaultAsyncHttpxClient  # noqa: PLC0415
 
         from treadle.agents.models._plain_completions import answer_plainly  # noqa: PLC0415
 
-        if self._connections is None:
-            # LangChain would share one pool among all event loops of the process, for ever.
-            self._connections = DefaultAsyncHttpxClient()
         made = ChatOpenAI(
             model=model,
             api_key=key,
@@ -144,9 +158,36 @@ class Models:
             max_completion_tokens=profile.max_output_tokens,
             temperature=profile.temperature,
             stream_usage=True,
-            http_async_client=self._connections,
+            http_async_client=self._pool(),
         )
         return answer_plainly(made)
+
+    def _openai_embeddings(self, profile: ModelProfile, model: str) -> Embeddings:
+        from openai import AsyncOpenAI  # noqa: PLC0415 - takes a second of CPU to load
+
+        from treadle.memory.embeddings import OpenAIEmbeddings  # noqa: PLC0415 - loads numpy
+
+        client = AsyncOpenAI(
+            api_key=_key(profile.model, _openai_key_variable(profile), self._environment),
+            base_url=profile.base_url,
+            timeout=profile.timeout_seconds,
+            max_retries=profile.max_retries,
+            http_client=self._pool(),
+        )
+        return OpenAIEmbeddings(model, client)
+
+    def _pool(self) -> Any:
+        from openai import DefaultAsyncHttpxClient  # noqa: PLC0415 - as above
+
+        if self._connections is None:
+            # LangChain would share one pool among all event loops of the process, for ever.
+            self._connections = DefaultAsyncHttpxClient()
+        return self._connections
+
+
+def _openai_key_variable(profile: ModelProfile) -> str:
+    # The usual key is never sent to another server than the provider's own.
+    return profile.api_key_env or ("" if profile.base_url else _OPENAI_KEY)
 
 
 def _embedded() -> BaseChatModel:

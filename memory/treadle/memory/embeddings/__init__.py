@@ -6,5 +6,6 @@ what it needs.
 
 from treadle.memory.embeddings._minilm import MiniLM
 from treadle.memory.embeddings._named import FastEmbed, embeddings_named
+from treadle.memory.embeddings._openai import OpenAIEmbeddings
 
-__all__ = ["FastEmbed", "MiniLM", "embeddings_named"]
+__all__ = ["FastEmbed", "MiniLM", "OpenAIEmbeddings", "embeddings_named"]

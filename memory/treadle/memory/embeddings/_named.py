@@ -8,6 +8,7 @@ from langchain_core.embeddings import Embeddings
 
 from treadle.core.errors import ConfigError, UnknownNameError
 from treadle.memory.embeddings._minilm import MiniLM
+from treadle.memory.embeddings._openai import OpenAIEmbeddings
 
 _KINDS = ("minilm", "fastembed", "openai")
 
@@ -32,7 +33,7 @@ def embeddings_named(name: str) -> Embeddings:
         raise ConfigError(
             f"The embeddings {name!r} do not say which model.", hint=f"Write {kind}:MODEL."
         )
-    return FastEmbed(model) if kind == "fastembed" else _openai(model)
+    return FastEmbed(model) if kind == "fastembed" else OpenAIEmbeddings(model)
 
 
 class FastEmbed(Embeddings):
@@ -74,11 +75,3 @@ class FastEmbed(Embeddings):
                 ) from problem
             self._model = module.TextEmbedding(self._name)
         return self._model
-
-
-def _openai(model: str) -> Embeddings:
-    # Importing it takes a second. Checking lengths would load tables from the network; what is
-    # recalled is short.
-    module: Any = import_module("langchain_openai")
-    embeddings: Embeddings = module.OpenAIEmbeddings(model=model, check_embedding_ctx_length=False)
-    return embeddings

@@ -7,7 +7,7 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from treadle.core.errors import UserError
-from treadle.memory.embeddings import embeddings_named
+from treadle.memory.embeddings import OpenAIEmbeddings, embeddings_named
 from treadle.memory.textindex import VectorSpace
 from treadle.memory.textindex._records import Vector
 
@@ -25,7 +25,10 @@ class Embedder:
     """
 
     def __init__(self, embeddings: Embeddings | str) -> None:
-        if isinstance(embeddings, str):
+        if isinstance(embeddings, OpenAIEmbeddings):
+            self.name = embeddings.name
+            self._embeddings: Embeddings = embeddings
+        elif isinstance(embeddings, str):
             self.name = embeddings
             self._embeddings = embeddings_named(embeddings)
         else:
