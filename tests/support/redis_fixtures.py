@@ -1,8 +1,8 @@
 """Redis servers for the tests.
 
 ``redis_server`` runs a test on Redis 6.2 and again on the machine's own server; ``redis_url``
-gives it Redis 6.2 alone, and ``cluster_url`` a cluster of three. Each starts a test empty. The keys
-that a test leaves in them are looked over: see `misplaced_keys`.
+gives it Redis 6.2 alone, and ``cluster_url`` a cluster of three. Each starts a test empty. Where
+``keys_looked_over`` is used, so are the keys that a test leaves in them: see `misplaced_keys`.
 """
 
 from collections.abc import Iterator
@@ -93,8 +93,8 @@ def key_leaks(redis_server: RedisServer) -> Iterator[KeyLeaks]:
         yield leaks
 
 
-@pytest.fixture(autouse=True)
-def _keys_looked_over(request: pytest.FixtureRequest) -> Iterator[None]:
+@pytest.fixture
+def keys_looked_over(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a misplaced key, unless its mark ``any_keys`` says why it may."""
     _used.clear()
     yield
