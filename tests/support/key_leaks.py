@@ -24,7 +24,7 @@ LASTING = re.compile(
     r":(groups|ns|meta|info|order|vec:.*|item:.*|keys:.*)"  # the store: each item by itself
     r"|:(\d+:)?(docs|ids|meta|length|postings|vectors)"  # the index of a project's documents
 )
-"""What else may live for ever, as far as nobody gave it a time to live."""
+"""What else may live for ever, as far as nobody gave it a time to live; so may schedules."""
 
 
 @dataclass
@@ -81,7 +81,9 @@ def misplaced_keys(client: redis.Redis) -> list[str]:
         owner, _, kind = key.rpartition("}")
         if owner and CONVERSATION.fullmatch(kind):
             conversations.setdefault(owner, set()).add(never_expires)
-        elif never_expires and not (owner and LASTING.fullmatch(kind)):
+        elif never_expires and not (
+            owner and (LASTING.fullmatch(kind) or owner.endswith("{schedules"))
+        ):
             wrong.append(f"{key} has no TTL")
     uneven = (owner for owner, kinds in conversations.items() if len(kinds) > 1)
     return sorted(

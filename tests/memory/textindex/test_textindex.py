@@ -362,7 +362,7 @@ asyncio.run(main())
         for _ in range(3):
             process = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
             try:
-                await eventually(lambda: has_come_far(index))
+                await eventually(lambda: has_come_far(index), within_seconds=60)
             finally:
                 process.kill()
                 await process.wait()
