@@ -24,7 +24,10 @@ LASTING = re.compile(
     r":(groups|ns|meta|info|order|vec:.*|item:.*|keys:.*)"  # the store: each item by itself
     r"|:(\d+:)?(docs|ids|meta|length|postings|vectors)"  # the index of a project's documents
 )
-"""What else may live for ever, as far as nobody gave it a time to live; so may schedules."""
+"""What else may live for ever, as far as nobody gave it a time to live."""
+
+WORK = ("{schedules", "{queue")
+"""Whose keys live until the work is done or the schedule removed."""
 
 
 @dataclass
@@ -81,9 +84,7 @@ def misplaced_keys(client: redis.Redis) -> list[str]:
         owner, _, kind = key.rpartition("}")
         if owner and CONVERSATION.fullmatch(kind):
             conversations.setdefault(owner, set()).add(never_expires)
-        elif never_expires and not (
-            owner and (LASTING.fullmatch(kind) or owner.endswith("{schedules"))
-        ):
+        elif never_expires and not (owner.endswith(WORK) or (owner and LASTING.fullmatch(kind))):
             wrong.append(f"{key} has no TTL")
     uneven = (owner for owner, kinds in conversations.items() if len(kinds) > 1)
     return sorted(
