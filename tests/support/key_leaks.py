@@ -22,6 +22,7 @@ CONVERSATION = re.compile(
 
 LASTING = re.compile(
     r":(groups|ns|meta|info|order|vec:.*|item:.*|keys:.*)"  # the store: each item by itself
+    r"|:threads"  # the threads of a user
     r"|:(\d+:)?(docs|ids|meta|length|postings|vectors)"  # the index of a project's documents
 )
 """What else may live for ever, as far as nobody gave it a time to live."""
