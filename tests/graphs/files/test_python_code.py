@@ -48,7 +48,8 @@ async def test_both_give_the_same_journal_and_replay_each_other(runtime, tmp_pat
     assert first.text == second.text == "It has four shafts."
     assert first.usage == second.usage
     assert first.usage.tool_calls == 3  # two parts, and the helper
-    assert await runtime.runs.diff(first.run_id, second.run_id) == []
+    (named,) = await runtime.runs.diff(first.run_id, second.run_id)
+    assert (named.where, named.field) == ("the agent", "graph")  # and in nothing that was called
     asked = len(runtime.server.requests)
     assert (await runtime.runs.replay(first.run_id, agent=of_code)).difference is None
     assert (await runtime.runs.replay(second.run_id, agent=of_file)).difference is None
