@@ -33,6 +33,7 @@ from treadle.runtime._reporter import Emit
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._side_by_side import side_by_side
 from treadle.runtime._simulation import Plan, Simulator
+from treadle.runtime._tasks import stopped
 from treadle.runtime._threads import Threads
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
@@ -476,8 +477,7 @@ class Runtime:
                 yield event
             await running
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await stopped(running)
 
     async def _execute(
         self, prepare: Callable[[], Coroutine[Any, Any, Work]], emit: Emit, is_watched: bool
