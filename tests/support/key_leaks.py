@@ -27,8 +27,8 @@ LASTING = re.compile(
 )
 """What else may live for ever, as far as nobody gave it a time to live."""
 
-WORK = ("{schedules", "{queue")
-"""Whose keys live until the work is done or the schedule removed."""
+WORK = ("{schedules", "{queue", "{notifications")
+"""Whose keys live until the work is done, the message delivered or the schedule removed."""
 
 
 @dataclass
