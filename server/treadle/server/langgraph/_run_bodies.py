@@ -119,20 +119,17 @@ class RunCreate(Body):
         )
 
 
-class CancelMany(Body):
-    """Which runs to stop."""
+class CancelNamed(Body):
+    """Runs of a thread to stop, by their ids."""
 
-    thread_id: str | None = None
-    run_ids: list[str] | None = None
-    status: Literal["pending", "running", "all"] | None = None
+    thread_id: str
+    run_ids: Annotated[list[str], Field(min_length=1, max_length=1_000)]
 
-    @model_validator(mode="after")
-    def _says_which(self) -> "CancelMany":
-        if (self.status is None) == (self.run_ids is None):
-            raise ValueError("name the runs by 'thread_id' and 'run_ids', or by their 'status'")
-        if self.run_ids is not None and self.thread_id is None:
-            raise ValueError("'run_ids' needs the 'thread_id' they are of")
-        return self
+
+class CancelStanding(Body):
+    """Runs to stop, by how they stand."""
+
+    status: Literal["pending", "running", "all"]
 
 
 def is_wanted(name: str, modes: Sequence[str]) -> bool:

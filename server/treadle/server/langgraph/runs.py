@@ -13,7 +13,7 @@ from treadle.runtime.queue import StreamMode
 from treadle.runtime.runs import Run
 from treadle.server._sse import EventStream
 from treadle.server.langgraph._answers import Id, Limit, Offset, Route, answered, no_content
-from treadle.server.langgraph._run_bodies import CancelMany, RunCreate
+from treadle.server.langgraph._run_bodies import CancelNamed, CancelStanding, RunCreate
 from treadle.server.langgraph._runs import ProtocolRuns
 from treadle.server.langgraph._tenant import Rt
 
@@ -160,13 +160,15 @@ async def cancel(
 
 
 @router.post("/runs/cancel", status_code=204)
-async def cancel_many(rt: Rt, body: CancelMany, action: Action = "interrupt") -> Response:
+async def cancel_many(
+    rt: Rt, body: CancelNamed | CancelStanding, action: Action = "interrupt"
+) -> Response:
     """Stop runs: those named, or all that stand so."""
     runs = ProtocolRuns(rt)
-    if body.run_ids is not None:
-        found = [await runs.get(str(body.thread_id), run_id) for run_id in body.run_ids]
+    if isinstance(body, CancelNamed):
+        found = [await runs.get(body.thread_id, run_id) for run_id in body.run_ids]
     else:
-        found = await runs.unfinished(str(body.status))
+        found = await runs.unfinished(body.status)
     if not found:
         raise HTTPException(404, "There is no such run.")
     for run in found:
