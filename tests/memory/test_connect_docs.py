@@ -9,6 +9,8 @@ import pytest
 from tests.support.redis_servers import packaged_binary, running_server
 from treadle.memory import _redis_url, connect_sync
 
+pytestmark = pytest.mark.any_keys("these tests use a Redis as anybody may")
+
 PAGE = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from treadle.memory import connect
 from treadle.memory._redis_clients import _AsyncConnection
 
+pytestmark = pytest.mark.any_keys("these tests use a Redis as anybody may")
+
 ARGUMENTS = (
     st.text(st.characters(codec="utf-8"), max_size=20)
     | st.binary(max_size=20)

@@ -213,7 +213,9 @@ def running_cluster(binary: Path, folder: Path, **settings: str) -> Iterator[lis
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             client.execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
         for client in clients:
-            wait_until(partial(_knows_the_cluster, client), what="the cluster is up")
+            wait_until(
+                partial(_knows_the_cluster, client), within_seconds=60, what="the cluster is up"
+            )
         yield nodes
 
 
