@@ -165,4 +165,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.kill()
+    if process.stdout is not None:  # Unread, it would hold up the news that the process ended.
+        while await process.stdout.read(65_536):
+            continue
     await process.wait()
