@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 import typer
 from rich.table import Table
@@ -100,17 +100,14 @@ def status(opening: Opening, *, as_json: bool) -> None:
 def dead(opening: Opening, *, as_json: bool) -> None:
     """Print the runs that were given up."""
 
-    async def within(runtime: Runtime) -> list[tuple[Run, str]]:
-        return await runtime.queue.dead()
-
-    found = opening.run(within)
+    found = opening.run(lambda runtime: runtime.queue.dead())
     if as_json:
-        print_json([{**run.to_dict(), "reason": reason} for run, reason in found])
+        print_json([{"run_id": run_id, "reason": reason} for run_id, reason in found])
         return
     if not found:
         out.print("No run was given up.")
-    for run, reason in found:
-        line: Any = f"{run.id}  {run.agent}  {visible(reason)}"
+    for run_id, reason in found:
+        line = f"{run_id}  {visible(reason)}"
         out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -362,7 +362,7 @@ class Executor:
                 raise RunStateError(
                     f"The run {run.id} waits for an answer.", hint="Give one to resume it."
                 )
-            others = {id_: one for id_, one in work.answers.items() if not _is_for_gate(one)}
+            others = {id_: one for id_, one in work.answers.items() if not is_for_gate(one)}
             return Command(resume=others) if others else None
         return None
 
@@ -412,7 +412,7 @@ class _Attempt:
         await self.writer.aclose()
 
 
-def _is_for_gate(answer: Any) -> bool:
+def is_for_gate(answer: Any) -> bool:
     """Tell whether a gate looks the answer up by its call.
 
     Handed to the graph, it would be taken for the answer to what else its task asks.

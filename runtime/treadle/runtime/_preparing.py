@@ -15,7 +15,8 @@ from treadle.core.errors import InputError
 from treadle.memory import stamped
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import StrictSerializer
-from treadle.runtime._execution import Work
+from treadle.runtime._answers import asked, still_open
+from treadle.runtime._execution import Work, is_for_gate
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
 from treadle.runtime._simulation import Simulator
@@ -112,10 +113,12 @@ class Preparation:
         """
         request.checked(keep)
         loaded, _ = self._graphs.load(request.agent)
-        thread_id = check_thread_id(request.thread_id or _new_id())
+        run_id = request.run_id(prefix)
+        # A thread of its own has the run's id, so that the same key makes the same one.
+        thread_id = check_thread_id(run_id if request.thread_id is None else request.thread_id)
         given, text = _given(request.input)
         run = Run(
-            request.run_id(prefix),
+            run_id,
             thread_id,
             loaded.name,
             question=self._redact(text),
@@ -132,8 +135,10 @@ class Preparation:
             run, given, request=request.to_dict(), metadata=self._redact(dict(request.metadata))
         )
 
-    async def answered(self, run: Run, answers: object) -> Mapping[str, Any]:
-        """Return the answers to the interrupts that a run waits at, by their ids.
+    async def answered(
+        self, run: Run, answers: object
+    ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Return the answers to the interrupts that a run waits at, and what those ask; by ids.
 
         Raises:
             RunStateError: the run came to its end already.
@@ -141,9 +146,9 @@ class Preparation:
         """
         if run.status is RunStatus.SUCCESS:
             raise RunStateError(f"The run {run.id} came to its end already.")
-        return await self._by_interrupt(run, answers)
+        return await self._by_interrupt(run, answers), await asked(self._memory.saver, run)
 
-    def claimed(self, accepted: Accepted) -> Work:
+    async def claimed(self, accepted: Accepted) -> Work:
         """Prepare a run that a worker took from the queue.
 
         Raises:
@@ -152,21 +157,28 @@ class Preparation:
         """
         run, request = accepted.run, accepted.request
         loaded, graph = self._graphs.load(run.agent)
-        if budget := request.get("budget"):
-            loaded = loaded.model_copy(update={"budget": Budget.model_validate(budget)})
+        loaded = _with_budget(loaded, request)
         options = RunOptions(**request.get("options", {}))
         return Work(
             run,
             loaded,
             graph,
             _begun_with(accepted.given, options) if not run.attempt else None,
-            answers=accepted.answers,
+            answers=await self._open_answers(accepted),
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
             options=options,
             accounts=_accounts(request),
             is_watched=False,
         )
+
+    async def _open_answers(self, accepted: Accepted) -> Mapping[str, Any]:
+        """Return the answers that no earlier attempt has taken; those for gates name their call."""
+        if not accepted.answers:
+            return {}
+        bound = {id_: one for id_, one in accepted.answers.items() if is_for_gate(one)}
+        now = await asked(self._memory.saver, accepted.run)
+        return {**still_open(accepted.answers, accepted.asked, now), **bound}
 
     async def dry_run(
         self,
@@ -221,12 +233,13 @@ class Preparation:
             raise RunStateError(f"The run {run_id} came to its end already.")
         loaded, graph = self._graphs.load(agent or run.agent)
         accepted = await self._store.accepted(run.id, run.thread_id)
+        request = accepted.request if accepted is not None else {}
         return Work(
             run,
-            loaded,
+            _with_budget(loaded, request),
             graph,
             answers=await self._by_interrupt(run, answers),
-            accounts=_accounts(accepted.request) if accepted is not None else (),
+            accounts=_accounts(request),
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
         )
@@ -292,6 +305,12 @@ def check_question(text: str) -> str:
             hint="Put long material into a file, index it with 'treadle index', and ask about it.",
         )
     return text
+
+
+def _with_budget(agent: Agent, request: Mapping[str, Any]) -> Agent:
+    """Return the agent with the budget that its run was asked for with, where it was."""
+    budget = request.get("budget")
+    return agent.model_copy(update={"budget": Budget.model_validate(budget)}) if budget else agent
 
 
 def _accounts(request: Mapping[str, Any]) -> tuple[Account, ...]:

@@ -10,8 +10,8 @@ from tests.support.waiting import eventually
 from treadle.agents import Budget
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.runtime.queue import RunOptions, RunRequest
-from treadle.runtime.runs import RunStateError, RunStatus
-from treadle.runtime.testing import ScriptedOpenAI, call, say, server_error, unauthorized
+from treadle.runtime.runs import RunStateError, RunStatus, RunStore
+from treadle.runtime.testing import ScriptedOpenAI, call, hang, say, server_error, unauthorized
 
 
 def heard(request):
@@ -64,6 +64,29 @@ async def test_the_same_key_makes_one_run(opened):
             assert len(server.requests) == 1
 
 
+async def test_the_same_key_makes_one_run_on_whatever_thread(opened):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            found = await asyncio.gather(
+                *(submit(runtime, key="order 8", thread=None) for _ in range(20)),
+                *(submit(runtime, key="order 8", thread=f"t{n}") for n in range(5)),
+            )
+            assert len({(one.run_id, one.thread_id) for one in found}) == 1
+            await runtime.queue.wait(found[0].run_id)
+            assert len(server.requests) == 1
+            assert len(await runtime.runs.recent()) == 1
+
+
+async def test_the_same_key_finds_its_run_also_where_others_are_refused(opened):
+    with ScriptedOpenAI(lambda _: hang()) as server:
+        async with opened(server) as runtime, working(runtime):
+            first = await submit(runtime, key="order 9", multitask="reject")
+            await eventually(lambda: server.requests)
+            again = await submit(runtime, key="order 9", multitask="reject")
+            assert (again.run_id, again.is_new) == (first.run_id, False)
+            await runtime.queue.cancel(first.run_id)
+
+
 async def test_a_delayed_run_waits_and_others_go_first(opened):
     with ScriptedOpenAI(heard) as server:
         async with opened(server) as runtime, working(runtime):
@@ -106,6 +129,32 @@ async def test_a_run_that_never_succeeds_is_given_up(opened):
             assert (await runtime.queue.stats()).ready == {"default": 0}
 
 
+async def test_a_provider_that_stays_away_has_the_run_given_up(opened):
+    with ScriptedOpenAI(lambda _: server_error(503)) as server:
+        async with opened(server, backoff_seconds=0.01, attempts=2) as runtime, working(runtime):
+            queued = await submit(runtime)
+            run = await runtime.queue.wait(queued.run_id)
+            assert (run.status, run.attempt) == (RunStatus.ERROR, 2)
+            await eventually(lambda: _dead(runtime))
+            [(run_id, reason)] = await runtime.queue.dead()
+            assert (run_id, reason) == (run.id, run.error)
+
+
+async def test_a_damaged_record_stops_no_worker(opened, redis_6_2):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+            damaged = await submit(runtime, thread="damaged")
+            with redis_6_2.client() as client:
+                client.hset(f"treadle:main:{{damaged}}:run:{damaged.run_id}", "status", "nonsense")
+            async with working(runtime):
+                sound = await submit(runtime, thread="sound")
+                assert (await runtime.queue.wait(sound.run_id)).status is RunStatus.SUCCESS
+                await eventually(lambda: _dead(runtime))
+            [(run_id, reason)] = await runtime.queue.dead()
+            assert run_id == damaged.run_id
+            assert "damaged" in reason
+
+
 async def test_its_own_budget_holds(opened):
     with ScriptedOpenAI(lambda _: call("calculate", expression="1+1")) as server:
         async with opened(server) as runtime, working(runtime):
@@ -134,6 +183,69 @@ async def test_an_interrupted_run_is_resumed_through_the_queue(opened, project):
             run = await runtime.queue.wait(run.id)
             assert (run.status, run.attempt) == (RunStatus.SUCCESS, 2)
             assert (await runtime.threads.show("t"))[-1].text == "You said yes"
+
+
+TWICE = """
+from langgraph.graph import MessagesState, StateGraph
+from langgraph.types import interrupt
+def ask(state):
+    said = [interrupt('Delete it?'), interrupt('Delete it all?')]
+    return {'messages': [('ai', ' '.join(said))]}
+graph = StateGraph(MessagesState).add_node(ask).set_entry_point('ask')
+"""
+
+
+async def test_an_answer_is_never_given_to_the_next_question(opened, project, monkeypatch):
+    """The attempt dies when it asks the second question, before that is recorded."""
+    (project / "twice.py").write_text(TWICE)
+    (project / "agents" / "twice.yaml").write_text("description: Asks.\ngraph: twice.py:graph\n")
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server, backoff_seconds=0.01) as runtime, working(runtime):
+            queued = await runtime.queue.submit(RunRequest("twice", "Hello.", thread_id="t"))
+            run = await runtime.queue.wait(queued.run_id)
+            finish, failures = RunStore.finish, []
+
+            async def fails_once(self, run, attempt, status, *more, **others):
+                if status is RunStatus.INTERRUPTED and not failures:
+                    failures.append(attempt)
+                    raise ConnectionResetError
+                await finish(self, run, attempt, status, *more, **others)
+
+            monkeypatch.setattr(RunStore, "finish", fails_once)
+            await runtime.queue.resume(run.id, "yes")
+            run = await runtime.queue.wait(run.id)
+            assert (failures, run.status, run.attempt) == ([2], RunStatus.INTERRUPTED, 3)
+            [asked] = await runtime.runs.interrupts(run.id)
+            assert asked["value"] == "Delete it all?"
+            await runtime.queue.resume(run.id, "no")
+            await runtime.queue.wait(run.id)
+            assert (await runtime.threads.show("t"))[-1].text == "yes no"
+
+
+async def test_an_answer_survives_the_attempt_that_took_it(opened, project):
+    """The attempt fails after it was given the answer; the next one needs none from the person."""
+    (project / "failing.py").write_text(
+        "from pathlib import Path\n"
+        + TWICE.replace(
+            "    said = [interrupt('Delete it?'), interrupt('Delete it all?')]\n",
+            "    said = [interrupt('Delete it?')]\n"
+            "    try:\n"
+            "        Path(__file__).with_name('failed').touch(exist_ok=False)\n"
+            "    except FileExistsError:\n"
+            "        pass\n"
+            "    else:\n"
+            "        raise ConnectionResetError\n",
+        )
+    )
+    (project / "agents" / "asker.yaml").write_text("description: Asks.\ngraph: failing.py:graph\n")
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server, backoff_seconds=0.01) as runtime, working(runtime):
+            queued = await runtime.queue.submit(RunRequest("asker", "Hello.", thread_id="t"))
+            run = await runtime.queue.wait(queued.run_id)
+            await runtime.queue.resume(run.id, "yes")
+            run = await runtime.queue.wait(run.id)
+            assert (run.status, run.attempt) == (RunStatus.SUCCESS, 3)
+            assert (await runtime.threads.show("t"))[-1].text == "yes"
 
 
 async def test_a_graph_without_messages_runs(opened, project):
@@ -221,6 +333,27 @@ async def test_a_worker_leaves_runs_of_a_newer_version_alone(opened, monkeypatch
                 assert (await runtime.queue.wait(older.run_id)).status is RunStatus.SUCCESS
                 await eventually(lambda: _delayed(runtime))
                 assert (await runtime.runs.get(newer.run_id)).status is RunStatus.PENDING
+
+
+async def test_what_was_to_wait_waits_also_when_it_is_found(opened, monkeypatch):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+
+            async def dies(*_):
+                raise ConnectionResetError
+
+            with monkeypatch.context() as patched:
+                patched.setattr(runtime.queue.board, "submit", dies)
+                with pytest.raises(ConnectionResetError):
+                    await submit(runtime, after=timedelta(hours=1))
+            [run] = await runtime.runs.recent()
+            await runtime.queue.put_back(run.id)
+            stats = await runtime.queue.stats()
+            assert (stats.delayed, stats.ready) == (1, {"default": 0})
+
+
+async def _dead(runtime):
+    return (await runtime.queue.stats()).dead
 
 
 async def _delayed(runtime):

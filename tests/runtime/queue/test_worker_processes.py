@@ -210,5 +210,5 @@ async def test_a_run_that_kills_its_workers_is_given_up(redis_url, project):
                 assert run.status is RunStatus.ERROR
                 assert "given up after 2 attempts: its worker died" in run.error
                 [(dead, reason)] = await runtime.queue.dead()
-                assert (dead.id, reason) == (run.id, run.error)
+                assert (dead, reason) == (run.id, run.error)
                 assert (await runtime.queue.stats()).dead == 1

@@ -132,7 +132,7 @@ class Workers(RuleBasedStateMachine):
         known = replace(self.runs[name], attempt=self.current[name] - behind)
         before = self.statuses.get(name)
         may = before not in {None, RunStatus.RUNNING} and RunStatus.PENDING in NEXT[before]
-        assert self.wait(self.store.again(known, {"id": "yes"})) is (may and behind == 0)
+        assert self.wait(self.store.again(known, {"id": "yes"}, {})) is (may and behind == 0)
         if may and behind == 0:
             self.statuses[name] = RunStatus.PENDING
 

@@ -216,6 +216,11 @@ async def test_threads_come_into_being_when_that_is_asked_for(client):
         {"multitask_strategy": "hope"},
         {"input": ASKED, "command": {"resume": 1}},
         {"after_seconds": -1},
+        {"on_completion": "keep"},
+        {"checkpoint": {"thread_id": "another", "checkpoint_id": "1"}},
+        {"config": {"configurable": {"thread_id": "another"}}},
+        {"config": {"configurable": {"__pregel_send": "x"}}},
+        {"config": {"configurable": {"user_id": 7}}},
     ],
 )
 async def test_what_is_not_supported_is_refused_by_name(client, options):

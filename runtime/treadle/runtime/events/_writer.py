@@ -4,7 +4,7 @@ import asyncio
 from importlib.resources import files
 from typing import Any
 
-from treadle.core.errors import RedisError
+from treadle.core.errors import FencedError, RedisError
 from treadle.memory.scripts import Driver, Script, ScriptCall
 from treadle.runtime.journal import RunKeys, lost
 
@@ -34,9 +34,12 @@ class EventWriter:
         self._attempt = attempt
         self._waiting: list[tuple[str, bytes]] = []
         self._sending: asyncio.Task[None] | None = None
+        self._failure: Exception | None = None
 
     def add(self, name: str, data: bytes) -> None:
-        """Add an event soon."""
+        """Add an event soon; once one could not be written none is: a gap would go unseen."""
+        if self._failure is not None:
+            return
         self._waiting.append((name, data))
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
@@ -50,6 +53,8 @@ class EventWriter:
         """
         if self._sending is not None:
             await asyncio.shield(self._sending)
+        if self._failure is not None:
+            raise self._failure
 
     async def aclose(self) -> None:
         """Let what is under way come to its end."""
@@ -57,6 +62,12 @@ class EventWriter:
             await asyncio.gather(self._sending, return_exceptions=True)
 
     async def _send(self) -> None:
+        try:
+            await self._send_all()
+        except (FencedError, RedisError) as failure:
+            self._failure = failure  # `flush` raises it, where somebody can act on it.
+
+    async def _send_all(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             keys = self._keys

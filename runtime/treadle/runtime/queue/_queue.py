@@ -1,8 +1,8 @@
 """The queue of a tenant: submitting runs, waiting for them, stopping them."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from treadle.core.errors import InputError, UnknownNameError
@@ -12,6 +12,7 @@ from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime.events import Bells, EventReader, StreamedEvent
+from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import Board, Cancel, QueueStats
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
@@ -78,7 +79,8 @@ class Queue:
         return await uninterrupted(self._submit(run, given, request))
 
     async def _submit(self, run: Run, given: Any, request: RunRequest) -> Queued:
-        if request.multitask == "reject" and await self._is_held(run.thread_id):
+        is_known = request.key is not None and await self._store.find(run.id) is not None
+        if request.multitask == "reject" and not is_known and await self._is_held(run.thread_id):
             raise _busy(run.thread_id)
         await self.board.announce(run.id)
         is_new = await self._preparation.accept(run, given, request)
@@ -119,18 +121,24 @@ class Queue:
             RunStateError: it is under way, or came to its end.
         """
         run = await self._store.get(run_id)
-        by_interrupt = await self._preparation.answered(run, answers)
+        by_interrupt, asked = await self._preparation.answered(run, answers)
         if run.status is RunStatus.INTERRUPTED and not by_interrupt:
             raise RunStateError(
                 f"The run {run.id} waits for an answer.", hint="Give one to resume it."
             )
-        return await uninterrupted(self._resume(run, by_interrupt, options))
+        return await uninterrupted(self._resume(run, by_interrupt, asked, options))
 
-    async def _resume(self, run: Run, answers: Any, options: RunOptions | None) -> Run:
+    async def _resume(
+        self,
+        run: Run,
+        answers: Mapping[str, Any],
+        asked: Mapping[str, str],
+        options: RunOptions | None,
+    ) -> Run:
         await self.board.announce(run.id)
         if options is not None:
             await self._store.change_options(run, options)
-        if not await self._store.again(run, answers):
+        if not await self._store.again(run, answers, asked):
             await self.board.withdraw(run.id)
             raise RunStateError(f"The run {run.id} is under way.", hint="Wait for its end.")
         await self.put_back(run.id)
@@ -140,15 +148,17 @@ class Queue:
         """Submit a run that was announced and whose submitter died before it could follow."""
         try:
             run = await self._store.get(run_id)
-        except UnknownNameError:
+            accepted = await self._store.accepted(run.id, run.thread_id)
+        except (UnknownNameError, JournalError):
+            accepted = None
+        if accepted is None or accepted.run.status is not RunStatus.PENDING:
             await self.board.withdraw(run_id)
             return
-        accepted = await self._store.accepted(run.id, run.thread_id)
-        if accepted is None or run.status is not RunStatus.PENDING:
-            await self.board.withdraw(run_id)
-            return
-        queue = str(accepted.request.get("queue", DEFAULT_QUEUE))
-        await self.board.submit(run.id, run.thread_id, queue, timedelta(0), "enqueue")
+        run, request = accepted.run, accepted.request
+        due = run.created + timedelta(seconds=request.get("after_seconds", 0))
+        delay = max(timedelta(0), due - datetime.now(UTC))
+        queue = str(request.get("queue", DEFAULT_QUEUE))
+        await self.board.submit(run.id, run.thread_id, queue, delay, "enqueue")
 
     async def cancel(self, run_id: str, *, rollback: bool = False) -> Run:
         """Stop a run, at once where it waits and as soon as its worker can where it is at work.
@@ -242,15 +252,9 @@ class Queue:
         """Count what waits and what is at work in the named queues."""
         return await self.board.stats(queues)
 
-    async def dead(self, limit: int = 50) -> list[tuple[Run, str]]:
-        """Return the runs that were given up, the latest first, each with the reason."""
-        found = []
-        for run_id, reason in await self.board.dead(limit):
-            try:
-                found.append((await self._store.get(run_id), reason))
-            except UnknownNameError:
-                continue
-        return found
+    async def dead(self, limit: int = 50) -> list[tuple[str, str]]:
+        """Return the ids of the runs that were given up, the latest first, each with the reason."""
+        return await self.board.dead(limit)
 
 
 def _busy(thread_id: str, run_id: str = "") -> ThreadBusyError:

@@ -23,6 +23,7 @@ from treadle.runtime._execution import Executor, status_after
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime.events import Bells
+from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import VERSION, Job
 from treadle.runtime.queue._queue import Queue
 from treadle.runtime.runs import (
@@ -54,6 +55,7 @@ class _Running:
         control: how its graph is asked to stop.
         ending: why it is to stop: ``interrupt``, ``rollback``, ``drain`` or ``lost``.
         status: what became of it when it was stopped or failed.
+        is_exhausted: whether it failed once more for a reason that passes, and has no attempt left.
         task: what works on it.
     """
 
@@ -61,6 +63,7 @@ class _Running:
     control: RunControl = field(default_factory=RunControl)
     ending: str = ""
     status: RunStatus | None = None
+    is_exhausted: bool = False
     task: asyncio.Task[None] | None = None
 
     def stop(self, why: str) -> None:
@@ -223,7 +226,12 @@ class Worker:
         if job.version > VERSION:
             await self._board.release(job, LEFT_ALONE, "it is of a newer version", counts=False)
             return
-        accepted = await self._store.accepted(job.run_id, job.thread_id)
+        try:
+            accepted = await self._store.accepted(job.run_id, job.thread_id)
+        except JournalError as error:
+            _log.error("The run %s is given up: %s", job.run_id, error)
+            await self._board.bury(job, str(error), self._keep)
+            return
         if accepted is None or accepted.run.status in ENDS:
             await self._board.complete(job.run_id, job.claim)
         elif job.cancel:
@@ -242,7 +250,9 @@ class Worker:
             return running.status
 
         try:
-            work = self._preparation.claimed(accepted)
+            work = await self._preparation.claimed(accepted)
+        except RedisError:
+            raise
         except (TreadleError, TypeError) as error:
             await self._conclude(job, accepted.run, RunStatus.ERROR, str(error))
             return
@@ -266,10 +276,11 @@ class Worker:
         is_stop = isinstance(error, asyncio.CancelledError | GraphDrained)
         if is_stop and running.ending in ("interrupt", "rollback"):
             return RunStatus.CANCELLED
-        if is_stop or (
-            isinstance(error, _TRANSIENT) and running.job.claim < self._settings.attempts
-        ):
+        if is_stop:
             return RunStatus.PENDING
+        if isinstance(error, _TRANSIENT):
+            running.is_exhausted = running.job.claim >= self._settings.attempts
+            return RunStatus.ERROR if running.is_exhausted else RunStatus.PENDING
         return status_after(error)
 
     async def _stopped(self, running: _Running, run: Run, reason: str) -> None:
@@ -281,10 +292,11 @@ class Worker:
             is_handed_over = running.ending == "drain"
             delay = timedelta(0) if is_handed_over else self._backoff(job.claim)
             await self._board.release(job, delay, reason, counts=not is_handed_over)
-        elif running.ending == "rollback":
-            await self._rollback.undo(run)
-            await self._board.complete(job.run_id, job.claim)
+        elif running.is_exhausted:
+            await self._board.bury(job, reason, self._keep)
         else:
+            if running.ending == "rollback":
+                await self._rollback.undo(run)
             await self._board.complete(job.run_id, job.claim)
 
     async def _conclude(

@@ -91,6 +91,8 @@ class RunRequest:
     def to_dict(self) -> dict[str, Any]:
         """Return what a worker must know of it beside the run and its input, as plain data."""
         found: dict[str, Any] = {"queue": self.queue, "options": self.options.to_dict()}
+        if self.after:
+            found["after_seconds"] = self.after.total_seconds()
         if self.budget is not None:
             found["budget"] = self.budget.model_dump(mode="json", exclude_none=True)
         if self.accounts:

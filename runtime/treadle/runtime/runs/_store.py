@@ -69,12 +69,14 @@ class Accepted:
         given: what its graph is to be given.
         request: how it is to be executed, as data; nothing for a run that was never queued.
         answers: answers to the interrupts it waited at.
+        asked: what those interrupts asked, in digests.
     """
 
     run: Run
     given: Any
     request: Mapping[str, Any]
     answers: Mapping[str, Any]
+    asked: Mapping[str, str]
 
 
 class RunStore:
@@ -133,7 +135,11 @@ class RunStore:
         moment = int(run.created.timestamp() * 1000)
         # The way to the run first: a record that nobody finds would be lost.
         way = [self._ttl_ms, run.id, moment, run.thread_id]
-        await self._find([self._order, self._threads], way)
+        thread_id = (await self._find([self._order, self._threads], way)).decode()
+        if thread_id != run.thread_id:
+            if await self._read(run.id, thread_id) is not None:
+                return False
+            await self._client.hset(self._threads, run.id, run.thread_id)  # That one is gone.
         keys = self.keys(run.thread_id, run.id)
         record = {**run.to_hash(), _INPUT: json.dumps(to_data(given), ensure_ascii=False)}
         for name, value in ((_REQUEST, request), (_METADATA, metadata)):
@@ -240,18 +246,20 @@ class RunStore:
         if self._telling is not None and told:
             await self._telling.confirm(told)
 
-    async def again(self, run: Run, answers: Mapping[str, Any]) -> bool:
+    async def again(self, run: Run, answers: Mapping[str, Any], asked: Mapping[str, str]) -> bool:
         """Let a run that waits, failed or was stopped be taken up again.
 
         Args:
             run: the run as it was read; when another attempt has begun since, nothing changes.
             answers: to the interrupts it waits at, by their ids.
+            asked: what those ask, in digests; an answer counts while its question stands so.
 
         Returns:
             Whether it waits to be taken up now.
         """
         keys = self.keys(run.thread_id, run.id)
-        text = json.dumps(to_data(dict(answers)), ensure_ascii=False)
+        kept = {"given": to_data(dict(answers)), "asked": dict(asked)}
+        text = json.dumps(kept, ensure_ascii=False)
         arguments = [self._ttl_ms, run.attempt, text, len(_AGAIN_FROM), *_AGAIN_FROM]
         return bool(await self._again([keys.record, keys.runs], arguments))
 
@@ -295,11 +303,12 @@ class RunStore:
         found = dict(zip(names, texts, strict=True))
         if found["status"] is None:
             return None
-        given, request, answers = (
+        given, request, kept = (
             from_data(json.loads(found.pop(name) or "null"))
             for name in (_INPUT, _REQUEST, _ANSWERS)
         )
-        return Accepted(_parsed(run_id, found), given, request or {}, answers or {})
+        answers, asked = (kept or {}).get("given", {}), (kept or {}).get("asked", {})
+        return Accepted(_parsed(run_id, found), given, request or {}, answers, asked)
 
     async def metadata(self, run: Run) -> Mapping[str, Any]:
         """Return what the caller wanted to find with the run again."""
@@ -313,12 +322,16 @@ class RunStore:
             UnknownNameError: there is no such run, or it is no longer kept.
             JournalError: its record is damaged.
         """
-        thread = await self._client.hget(self._threads, run_id)
-        found = await self._read(run_id, thread.decode()) if thread is not None else None
+        found = await self.find(run_id)
         if found is None:
             known = [run.id async for run in self.newest(10)]
             raise UnknownNameError("run", run_id, known, hint="'treadle runs list' shows them.")
         return found
+
+    async def find(self, run_id: str) -> Run | None:
+        """Return a run, or ``None``; raises `JournalError` as `get`."""
+        thread = await self._client.hget(self._threads, run_id)
+        return await self._read(run_id, thread.decode()) if thread is not None else None
 
     async def newest(self, limit: int, *, status: RunStatus | None = None) -> AsyncIterator[Run]:
         """Yield the runs accepted last, newest first."""

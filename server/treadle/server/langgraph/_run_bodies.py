@@ -9,16 +9,31 @@ from pydantic import Field, model_validator
 from treadle.runtime.queue import Multitask, RunOptions, RunRequest, StreamMode
 from treadle.server.langgraph._answers import Body, Metadata
 from treadle.server.langgraph._records import Record
+from treadle.server.security import memory_user
 
 MAX_DELAY_SECONDS = 29 * 24 * 3_600
+_RESERVED = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "run_id"})
 Nodes = list[str] | Literal["*"]
 
 
 class RunConfig(Body):
-    """What the nodes of a run find in their config."""
+    """What the nodes of a run find in their config.
+
+    ``user_id`` says whose long-term memory is used. What LangGraph and Treadle put there themselves
+    is refused: it is no caller's to say.
+    """
 
     configurable: dict[str, Any] = Field(default_factory=dict)
     recursion_limit: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+    @model_validator(mode="after")
+    def _holds_nothing_reserved(self) -> "RunConfig":
+        for name in self.configurable:
+            if name in _RESERVED or name.startswith("__"):
+                raise ValueError(f"'configurable' cannot hold {name!r}: the server sets it")
+        if not isinstance(self.configurable.get("user_id", ""), str):
+            raise ValueError("'user_id' in 'configurable' is no text")
+        return self
 
 
 class Command(Body):
@@ -61,7 +76,7 @@ class RunCreate(Body):
     multitask_strategy: Multitask = "enqueue"
     if_not_exists: Literal["reject", "create"] = "reject"
     on_disconnect: Literal["cancel", "continue"] = "continue"
-    on_completion: Literal["delete", "keep"] = "delete"
+    on_completion: Literal["delete", "keep"] | None = None
     after_seconds: Annotated[float, Field(ge=0, le=MAX_DELAY_SECONDS)] = 0
     durability: Literal["sync", "async", "exit"] = "sync"
 
@@ -78,9 +93,7 @@ class RunCreate(Body):
 
     def options(self, assistant: Record, *, stream: bool, keep_values: bool) -> RunOptions:
         """Return how the run's graph is executed: as its assistant says, and the request."""
-        usual = RunConfig.model_validate(
-            {k: v for k, v in assistant["config"].items() if k in RunConfig.model_fields}
-        )
+        usual = _usual(assistant)
         command = self.command or Command()
         goto = [command.goto] if isinstance(command.goto, str) else command.goto or []
         place = self.checkpoint.checkpoint_id if self.checkpoint else None
@@ -91,13 +104,16 @@ class RunCreate(Body):
             interrupt_before=self.interrupt_before or (),
             interrupt_after=self.interrupt_after or (),
             recursion_limit=self.config.recursion_limit or usual.recursion_limit,
-            configurable={**usual.configurable, **self.config.configurable},
+            configurable={k: v for k, v in self._configurable(assistant).items() if k != "user_id"},
             context=context or None,
             checkpoint_id=self.checkpoint_id or place,
             update=command.update,
             goto=goto,
             keep_values=keep_values,
         )
+
+    def _configurable(self, assistant: Record) -> dict[str, Any]:
+        return {**_usual(assistant).configurable, **self.config.configurable}
 
     def request(self, assistant: Record, thread_id: str, options: RunOptions) -> RunRequest:
         """Return the run as the queue takes it."""
@@ -112,6 +128,7 @@ class RunCreate(Body):
             assistant["graph_id"],
             given,
             thread_id=thread_id,
+            user=memory_user(self._configurable(assistant).get("user_id")),
             after=timedelta(seconds=self.after_seconds),
             multitask=self.multitask_strategy,
             metadata=about,
@@ -130,6 +147,11 @@ class CancelStanding(Body):
     """Runs to stop, by how they stand."""
 
     status: Literal["pending", "running", "all"]
+
+
+def _usual(assistant: Record) -> RunConfig:
+    known = {k: v for k, v in assistant["config"].items() if k in RunConfig.model_fields}
+    return RunConfig.model_validate(known)
 
 
 def is_wanted(name: str, modes: Sequence[str]) -> bool:

@@ -53,6 +53,7 @@ class ProtocolRuns:
             HTTPException: there is no such thread.
             RunError: the thread is busy, or nothing on it can be resumed.
         """
+        _check_fits(body, thread_id)
         assistant = await self._assistants.get(body.assistant_id)
         record = await self._thread(body, thread_id)
         await self._note_graph(record, assistant)
@@ -182,6 +183,18 @@ class ProtocolRuns:
             if run.status is RunStatus.INTERRUPTED:
                 return run
         raise RunStateError(f"No run of the thread {thread_id!r} waits for an answer.")
+
+
+def _check_fits(body: RunCreate, thread_id: str | None) -> None:
+    """Refuse what says nothing about a run of this kind.
+
+    Raises:
+        HTTPException: 422, with what to leave out.
+    """
+    if thread_id is not None and body.on_completion is not None:
+        raise HTTPException(422, "'on_completion' is for runs without a thread; leave it out.")
+    if body.checkpoint and body.checkpoint.thread_id not in (None, thread_id):
+        raise HTTPException(422, "'checkpoint' names another thread than the run's.")
 
 
 def status_of(run: Run) -> str:

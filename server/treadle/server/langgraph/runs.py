@@ -40,7 +40,7 @@ async def create_stateless(rt: Rt, body: RunCreate) -> Response:
     """Queue a run on a thread of its own."""
     runs = ProtocolRuns(rt)
     run, _ = await runs.create(body, None, stream=True)
-    if body.on_completion == "delete":
+    if body.on_completion != "keep":
         _forget_after(rt, run)
     return answered_with(await runs.described(run), run)
 
@@ -51,7 +51,7 @@ async def create_batch(rt: Rt, bodies: list[RunCreate]) -> Response:
     runs = ProtocolRuns(rt)
     made = [await runs.create(body, None, stream=True) for body in bodies]
     for body, (run, _) in zip(bodies, made, strict=True):
-        if body.on_completion == "delete":
+        if body.on_completion != "keep":
             _forget_after(rt, run)
     return answered([await runs.described(run) for run, _ in made])
 
@@ -71,7 +71,7 @@ async def wait_stateless(rt: Rt, request: Request, body: RunCreate) -> Response:
     try:
         return await _waited(rt, request, body, run)
     finally:
-        if body.on_completion == "delete":
+        if body.on_completion != "keep":
             _forget_after(rt, run)
 
 
@@ -87,7 +87,7 @@ async def stream(rt: Rt, thread_id: Id, body: RunCreate) -> Response:
 async def stream_stateless(rt: Rt, body: RunCreate) -> Response:
     """Queue a run on a thread of its own, and stream it."""
     run, after = await ProtocolRuns(rt).create(body, None, stream=True)
-    if body.on_completion == "delete":
+    if body.on_completion != "keep":
         _forget_after(rt, run)
     return _streamed(rt, run, after, is_cancelled_with_client=body.on_disconnect == "cancel")
 

@@ -17,7 +17,6 @@ from treadle.server._openai_errors import openai_error
 from treadle.server._problems import ProblemError
 from treadle.server.openai._telling import Ended, FailedError, Said, Started, Teller
 from treadle.server.openai._turn import Turn, begin
-from treadle.server.security import Scope, current_principal
 
 T = TypeVar("T")
 Told = Started | Said | Ended
@@ -68,14 +67,6 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
 def failed(error: FailedError) -> JSONResponse:
     """Return the answer that says that a run failed; clients are not to ask again by themselves."""
     return openai_error(500, str(error), code="run_failed", headers=_NO_RETRY)
-
-
-def user_of(named: str | None) -> str | None:
-    """Return whose memory is used: no caller reaches that of another one's users."""
-    principal = current_principal()
-    if named is None or principal.may(Scope.ADMIN):
-        return named
-    return f"{principal.subject}/{named}"
 
 
 def is_cut(reply: Reply) -> bool:

@@ -25,7 +25,6 @@ from treadle.server.openai._answering import (
     places,
     told,
     usage_of,
-    user_of,
     while_connected,
 )
 from treadle.server.openai._fields import (
@@ -39,6 +38,7 @@ from treadle.server.openai._fields import (
 )
 from treadle.server.openai._telling import Ended, FailedError, Said, Started, content_of
 from treadle.server.openai._turn import ClientCall, Turn, adapted, agent_named, calls_of
+from treadle.server.security import memory_user
 
 
 class CalledFunction(Part):
@@ -224,7 +224,7 @@ def _turn(rt: Runtime, body: ChatRequest, header: str | None) -> Turn:
     messages = [_message(m) for m in body.messages if not isinstance(m, Instruction)]
     thread_id = named or header
     keep = body.store is not False or thread_id is not None
-    return Turn(agent, messages, thread_id, user_of(body.user), keep)
+    return Turn(agent, messages, thread_id, memory_user(body.user), keep)
 
 
 def _tool(function: Function) -> ClientTool:

@@ -22,14 +22,13 @@ from treadle.server.openai._answering import (
     is_cut,
     places,
     told,
-    user_of,
     while_connected,
 )
 from treadle.server.openai._items import Event, Items
 from treadle.server.openai._response_fields import Conversation, ResponseRequest, SchemaFormat
 from treadle.server.openai._telling import Ended, FailedError, Said, Started, content_of
 from treadle.server.openai._turn import Turn, adapted, agent_named, calls_of
-from treadle.server.security import Ownership
+from treadle.server.security import Ownership, memory_user
 
 _PREFIX = "resp_"
 router = APIRouter(tags=["openai"])
@@ -70,7 +69,7 @@ async def _turn(rt: Runtime, body: ResponseRequest) -> Turn:
     )
     thread_id = await _thread(rt, body)
     keep = body.store is not False or thread_id is not None
-    return Turn(agent, body.messages(), thread_id, user_of(body.user), keep)
+    return Turn(agent, body.messages(), thread_id, memory_user(body.user), keep)
 
 
 async def _thread(rt: Runtime, body: ResponseRequest) -> str | None:

@@ -11,6 +11,7 @@ from treadle.server.security._principal import (
     Scope,
     acting_for,
     current_principal,
+    memory_user,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "check_namespace",
     "current_principal",
     "keys_secret",
+    "memory_user",
 ]

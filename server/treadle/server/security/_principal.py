@@ -71,6 +71,14 @@ def current_principal() -> Principal:
     return _current.get()
 
 
+def memory_user(named: str | None) -> str | None:
+    """Return whose memory a caller reaches who names a user: never that of another one's users."""
+    principal = current_principal()
+    if named is None or principal.may(Scope.ADMIN):
+        return named
+    return f"{principal.subject}/{named}"
+
+
 @contextmanager
 def acting_for(principal: Principal) -> Iterator[None]:
     """Let what is done inside be done for a principal."""
