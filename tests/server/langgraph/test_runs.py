@@ -239,3 +239,9 @@ async def test_unknown_names_are_not_found(client):
             await ask(thread, "nothing")
     with pytest.raises(ConflictError):
         await client.runs.create(thread, "own", command={"resume": "yes"})
+
+
+async def test_an_assistant_whose_config_cannot_be_used_is_named(client):
+    made = await client.assistants.create("own", config={"configurable": {"__pregel_send": "x"}})
+    with pytest.raises(UnprocessableEntityError, match="config of the assistant"):
+        await client.runs.create(None, made["assistant_id"], input=ASKED)

@@ -11,6 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from tests.support.web_server import Answer, web_server
+from treadle.server.security import Scope
 
 ISSUER = "https://id.example"
 HOOK = """
@@ -63,6 +64,19 @@ async def test_a_key_for_one_agent_asks_and_sees_no_other(project, local):
         assert [model["id"] for model in models] == ["plain"]
         asked = {"model": "assistant", "messages": [{"role": "user", "content": "Hello?"}]}
         assert (await client.post("/v1/chat/completions", json=asked)).status_code == 404
+
+
+async def test_a_run_reaches_the_memory_of_its_callers_users_alone(project, local):
+    async with local(project) as made:
+        client, about = await made.client_of()
+        admin, _ = await made.client_of(scope=Scope.ADMIN)
+        run = {"assistant_id": "plain", "input": {"messages": []}}
+        run["config"] = {"configurable": {"user_id": "ann"}}
+        users = []
+        for caller in (client, admin):
+            queued = (await caller.post("/runs", json=run)).json()
+            users.append((await made.runtime.runs.get(queued["run_id"])).user)
+        assert users == [f"key:{about.id}/ann", "ann"]
 
 
 async def test_a_thread_cannot_be_taken_with_an_id_that_is_none(project, local):

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from treadle.core.errors import InputError
 from treadle.runtime.queue import Multitask, RunOptions, RunRequest, StreamMode
 from treadle.server.langgraph._answers import Body, Metadata
 from treadle.server.langgraph._records import Record
@@ -151,7 +152,14 @@ class CancelStanding(Body):
 
 def _usual(assistant: Record) -> RunConfig:
     known = {k: v for k, v in assistant["config"].items() if k in RunConfig.model_fields}
-    return RunConfig.model_validate(known)
+    try:
+        return RunConfig.model_validate(known)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise InputError(
+            f"The config of the assistant {assistant['assistant_id']} cannot be used: {reason}.",
+            hint="Update the assistant.",
+        ) from None
 
 
 def is_wanted(name: str, modes: Sequence[str]) -> bool:
