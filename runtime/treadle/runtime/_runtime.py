@@ -138,6 +138,7 @@ class Runtime:
             preparation=self._preparation,
             executor=self._executor,
             rollback=rollback,
+            forgetting=self._forgetting,
             bells=bells,
             settings=context.settings,
         )

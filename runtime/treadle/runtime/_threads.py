@@ -267,7 +267,9 @@ class Threads:
         if found is not None:
             values = found.checkpoint["channel_values"]
             await self._memory.note(thread_id, values.get("messages", ()))
-        elif not await self._memory.transcript.count(thread_id):
+        elif not await self._memory.transcript.count(thread_id) and not await self._redis.hexists(
+            self._info_key, thread_id
+        ):  # It was asked nothing either: a run that never began leaves neither.
             raise await self._unknown(thread_id)
 
     async def _unknown(self, thread_id: str) -> UnknownNameError:

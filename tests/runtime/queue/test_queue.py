@@ -155,6 +155,25 @@ async def test_a_damaged_record_stops_no_worker(opened, redis_6_2):
             assert "damaged" in reason
 
 
+@pytest.mark.parametrize("ended_by", ["a worker", "its caller"])
+async def test_a_thread_of_one_run_alone_is_forgotten(opened, redis_6_2, monkeypatch, ended_by):
+    monkeypatch.setattr("treadle.runtime.queue._queue.THREAD_STAYS", timedelta(0))
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+            queued = await submit(runtime, thread=None, keep_thread=False)
+            kept = await submit(runtime, thread="kept")
+            if ended_by == "its caller":
+                await runtime.queue.cancel(queued.run_id)
+            async with working(runtime):
+                await runtime.queue.wait(kept.run_id)
+                with redis_6_2.client() as client:
+                    left = f"*{queued.thread_id}*"
+                    await eventually(lambda: not list(client.scan_iter(left)))
+                    infos = client.hkeys("treadle:main:{threads}:info")
+                    assert infos == [b"kept"]
+            assert (await runtime.threads.show("kept"))[-1].text == "One."
+
+
 async def test_its_own_budget_holds(opened):
     with ScriptedOpenAI(lambda _: call("calculate", expression="1+1")) as server:
         async with opened(server) as runtime, working(runtime):

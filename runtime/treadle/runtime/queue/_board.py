@@ -46,11 +46,13 @@ class Claimed:
     Attributes:
         jobs: the runs to work on.
         lost: runs that were announced and never submitted.
+        leaving: threads of one run alone that are to be forgotten.
         due_in: when the next delayed run is due; ``None`` where there is none.
     """
 
     jobs: Sequence[Job]
     lost: Sequence[str]
+    leaving: Sequence[str]
     due_in: timedelta | None
 
 
@@ -109,15 +111,32 @@ class Board:
         """Take back an announcement."""
         await self._call("withdraw", run_id)
 
-    async def submit(
-        self, run_id: str, thread_id: str, queue: str, delay: timedelta, multitask: Multitask
+    async def submit(  # noqa: PLR0917 - the words of a request
+        self,
+        run_id: str,
+        thread_id: str,
+        queue: str,
+        delay: timedelta,
+        multitask: Multitask,
+        stay: timedelta | None,
     ) -> tuple[str, list[str]]:
         """Put a run into the queue; return ``ok``, ``known`` or ``busy``, and which runs.
 
         With ``ok`` these are the earlier runs that must be stopped, with ``busy`` the one that has
         the thread.
+
+        Args:
+            run_id: the run.
+            thread_id: its thread.
+            queue: the named queue.
+            delay: how long it waits before it takes its place in its thread's line.
+            multitask: what becomes of it where the thread is busy.
+            stay: how long the thread stays after the run is at its end; ``None`` for ever.
         """
-        reply = await self._call("submit", run_id, thread_id, queue, _ms(delay), multitask, VERSION)
+        reply = await self._call(
+            *("submit", run_id, thread_id, queue, _ms(delay), multitask, VERSION),
+            "" if stay is None else _ms(stay),
+        )
         return reply[0].decode(), [one.decode() for one in reply[1:]]
 
     async def claim(
@@ -135,10 +154,11 @@ class Board:
         reply = await self._call(
             "claim", worker, _ms(lease), wanted, VERSION, _ms(LOST_AFTER), *flat
         )
-        wait, count, rest = int(reply[0]), int(reply[1]), reply[3:]
+        wait, count, lost, rest = int(reply[0]), int(reply[1]), int(reply[2]), reply[3:]
         jobs = [_job(rest[7 * i : 7 * i + 7]) for i in range(count)]
-        lost = [one.decode() for one in rest[7 * count :]]
-        return Claimed(jobs, lost, None if wait < 0 else timedelta(milliseconds=wait))
+        names = [one.decode() for one in rest[7 * count :]]
+        due_in = None if wait < 0 else timedelta(milliseconds=wait)
+        return Claimed(jobs, names[:lost], names[lost:], due_in)
 
     async def renew(self, jobs: Sequence[Job], lease: timedelta) -> list[str]:
         """Renew claims; return for each how it is to be stopped, ``lost``, or nothing."""
@@ -167,6 +187,10 @@ class Board:
         """Ask for a run to be stopped; return its state, or nothing where it is not queued."""
         return str((await self._call("cancel", run_id, how)).decode())
 
+    async def left(self, thread_id: str) -> None:
+        """Say that a thread was forgotten."""
+        await self._call("left", thread_id)
+
     async def stats(self, queues: Sequence[str]) -> QueueStats:
         """Count what is in the queues, and in every other that a run was ever put into."""
         delayed, dead, *each = await self._call("stats", _ms(WORKER_GONE_AFTER), *queues)
@@ -189,7 +213,7 @@ _SCRIPTS = {
     name: load_script(str(__package__), name)
     for name in (
         *("announce", "withdraw", "submit", "claim", "renew"),
-        *("complete", "release", "bury", "cancel", "stats", "dead"),
+        *("complete", "release", "bury", "cancel", "left", "stats", "dead"),
     )
 }
 

@@ -27,6 +27,9 @@ from treadle.runtime.runs import (
     ThreadBusyError,
 )
 
+THREAD_STAYS = timedelta(seconds=30)
+"""How long a thread of one run alone stays after it, for whoever still reads of it."""
+
 
 class Queue:
     """The runs that wait for a worker.
@@ -94,7 +97,8 @@ class Queue:
 
     async def _put(self, run: Run, request: RunRequest, *, is_new: bool) -> None:
         said, others = await self.board.submit(
-            run.id, run.thread_id, request.queue, request.after, request.multitask
+            *(run.id, run.thread_id, request.queue, request.after, request.multitask),
+            None if request.keep_thread else THREAD_STAYS,
         )
         if said == "busy":
             if is_new:
@@ -158,7 +162,8 @@ class Queue:
         due = run.created + timedelta(seconds=request.get("after_seconds", 0))
         delay = max(timedelta(0), due - datetime.now(UTC))
         queue = str(request.get("queue", DEFAULT_QUEUE))
-        await self.board.submit(run.id, run.thread_id, queue, delay, "enqueue")
+        stay = None if request.get("keep_thread", True) else THREAD_STAYS
+        await self.board.submit(run.id, run.thread_id, queue, delay, "enqueue", stay)
 
     async def cancel(self, run_id: str, *, rollback: bool = False) -> Run:
         """Stop a run, at once where it waits and as soon as its worker can where it is at work.

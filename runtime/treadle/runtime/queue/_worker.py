@@ -5,6 +5,7 @@ import logging
 import random
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from treadle.core.errors import (
 )
 from treadle.core.settings import Settings
 from treadle.runtime._execution import Executor, status_after
+from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime.events import Bells
@@ -83,6 +85,7 @@ class Worker:
         preparation: prepares claimed runs.
         executor: executes them.
         rollback: undoes what stopped runs did.
+        forgetting: forgets threads of one run alone.
         bells: what rings when there is something to do.
         settings: the project's settings.
         queues: the named queues it serves, the first ones first.
@@ -101,6 +104,7 @@ class Worker:
         preparation: Preparation,
         executor: Executor,
         rollback: Rollback,
+        forgetting: Forgetting,
         bells: Bells,
         settings: Settings,
         queues: Sequence[str] = (DEFAULT_QUEUE,),
@@ -113,6 +117,7 @@ class Worker:
         self._preparation = preparation
         self._executor = executor
         self._rollback = rollback
+        self._forgetting = forgetting
         self._bells = bells
         self._settings = settings.queue
         self._lease = timedelta(seconds=settings.runs.lease_seconds)
@@ -162,6 +167,8 @@ class Worker:
                 self._start(job)
             for run_id in claimed.lost:
                 await self._queue.put_back(run_id)
+            for thread_id in claimed.leaving:
+                await self._forget(thread_id)
             if claimed.due_in is not None:
                 sleep = min(sleep, claimed.due_in.total_seconds())
         except RedisError as error:
@@ -173,6 +180,11 @@ class Worker:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    async def _forget(self, thread_id: str) -> None:
+        with suppress(UnknownNameError):  # Somebody else forgot it.
+            await self._forgetting.thread(thread_id)
+        await self._board.left(thread_id)
 
     async def _listen(self) -> None:
         async with self._bells.on(*(self._board.ready_channel(q) for q in self._limits)) as bell:

@@ -41,6 +41,8 @@ class RunRequest:
         multitask: what becomes of it where the thread has a run already: ``enqueue`` waits,
             ``reject`` refuses it, ``interrupt`` stops the others where they stand, ``rollback``
             stops them and undoes what they did to the thread.
+        keep_thread: whether its thread stays when it is at an end; otherwise the thread is
+            forgotten soon after, with all that came of it.
         metadata: what the caller wants to find with the run again.
         budget: what it may use, instead of the agent's own budget.
         accounts: what it is paid from as well; their limits hold beside every other.
@@ -55,6 +57,7 @@ class RunRequest:
     queue: str = DEFAULT_QUEUE
     after: timedelta = timedelta(0)
     multitask: Multitask = "enqueue"
+    keep_thread: bool = True
     metadata: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget | None = None
     accounts: Sequence[Account] = ()
@@ -91,6 +94,8 @@ class RunRequest:
     def to_dict(self) -> dict[str, Any]:
         """Return what a worker must know of it beside the run and its input, as plain data."""
         found: dict[str, Any] = {"queue": self.queue, "options": self.options.to_dict()}
+        if not self.keep_thread:
+            found["keep_thread"] = False
         if self.after:
             found["after_seconds"] = self.after.total_seconds()
         if self.budget is not None:

@@ -116,7 +116,9 @@ class RunCreate(Body):
     def _configurable(self, assistant: Record) -> dict[str, Any]:
         return {**_usual(assistant).configurable, **self.config.configurable}
 
-    def request(self, assistant: Record, thread_id: str, options: RunOptions) -> RunRequest:
+    def request(
+        self, assistant: Record, thread_id: str, options: RunOptions, *, keep_thread: bool
+    ) -> RunRequest:
         """Return the run as the queue takes it."""
         metadata = {**assistant["metadata"], **self.metadata}
         about = {
@@ -132,6 +134,7 @@ class RunCreate(Body):
             user=memory_user(self._configurable(assistant).get("user_id")),
             after=timedelta(seconds=self.after_seconds),
             multitask=self.multitask_strategy,
+            keep_thread=keep_thread,
             metadata=about,
             options=options,
         )

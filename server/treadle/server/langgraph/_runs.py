@@ -63,9 +63,9 @@ class ProtocolRuns:
             latest = await self._runtime.queue.latest_events(run)
             run = await self._runtime.queue.resume(run.id, body.command.resume, options=options)
             return run, latest[0].id if latest else "0"
-        queued: Queued = await self._runtime.queue.submit(
-            body.request(assistant, record["thread_id"], options)
-        )
+        keep = thread_id is not None or body.on_completion == "keep"
+        request = body.request(assistant, record["thread_id"], options, keep_thread=keep)
+        queued: Queued = await self._runtime.queue.submit(request)
         return queued.run, "0"
 
     async def get(self, thread_id: str, run_id: str) -> Run:
@@ -156,11 +156,6 @@ class ProtocolRuns:
         if ended.status in FAILED:
             return sse(_error_of(ended), event="error", id_=event.id)
         return sse(None, event=END, id_=event.id)
-
-    async def forget(self, thread_id: str) -> None:
-        """Remove the thread of a run that had one of its own."""
-        with suppress(UnknownNameError, HTTPException):
-            await self._threads.delete(thread_id)
 
     async def _thread(self, body: RunCreate, thread_id: str | None) -> Record:
         if thread_id is None:

@@ -40,8 +40,6 @@ async def create_stateless(rt: Rt, body: RunCreate) -> Response:
     """Queue a run on a thread of its own."""
     runs = ProtocolRuns(rt)
     run, _ = await runs.create(body, None, stream=True)
-    if body.on_completion != "keep":
-        _forget_after(rt, run)
     return answered_with(await runs.described(run), run)
 
 
@@ -50,9 +48,6 @@ async def create_batch(rt: Rt, bodies: list[RunCreate]) -> Response:
     """Queue several runs, each on a thread of its own."""
     runs = ProtocolRuns(rt)
     made = [await runs.create(body, None, stream=True) for body in bodies]
-    for body, (run, _) in zip(bodies, made, strict=True):
-        if body.on_completion != "keep":
-            _forget_after(rt, run)
     return answered([await runs.described(run) for run, _ in made])
 
 
@@ -66,13 +61,8 @@ async def wait(rt: Rt, request: Request, thread_id: Id, body: RunCreate) -> Resp
 @router.post("/runs/wait")
 async def wait_stateless(rt: Rt, request: Request, body: RunCreate) -> Response:
     """Queue a run on a thread of its own, and answer with the state it leaves."""
-    runs = ProtocolRuns(rt)
-    run, _ = await runs.create(body, None, values=True)
-    try:
-        return await _waited(rt, request, body, run)
-    finally:
-        if body.on_completion != "keep":
-            _forget_after(rt, run)
+    run, _ = await ProtocolRuns(rt).create(body, None, values=True)
+    return await _waited(rt, request, body, run)
 
 
 @router.post("/threads/{thread_id}/runs/stream", response_class=EventStream, status_code=200)
@@ -87,8 +77,6 @@ async def stream(rt: Rt, thread_id: Id, body: RunCreate) -> Response:
 async def stream_stateless(rt: Rt, body: RunCreate) -> Response:
     """Queue a run on a thread of its own, and stream it."""
     run, after = await ProtocolRuns(rt).create(body, None, stream=True)
-    if body.on_completion != "keep":
-        _forget_after(rt, run)
     return _streamed(rt, run, after, is_cancelled_with_client=body.on_disconnect == "cancel")
 
 
@@ -242,19 +230,6 @@ def _check_place(after: str) -> None:
         raise HTTPException(422, f"{after!r} is no event's id; -1 streams from the beginning.")
 
 
-def _forget_after(rt: Rt, run: Run) -> None:
-    """Remove the thread of a run that had one of its own, when it is at its end."""
-
-    async def forget() -> None:
-        await rt.queue.wait(run.id)
-        await asyncio.sleep(GRACE_SECONDS)
-        await ProtocolRuns(rt).forget(run.thread_id)
-
-    _start(forget())
-
-
-GRACE_SECONDS = 30.0
-"""How long the thread of a run that had one of its own stays, for readers that were cut off."""
 _tasks: set[asyncio.Task[None]] = set()
 
 

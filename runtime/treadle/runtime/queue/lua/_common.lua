@@ -1,5 +1,6 @@
 -- The queue of a tenant: every key shares one hash tag, so a script may reach them all.
---   <base>:job:<run>       hash   thread, queue, state, claims, worker, cancel, reason, version
+--   <base>:job:<run>       hash   thread, queue, state, claims, worker, cancel, reason, version,
+--                                 stay (ms its thread stays after it; for ever without)
 --   <base>:line:<thread>   list   the thread's runs in their order; only the first may be at work
 --   <base>:ready:<queue>   list   runs that a worker may claim
 --   <base>:delayed         zset   runs by when they are due
@@ -7,11 +8,13 @@
 --   <base>:dead            zset   runs that were given up, by when
 --   <base>:announced       zset   runs that are about to be submitted, by when that was said
 --   <base>:served:<queue>  zset   workers by when they were last heard of
+--   <base>:leaving         zset   threads of one run alone by when they are to be forgotten
 --   <base>:queues          set    the queues that runs were put into
 -- A job's state: delayed (not in its line yet), waiting (behind others), ready, running, paused
 -- (first of its line, due again later), dead.
 local base = KEYS[1]
 local DELAYED, DEAD, ANNOUNCED = base .. ':delayed', base .. ':dead', base .. ':announced'
+local LEAVING = base .. ':leaving'
 local QUEUES = base .. ':queues'
 
 local function now_ms()
@@ -56,6 +59,8 @@ end
 local function drop(run, thread, queue)
   redis.call('ZREM', DELAYED, run)
   redis.call('ZREM', leases_of(queue), run)
+  local stay = redis.call('HGET', job_of(run), 'stay')
+  if stay then redis.call('ZADD', LEAVING, now_ms() + stay, thread) end
   redis.call('DEL', job_of(run))
   leave(run, thread)
 end

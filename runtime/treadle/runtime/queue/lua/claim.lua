@@ -3,7 +3,8 @@
 -- ARGV: worker, lease in ms, how many, version, ms until an announcement counts as lost,
 --       (queue, the most of its runs at once or 0)...
 -- Replies {ms until the next run is due or -1, number of claimed, number of lost announcements,
---          (run, thread, queue, claims, cancel, reason)..., lost run...}.
+--          (run, thread, queue, claims, cancel, reason, version)..., lost run...,
+--          thread to be forgotten...}.
 local worker, lease, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms()
 for _, run in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, 100)) do
@@ -42,6 +43,11 @@ for i = 6, #ARGV, 2 do
 end
 local lost = redis.call('ZRANGEBYSCORE', ANNOUNCED, '-inf', now - tonumber(ARGV[5]), 'LIMIT', 0, 10)
 for _, run in ipairs(lost) do reply[#reply + 1] = run end
+-- Whoever is told to forget a thread and dies has it told again a minute later.
+for _, thread in ipairs(redis.call('ZRANGEBYSCORE', LEAVING, '-inf', now, 'LIMIT', 0, 10)) do
+  redis.call('ZADD', LEAVING, now + 60000, thread)
+  reply[#reply + 1] = thread
+end
 local due = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
 local wait = due[2] and math.max(0, tonumber(due[2]) - now) or -1
 table.insert(reply, 1, #lost)

@@ -1,6 +1,7 @@
 -- Put a run into the queue, once.
 -- KEYS: base
--- ARGV: run, thread, queue, delay in ms, multitask (enqueue, reject, interrupt, rollback), version
+-- ARGV: run, thread, queue, delay in ms, multitask (enqueue, reject, interrupt, rollback), version,
+--       ms its thread stays after it, or '' for ever
 -- Replies {'ok', cancelled run...}: the runs before it that are not at work and are to be stopped;
 -- {'known'}; or {'busy', the run that has the thread}.
 local run, thread, queue, delay, multitask = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -26,6 +27,7 @@ redis.call('ZREM', DEAD, run)
 redis.call('SADD', QUEUES, queue)
 redis.call('DEL', job_of(run))
 redis.call('HSET', job_of(run), 'thread', thread, 'queue', queue, 'claims', 0, 'version', ARGV[6])
+if ARGV[7] ~= '' then redis.call('HSET', job_of(run), 'stay', ARGV[7]) end
 if delay > 0 then
   redis.call('HSET', job_of(run), 'state', 'delayed')
   redis.call('ZADD', DELAYED, now_ms() + delay, run)

@@ -1,0 +1,2 @@
+-- A thread was forgotten. KEYS: base. ARGV: thread
+return redis.call('ZREM', LEAVING, ARGV[1])
