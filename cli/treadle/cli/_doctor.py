@@ -17,6 +17,7 @@ from treadle.cli._opening import Opening
 from treadle.core.errors import TreadleError
 from treadle.core.settings import EMBEDDED_MODEL, SETTINGS_FILE, Settings, home, project_folder
 from treadle.runtime import Runtime
+from treadle.runtime.queue import QueueStats
 from treadle.tools.mcp import Lock
 
 _MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "wrong": ("✗", "red")}
@@ -108,12 +109,12 @@ def _agent_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
 
 
 def _redis_findings(opening: Opening) -> Iterator[Finding]:
-    async def look(runtime: Runtime) -> tuple[str, int]:
+    async def look(runtime: Runtime) -> tuple[str, int, QueueStats]:
         info = await runtime.redis_version()
-        return info, len(await runtime.documents.files())
+        return info, len(await runtime.documents.files()), await runtime.queue.stats()
 
     try:
-        server, documents = opening.run(look)
+        server, documents, queues = opening.run(look)
     except TreadleError as error:
         yield Finding("redis", "wrong", str(error))
         return
@@ -124,6 +125,11 @@ def _redis_findings(opening: Opening) -> Iterator[Finding]:
         yield Finding("documents", "ok", f"{documents} files indexed")
     else:
         yield Finding("documents", "note", "none indexed: 'treadle index PATH' reads some.")
+    for name in filter(queues.is_unserved, queues.ready):
+        detail = (
+            f"runs wait in {name!r} and nobody serves it: 'treadle worker --queue {name}' does."
+        )
+        yield Finding("queue", "wrong", detail)
 
 
 def _mcp_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
