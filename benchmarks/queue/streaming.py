@@ -37,11 +37,11 @@ graph = StateGraph(State).add_node(tell).set_entry_point("tell")
 
 async def read(runtime: Runtime, run_id: str) -> list[float]:
     """Read a run's events; return the milliseconds each took from its emission to here."""
-    took = []
-    async for event in runtime.queue.events(run_id):
-        if event.name == "custom":
-            took.append((time.time() - json.loads(event.data)) * 1e3)
-    return took
+    return [
+        (time.time() - json.loads(event.data)) * 1e3
+        async for event in runtime.queue.events(run_id)
+        if event.name == "custom"
+    ]
 
 
 async def measure(runtime: Runtime, readers: int) -> None:
