@@ -250,3 +250,19 @@ def test_help_and_version_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_a_question_loads_no_library_of_a_tool_that_is_not_called(tmp_path):
+    """Those are what the shipped assistant's tools read pages, PDFs and wikis with."""
+    heavy = {"bs4", "pypdf", "soupsieve", "ddgs", "wikipediaapi", "trafilatura", "openai", "mcp"}
+    code = (
+        "import sys\nsys.argv = ['treadle', 'ask', 'What is 6 times 7?']\n"
+        "from treadle.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print(sorted(set(sys.modules) & {heavy}))"
+    )
+    environment = {**os.environ, "TREADLE_HOME": str(tmp_path), "TREADLE_MODEL": "embedded"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.split("\n")[:2] == ["6 * 7 = 42.", "[]"]

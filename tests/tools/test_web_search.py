@@ -1,6 +1,7 @@
 """The tool against DuckDuckGo's and SearXNG's pages, served and withheld on loopback."""
 
 import asyncio
+import gzip
 import json
 import re
 from collections.abc import AsyncIterator
@@ -22,11 +23,11 @@ from treadle.core.settings import Settings
 from treadle.runtime import Runtime
 from treadle.runtime.testing import ScriptedOpenAI, call, calls, say
 from treadle.tools import Tool, ToolContext, build_tool
-from treadle.tools.web_search import SearchChain, _pacing, make_tool
-from treadle.tools.web_search._duckduckgo import REST_SECONDS, DuckDuckGo
-from treadle.tools.web_search._pacing import Cache, Pacer
-from treadle.tools.web_search._searxng import SearXNG
-from treadle.tools.web_search._sources import NoAnswerError, SearchEngine, WebResult
+from treadle.tools._pacing import REST_SECONDS, Cache, NoAnswerError, Pacer
+from treadle.tools.web_search import SearchChain, make_tool
+from treadle.tools.web_search._duckduckgo import DuckDuckGo
+from treadle.tools.web_search._searxng import MAX_BYTES, SearXNG
+from treadle.tools.web_search._sources import SearchEngine, WebResult
 from treadle.tools.wikipedia import Encyclopedia
 from treadle.tools.wikipedia._article import Article, Hits, Section, Wiki
 
@@ -86,6 +87,9 @@ async def searxng() -> AsyncIterator[WebServer]:
 def searxng_answer(*results: dict[str, str], **more: object) -> Answer:
     body = {"query": "x", "results": list(results), "unresponsive_engines": [], **more}
     return Answer(json.dumps(body), content_type="application/json")
+
+
+PACKED = {"content-encoding": "gzip"}
 
 
 def engine(clock: Clock, *, seconds: int = 1) -> DuckDuckGo:
@@ -171,8 +175,12 @@ async def test_an_outage_is_no_refusal(duckduckgo, clock):
 # SearXNG.
 
 
+def at(url: str, region: str = "wt-wt") -> SearXNG:
+    return SearXNG(url, region, Pacer(interval_seconds=0), seconds=1)
+
+
 async def test_searxng_is_asked_for_json(searxng):
-    found = await SearXNG(f"{searxng.url}/", "fr-fr").search("lua")
+    found = await at(f"{searxng.url}/", "fr-fr").search("lua")
     assert found == [WebResult("Lua", "https://lua.org/", "A B")]
     assert searxng.requests[0].path == "/search"
     assert searxng.requests[0].parameters == {"q": "lua", "format": "json", "language": "fr-FR"}
@@ -191,17 +199,41 @@ async def test_searxng_is_asked_for_json(searxng):
         (searxng_answer(unresponsive_engines=[["google", "CAPTCHA"]]), "own engines (google)"),
         (Answer(fault=Fault.HANG), "gave no answer within 1 seconds"),
         (Answer(fault=Fault.DROP), "dropped the connection"),
+        (Answer(fault=Fault.DRIP), "gave no answer within 1 seconds"),
+        (Answer(b" " * (MAX_BYTES + 1)), f"is longer than {MAX_BYTES:,} bytes"),
+        (Answer(gzip.compress(b" " * (20 * MAX_BYTES), 1), headers=PACKED), "is longer than"),
+        (Answer(b"no gzip", headers=PACKED), "is damaged"),
+        (Answer(b"x", headers={"content-encoding": "br"}), "packs its answer as 'br'"),
+        (Answer(status=302, headers={"location": "http://0/"}), "answered with HTTP 302"),
     ],
 )
 async def test_failures_of_searxng_are_told_apart(searxng, answer, told):
     searxng.answer = answer
     with pytest.raises(NoAnswerError, match=re.escape(told)):
-        await SearXNG(searxng.url, "wt-wt", seconds=1).search("x")
+        await at(searxng.url).search("x")
+
+
+async def test_searxng_may_pack_its_answer(searxng):
+    body = gzip.compress(searxng.answer.body.encode())
+    searxng.answer = Answer(body, content_type="application/json", headers=PACKED)
+    assert await at(searxng.url).search("x") == [WebResult("Lua", "https://lua.org/", "A B")]
+
+
+async def test_searxng_that_asks_us_to_slow_down_is_left_alone_for_a_while(searxng, clock):
+    ours = SearXNG(searxng.url, "wt-wt", Pacer(interval_seconds=0, clock=clock))
+    good, searxng.answer = searxng.answer, Answer(status=429)
+    for told in ("asks us to slow down", "left alone for 60 seconds"):
+        with pytest.raises(NoAnswerError, match=told):
+            await ours.search("x")
+    assert len(searxng.requests) == 1
+    searxng.answer = good
+    clock.now += REST_SECONDS
+    assert await ours.search("x")
 
 
 async def test_searxng_that_is_not_there():
     with pytest.raises(NoAnswerError, match="cannot be reached"):
-        await SearXNG("http://127.0.0.1:1", "wt-wt").search("x")
+        await at("http://127.0.0.1:1").search("x")
 
 
 def test_an_address_that_is_none_is_a_configuration_error():
@@ -256,7 +288,7 @@ async def test_the_answer_says_who_found_it(duckduckgo, clock):
 
 async def test_the_next_engine_answers_and_the_reason_is_given(duckduckgo, searxng, clock):
     duckduckgo.answer = Answer(status=429)
-    chain = chain_of(engine(clock), SearXNG(searxng.url, "wt-wt"), clock=clock)
+    chain = chain_of(engine(clock), at(searxng.url), clock=clock)
     text, sources = await ask(chain, "lua")
     assert f"Found by SearXNG at {searxng.url}." in text
     assert "DuckDuckGo asks us to slow down (HTTP 429)." in text
@@ -266,7 +298,7 @@ async def test_the_next_engine_answers_and_the_reason_is_given(duckduckgo, searx
 async def test_at_last_the_encyclopedia_answers(duckduckgo, searxng, clock):
     duckduckgo.answer = Answer(fault=Fault.DROP)
     searxng.answer = searxng_answer()
-    chain = chain_of(engine(clock), SearXNG(searxng.url, "wt-wt"), clock=clock)
+    chain = chain_of(engine(clock), at(searxng.url), clock=clock)
     text, sources = await ask(chain, "redis history")
     assert text.startswith("The bookshelf answered instead of the web.")
     assert "DuckDuckGo dropped the connection." in text
@@ -283,7 +315,7 @@ async def test_with_two_of_three_down_a_run_is_answered_and_its_journal_says_why
     monkeypatch.setenv("TEST_KEY", "test-key")
     duckduckgo.answer = Answer(status=429)
     searxng.answer = Answer(status=502)
-    chain = chain_of(engine(clock), SearXNG(searxng.url, "wt-wt"), clock=clock)
+    chain = chain_of(engine(clock), at(searxng.url), clock=clock)
     HELD["tool"] = make_tool(chain)
     (tmp_path / "search.py").write_text(f"from {__name__} import HELD\nweb_search = HELD['tool']\n")
     agent = Agent(name="searcher", tools=("search.py:web_search",))
@@ -402,7 +434,7 @@ def test_who_would_wait_too_long_is_turned_away(clock):
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99), st.floats(0, 30)), max_size=60))
 def test_the_cache_never_grows_and_never_gives_what_is_old(steps):
     clock = Clock()
-    cache: _pacing.Cache[int] = Cache(seconds=20.0, entries=4, clock=clock)
+    cache: Cache[int] = Cache(seconds=20.0, entries=4, clock=clock)
     written: dict[int, tuple[float, int]] = {}
     for key, value, pause in steps:
         clock.now += pause

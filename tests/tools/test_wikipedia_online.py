@@ -1,9 +1,11 @@
 """The tool against a real MediaWiki, and against servers that fail."""
 
 import asyncio
+import gzip
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,11 @@ import pytest
 from tests.support import mediawiki
 from tests.support.web_server import Answer, Fault, WebServer, web_server
 from treadle.core.calls import Effect
+from treadle.core.chosen_servers import MAX_BYTES
 from treadle.core.settings import Settings
 from treadle.tools import Tool, ToolContext, build_tool
-from treadle.tools.wikipedia import _online
+from treadle.tools._pacing import Pacers
+from treadle.tools.wikipedia import _mediawiki
 
 LONG_AGO = "\n\n".join(f"Paragraph {n} tells of ordinary things at some length." for n in range(90))
 
@@ -238,12 +242,49 @@ async def server() -> AsyncIterator[WebServer]:
     ],
 )
 async def test_failures_are_told_apart(server, monkeypatch, answer, told):
-    monkeypatch.setattr(_online, "REQUEST_SECONDS", 0.2)
+    monkeypatch.setattr(_mediawiki, "REQUEST_SECONDS", 0.2)
     server.answer = answer
     async with asyncio.timeout(5):
         text, sources = await ask(f"{server.url}/api.php", "Go")
     assert not sources
     assert re.search(told, text), text
+
+
+HOSTILE = [
+    (Answer(status=302, headers={"location": "{elsewhere}/api.php"}), "which is not asked"),
+    (Answer(b" " * (MAX_BYTES + 1)), "is longer than 10,000,000 bytes"),
+    (
+        Answer(gzip.compress(b" " * (5 * MAX_BYTES), 1), headers={"content-encoding": "gzip"}),
+        "is longer than 10,000,000 bytes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("answer", "told"), HOSTILE)
+async def test_a_hostile_wiki_leads_nowhere_and_fills_nothing(server, answer, told):
+    async with web_server() as elsewhere:
+        headers = {name: v.format(elsewhere=elsewhere.url) for name, v in answer.headers.items()}
+        server.answer = replace(answer, headers=headers)
+        text, sources = await ask(f"{server.url}/api.php", "Go")
+    assert not sources
+    assert told in text
+    assert not elsewhere.requests
+
+
+async def test_a_wiki_that_asks_us_to_slow_down_is_left_alone(server):
+    server.answer = Answer(status=429, headers={"retry-after": "30"})
+    await ask(f"{server.url}/api.php", "Go")
+    asked = len(server.requests)
+    text, _ = await ask(f"{server.url}/api.php", "Go")
+    assert "refused us lately and is left alone for" in text
+    assert len(server.requests) == asked
+
+
+async def test_all_that_ask_one_wiki_share_its_pace():
+    pacers = Pacers(interval_seconds=0.1)
+    assert pacers.of("a") is pacers.of("a")
+    assert pacers.of("a") is not pacers.of("b")
+    assert [round(pacers.of("a").next_turn(), 1) for _ in range(3)] == [0.0, 0.1, 0.2]
 
 
 async def test_without_a_network_it_says_so():

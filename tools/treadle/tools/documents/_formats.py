@@ -3,22 +3,19 @@
 import codecs
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 from treadle.tools.documents._document import Document, UnreadableError
-from treadle.tools.documents._html import read_html
-from treadle.tools.documents._markdown import read_markdown
-from treadle.tools.documents._pdf import read_pdf
-from treadle.tools.documents._plain import read_plain
-from treadle.tools.documents._rst import read_rst
 
 LARGEST_TEXT_BYTES = 8 * 2**20
 LARGEST_PDF_BYTES = 64 * 2**20
 
-_TEXT_READERS: dict[str, Callable[[str], Document]] = {
-    **dict.fromkeys((".md", ".markdown", ".mdown", ".mdx"), read_markdown),
-    **dict.fromkeys((".html", ".htm", ".xhtml"), read_html),
-    ".rst": read_rst,
+_TEXT_FORMATS = {
+    **dict.fromkeys((".md", ".markdown", ".mdown", ".mdx"), "markdown"),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
+    ".rst": "rst",
 }
 _PLAIN_SUFFIXES = """
 .txt .text .log .csv .tsv .org .adoc .asciidoc .tex .json .jsonl .yaml .yml .toml .ini .cfg
@@ -41,7 +38,7 @@ def is_document(path: Path) -> bool:
     suffix = path.suffix.lower()
     if not suffix:
         return path.name.lower() in _BARE_NAMES
-    return suffix == ".pdf" or suffix in _TEXT_READERS or suffix in _PLAIN
+    return suffix == ".pdf" or suffix in _TEXT_FORMATS or suffix in _PLAIN
 
 
 def load(path: Path) -> bytes:
@@ -72,12 +69,18 @@ def parse(path: Path, data: bytes) -> Document:
         UnreadableError: they are damaged, encrypted or not text.
     """
     if path.suffix.lower() == ".pdf" or data.startswith(b"%PDF-"):
-        return read_pdf(data)
-    read = _TEXT_READERS.get(path.suffix.lower(), read_plain)
+        return _reader("pdf")(data)
+    read = _reader(_TEXT_FORMATS.get(path.suffix.lower(), "plain"))
     try:
         return read(_decode(data))
     except RecursionError:
         raise UnreadableError("nested too deeply") from None
+
+
+def _reader(form: str) -> Callable[..., Document]:
+    """Load what reads a format only when a file needs it: parsers take long to import."""
+    module = import_module(f"treadle.tools.documents._{form}")
+    return cast("Callable[..., Document]", getattr(module, f"read_{form}"))
 
 
 def _decode(data: bytes) -> str:

@@ -24,7 +24,8 @@ _HEADING = re.compile(r"h[1-6]$")
 
 def read_html(text: str) -> Document:
     """Read a page; its menus, scripts and forms are left out."""
-    soup = BeautifulSoup(text, "html.parser")
+    # What follows keeps the parser from warning of a short text that could be a name or address.
+    soup = BeautifulSoup(f"{text} \n", "html.parser")
     title = " ".join(soup.title.get_text().split()) if soup.title else ""
     return Document(_Blocks().of(soup.find("main") or soup.find("body") or soup), title)
 

@@ -12,7 +12,7 @@ from treadle.core.outgoing import Outgoing
 from treadle.core.sources import Passage, Source
 from treadle.tools._contract import Tool, ToolResult, tool
 from treadle.tools._registry import ToolContext
-from treadle.tools.fetch_url._reading import Page, read
+from treadle.tools.fetch_url._page import Page
 from treadle.tools.fetch_url._robots import Robots
 
 __all__ = ["Page", "WebReader", "build", "make_tool"]
@@ -59,6 +59,8 @@ class WebReader:
                 f"{url} answered with HTTP {answer.status_code}.",
                 hint="Look for another page, or go on without it.",
             )
+        from treadle.tools.fetch_url._reading import read  # noqa: PLC0415 - it takes long to load
+
         return await asyncio.to_thread(read, answer)
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-from dataclasses import dataclass
 from importlib import import_module
 
 import httpx
@@ -12,6 +11,7 @@ from treadle.core.errors import ToolError
 from treadle.tools.documents._document import Document, UnreadableError
 from treadle.tools.documents._html import read_html
 from treadle.tools.documents._pdf import read_pdf
+from treadle.tools.fetch_url._page import Page
 
 PDF_SECONDS = 20.0
 """How long reading a PDF may compute."""
@@ -22,21 +22,6 @@ _PLAIN = re.compile(r"text/.+|application/(.+\+)?(json|xml|yaml|x-yaml|javascrip
 logging.getLogger("trafilatura").setLevel(logging.CRITICAL)
 
 _BLANK_LINES = re.compile(r"\n\s*\n\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a page says.
-
-    Attributes:
-        url: where it was, after redirects.
-        title: its title; may be empty.
-        text: its main text.
-    """
-
-    url: str
-    title: str
-    text: str
 
 
 def read(answer: httpx.Response) -> Page:

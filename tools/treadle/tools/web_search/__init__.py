@@ -8,13 +8,12 @@ from treadle.core.calls import Effect
 from treadle.core.errors import ToolError, TreadleError
 from treadle.core.sources import Passage, Source
 from treadle.tools._contract import Tool, ToolResult, tool
+from treadle.tools._pacing import Cache, NoAnswerError, Pacer, Pacers
 from treadle.tools._registry import ToolContext
 from treadle.tools.web_search._duckduckgo import DuckDuckGo
-from treadle.tools.web_search._pacing import Cache, Pacer
 from treadle.tools.web_search._searxng import SearXNG
 from treadle.tools.web_search._sources import (
     RESULTS_WANTED,
-    NoAnswerError,
     SearchEngine,
     WebResult,
 )
@@ -28,6 +27,8 @@ Found = tuple[str, list[WebResult]]
 """Who answered, and with what."""
 
 _pacer = Pacer()
+_pacers = Pacers(interval_seconds=0.2)
+"""Of SearXNG servers: one's own asks several engines for each of our searches."""
 _cache: Cache[Found] = Cache()
 
 
@@ -39,8 +40,8 @@ def build(context: ToolContext) -> Tool:
     """
     settings = context.settings.tools.web_search
     engines: list[SearchEngine] = [DuckDuckGo(settings.region, _pacer)]
-    if settings.searxng_url:
-        engines.append(SearXNG(settings.searxng_url, settings.region))
+    if url := settings.searxng_url:
+        engines.append(SearXNG(url, settings.region, _pacers.of(url)))
     encyclopedia = encyclopedia_of(context.settings.tools.wikipedia, context.project)
     return make_tool(SearchChain(engines, encyclopedia, _cache, settings.region))
 

@@ -6,21 +6,13 @@ One engine, with its ``request`` overridden, tells a refusal, an outage and an e
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ddgs.engines.duckduckgo import Duckduckgo
-from ddgs.exceptions import DDGSException, TimeoutException
+from treadle.tools._pacing import REST_SECONDS, NoAnswerError, Pacer
+from treadle.tools.web_search._sources import REQUEST_SECONDS, WebResult, meaning_of_status
 
-from treadle.tools.web_search._pacing import Pacer
-from treadle.tools.web_search._sources import (
-    REQUEST_SECONDS,
-    NoAnswerError,
-    WebResult,
-    meaning_of_status,
-)
-
-REST_SECONDS = 60.0
-"""How long it is left alone after it refused us."""
+if TYPE_CHECKING:
+    from treadle.tools.web_search._ddgs_engine import Engine
 
 _REFUSALS = {202, 403, 429}
 _CHALLENGE_MARKS = ("anomaly-modal", "challenge-form", "g-recaptcha")
@@ -47,11 +39,17 @@ class DuckDuckGo:
         return await loop.run_in_executor(_threads, self._ask, query)
 
     def _ask(self, query: str) -> list[WebResult]:
-        engine = _Engine(timeout=self._seconds)
+        from treadle.tools.web_search import _ddgs_engine as ddgs  # noqa: PLC0415 - loads long
+
+        engine = ddgs.Engine(timeout=self._seconds)
         try:
             results = engine.search(query, region=self._region)
-        except (TimeoutException, DDGSException) as error:
-            raise NoAnswerError(self._explained(error)) from error
+        except ddgs.TimeoutException as error:
+            raise NoAnswerError(
+                self._unreachable(error) or f"gave no answer within {self._seconds} seconds"
+            ) from error
+        except ddgs.DDGSException as error:
+            raise NoAnswerError(self._unreachable(error) or "dropped the connection") from error
         except Exception as error:  # its parser's own
             raise NoAnswerError(f"sent a page that cannot be read ({error})") from error
         self._refuse_if_refused(engine)
@@ -61,7 +59,7 @@ class DuckDuckGo:
             self._make_sure_nothing_was_found(engine.page)
         return found
 
-    def _refuse_if_refused(self, engine: "_Engine") -> None:
+    def _refuse_if_refused(self, engine: "Engine") -> None:
         if engine.status in _REFUSALS:
             self._pacer.rest(REST_SECONDS)
         if engine.status != 200:
@@ -77,24 +75,9 @@ class DuckDuckGo:
         if not any(mark in page for mark in _NOTHING_FOUND_MARKS):
             raise NoAnswerError("sent a page in which no results can be read")
 
-    def _explained(self, error: DDGSException) -> str:
-        if type(error.__cause__).__name__ in _UNREACHABLE:
-            return "cannot be reached (there may be no network)"
-        if isinstance(error, TimeoutException):
-            return f"gave no answer within {self._seconds} seconds"
-        return "dropped the connection"
-
-
-class _Engine(Duckduckgo):
-    """The engine of ``ddgs``, which also remembers what it was sent."""
-
-    status = 0
-    page = ""
-
-    def request(self, *args: Any, **kwargs: Any) -> str | None:
-        response = self.http_client.request(*args, **kwargs)
-        self.status, self.page = response.status_code, response.text
-        return self.page if self.status == 200 and self.page.strip() else None
+    def _unreachable(self, error: Exception) -> str:
+        is_so = type(error.__cause__).__name__ in _UNREACHABLE
+        return "cannot be reached (there may be no network)" if is_so else ""
 
 
 def _direct(url: str) -> str:

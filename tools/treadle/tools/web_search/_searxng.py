@@ -1,22 +1,22 @@
 """A SearXNG server, through its JSON interface."""
 
+import asyncio
 from typing import Any
 
 import httpx
 
-from treadle.core.errors import ConfigError
-from treadle.tools.web_search._sources import (
-    REQUEST_SECONDS,
-    NoAnswerError,
-    WebResult,
-    meaning_of_status,
-)
+from treadle.core.chosen_servers import held_to
+from treadle.core.errors import ConfigError, OutgoingError
+from treadle.tools._pacing import REST_SECONDS, NoAnswerError, Pacer
+from treadle.tools.web_search._sources import REQUEST_SECONDS, WebResult, meaning_of_status
+
+MAX_BYTES = 2_000_000
 
 
 class SearXNG:
-    """Asks a SearXNG server, usually the user's own."""
+    """Asks a SearXNG server, usually the user's own, at most as often as the pacer lets it."""
 
-    def __init__(self, url: str, region: str, seconds: int = REQUEST_SECONDS) -> None:
+    def __init__(self, url: str, region: str, pacer: Pacer, seconds: int = REQUEST_SECONDS) -> None:
         """Take the server's address.
 
         Raises:
@@ -30,21 +30,31 @@ class SearXNG:
         self.name = f"SearXNG at {url}"
         self._url = f"{url.rstrip('/')}/search"
         self._language = _language(region)
+        self._pacer = pacer
         self._seconds = seconds
 
     async def search(self, query: str) -> list[WebResult]:
         """Ask the server; see `SearchEngine`."""
         parameters = {"q": query, "format": "json", **self._language}
+        await asyncio.sleep(self._pacer.next_turn())
         try:
-            async with httpx.AsyncClient(timeout=self._seconds) as client:
+            # A server that drips is stopped too: httpx's own limit is for each piece.
+            async with asyncio.timeout(self._seconds), self._client() as client:
                 response = await client.get(self._url, params=parameters)
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise NoAnswerError(f"gave no answer within {self._seconds} seconds") from error
         except httpx.ConnectError as error:
             raise NoAnswerError("cannot be reached") from error
         except httpx.HTTPError as error:
             raise NoAnswerError("dropped the connection") from error
+        except OutgoingError as error:
+            raise NoAnswerError(f"cannot be read: {error.message.rstrip('.')}") from error
+        if response.status_code == 429:
+            self._pacer.rest(REST_SECONDS)
         return _results(response)
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(timeout=self._seconds, event_hooks=held_to(self._url, MAX_BYTES))
 
 
 def _results(response: httpx.Response) -> list[WebResult]:

@@ -16,13 +16,6 @@ class WebResult:
     snippet: str
 
 
-class NoAnswerError(Exception):
-    """A search engine did not answer; the message says why, as ``"it ..."`` would go on.
-
-    It is not raised when the engine says that there is nothing to find.
-    """
-
-
 class SearchEngine(Protocol):
     """A search engine.
 

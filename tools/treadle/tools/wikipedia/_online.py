@@ -1,177 +1,47 @@
 """Wikipedia, or any other MediaWiki, over the network."""
 
 import re
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache
-from importlib.metadata import version
-from typing import Any
-
-import httpx
-from wikipediaapi import (  # type: ignore[import-untyped]
-    AsyncWikipedia,
-    SearchInfo,
-    WikiConnectionError,
-    WikiHttpError,
-    WikiHttpTimeoutError,
-    WikiInvalidJsonError,
-    WikipediaException,
-    WikiRateLimitError,
-)
 
 from treadle.core.errors import ToolError
 from treadle.core.settings import WikipediaSettings
-from treadle.tools.wikipedia._article import Article, Hits, Wiki
-from treadle.tools.wikipedia._text import sections_of_extract, sections_of_html
-
-REQUEST_SECONDS = 8.0
+from treadle.tools._pacing import Pacers
+from treadle.tools.wikipedia._article import Wiki
 
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,12}){0,2}|simple")
-_MAX_TITLE_BYTES = 255
-_ANSWERS = {"batchcomplete", "continue", "error", "parse", "query"}
-_GO_ON = "Go on without it, and say so in the answer."
+
+_pacers = Pacers(interval_seconds=0.1)
 
 
 class OnlineEncyclopedia:
-    """A wiki on the network; each time it is opened it has connections of its own."""
+    """A wiki on the network; each time it is opened it has connections of its own.
 
-    def __init__(self, settings: WikipediaSettings) -> None:
+    All that ask one server in this process share a pace: ten requests a second, and rest where it
+    asks for it.
+    """
+
+    def __init__(self, settings: WikipediaSettings, pacers: Pacers = _pacers) -> None:
         self._settings = settings
+        self._pacers = pacers
         self.name = f"The wiki at {settings.api_url}" if settings.api_url else "Wikipedia"
 
     @asynccontextmanager
     async def opened(self, language: str) -> AsyncIterator[Wiki]:
         """Open the edition in a language; a wiki of one's own has only one."""
+        from treadle.tools.wikipedia import _mediawiki  # noqa: PLC0415 - it takes long to load
+
         code = (language.strip() or self._settings.language).lower()
         if not _LANGUAGE.fullmatch(code):
             raise ToolError(
                 f"{language or code!r} is not the code of a Wikipedia edition.",
                 hint="Use a code such as 'en', 'fr' or 'zh-yue', or leave the language out.",
             )
-        client = _Client(code, self._settings.api_url)
+        server = self._settings.api_url or "wikipedia.org"
+        client = _mediawiki.Client(code, self._settings.api_url, self._pacers.of(server))
         try:
-            yield _OnlineWiki(client)
-        except WikipediaException as error:
-            raise _explained(error, client.place) from error
+            yield _mediawiki.OnlineWiki(client)
+        except _mediawiki.WikipediaException as error:
+            raise _mediawiki.explained(error, client.place) from error
         finally:
             await client.aclose()
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Return the trusted certificates, which take long to load."""
-    return httpx.create_ssl_context()
-
-
-class _Client(AsyncWikipedia):  # type: ignore[misc]
-    """The library's client, which can also ask another wiki and be closed."""
-
-    def __init__(self, language: str, api_url: str | None) -> None:
-        super().__init__(
-            user_agent=f"treadle/{version('treadle')}",
-            language=language,
-            max_retries=1,
-            retry_wait=0.3,
-            timeout=REQUEST_SECONDS,
-            follow_redirects=True,
-            verify=_certificates(),
-            transport=None,  # httpx's own, which heeds the proxy settings of the environment
-        )
-        self._api_url = api_url
-        self.place = api_url or f"{language}.wikipedia.org"
-
-    async def aclose(self) -> None:
-        await self._client.aclose()
-
-    async def ask(self, **parameters: Any) -> dict[str, Any]:
-        """Send a request for which the library has no method."""
-        answer: dict[str, Any] = await self._get(
-            self.language, {"format": "json", "formatversion": 2, **parameters}
-        )
-        return answer
-
-    async def _do_get(self, url: str, params: dict[str, Any]) -> dict[str, Any]:
-        try:
-            answer = await super()._do_get(self._api_url or url, params)
-        except WikiRateLimitError as error:
-            # The library would wait as long as the server says, which may be an hour.
-            raise _explained(error, self.place) from error
-        if not isinstance(answer, dict) or not _ANSWERS & answer.keys():
-            raise WikiInvalidJsonError(url)
-        if "error" in answer:
-            problem = answer["error"]["info"]
-            raise ToolError(f"{self.place} refused the request: {problem}", hint=_GO_ON)
-        return answer
-
-
-class _OnlineWiki:
-    def __init__(self, client: _Client) -> None:
-        self._client = client
-
-    async def search(self, query: str, limit: int) -> Hits:
-        results = await self._client.search(query, limit=limit, info=[SearchInfo.SUGGESTION])
-        return Hits(tuple(results.pages), results.suggestion or "")
-
-    async def article(self, title: str) -> Article | None:
-        if not _may_be_a_title(title):
-            return None
-        answer = await self._client.ask(
-            action="query",
-            titles=title,
-            redirects=1,
-            converttitles=1,
-            prop="info|extracts|pageprops",
-            inprop="url",
-            explaintext=1,
-            exsectionformat="wiki",
-            ppprop="disambiguation",
-        )
-        pages = answer.get("query", {}).get("pages", [])
-        if not pages or pages[0].get("ns") != 0 or "pageid" not in pages[0]:
-            return None
-        return await self._read(pages[0])
-
-    async def _read(self, page: dict[str, Any]) -> Article:
-        lists_meanings = "disambiguation" in page.get("pageprops", {})
-        if "extract" in page:
-            sections = sections_of_extract(page["extract"])
-        else:  # The wiki lacks the TextExtracts extension.
-            parsed = await self._client.ask(
-                action="parse", pageid=page["pageid"], prop="text", disableeditsection=1
-            )
-            sections, marked = sections_of_html(parsed["parse"]["text"])
-            lists_meanings = lists_meanings or marked
-        lists_meanings = lists_meanings or page["title"].endswith("(disambiguation)")
-        return Article(page["title"], page["canonicalurl"], sections, lists_meanings)
-
-
-def _may_be_a_title(text: str) -> bool:
-    return len(text.encode()) <= _MAX_TITLE_BYTES and not re.search(r"[#<>\[\]{}|\x00-\x1f]", text)
-
-
-def _explained(error: WikipediaException, place: str) -> ToolError:
-    """Say what went wrong between us and the wiki, and what to do about it."""
-    if isinstance(error, WikiHttpError):
-        return _refused(error, place)
-    problem, hint = {
-        WikiHttpTimeoutError: (f"gave no answer within {REQUEST_SECONDS:g} seconds", ""),
-        WikiConnectionError: (
-            "cannot be reached",
-            "There may be no network, or no edition in that language.",
-        ),
-        WikiInvalidJsonError: (
-            "does not answer as a MediaWiki does",
-            "If tools.wikipedia.api_url is set, it must be the address of an api.php.",
-        ),
-    }.get(type(error), (f"failed ({error})", ""))
-    return ToolError(f"{place} {problem}.", hint=f"{hint} {_GO_ON}".lstrip())
-
-
-def _refused(error: WikiHttpError, place: str) -> ToolError:
-    if isinstance(error, WikiRateLimitError):
-        wait = f"Wait {error.retry_after} seconds, or go" if error.retry_after else "Go"
-        return ToolError(
-            f"{place} asks us to slow down (HTTP 429).", hint=f"{wait} on without it for now."
-        )
-    return ToolError(f"{place} answered with HTTP {error.status_code}.", hint=_GO_ON)

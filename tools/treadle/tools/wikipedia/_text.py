@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable
 from itertools import groupby
-
-from bs4 import BeautifulSoup, Tag
-from bs4.element import NavigableString
+from typing import TYPE_CHECKING
 
 from treadle.tools.wikipedia._article import Outline, Section
+
+if TYPE_CHECKING:
+    from bs4 import Tag
+    from bs4.element import NavigableString
 
 _HEADING = re.compile(r"(={2,6})\s*(.+?)\s*\1\s*")
 
@@ -34,6 +36,8 @@ def sections_of_extract(extract: str) -> tuple[Section, ...]:
 
 def sections_of_html(html: str | bytes) -> tuple[tuple[Section, ...], bool]:
     """Return the sections of a page, and whether the page marks itself as a list of meanings."""
+    from bs4 import BeautifulSoup  # noqa: PLC0415 - it takes long to load
+
     soup = BeautifulSoup(html, "html.parser")
     lists_meanings = soup.select_one(_LISTS_MEANINGS) is not None
     for element in soup.select(_NOT_PROSE):
@@ -50,7 +54,7 @@ def sections_of_html(html: str | bytes) -> tuple[tuple[Section, ...], bool]:
     return outline.sections(), lists_meanings
 
 
-def _block(text: NavigableString) -> Tag | None:
+def _block(text: "NavigableString") -> "Tag | None":
     """Return what a text is a line of: a row of a table, else the innermost block."""
     innermost = None
     for parent in text.parents:
@@ -61,7 +65,7 @@ def _block(text: NavigableString) -> Tag | None:
     return innermost
 
 
-def _row(strings: Iterable[NavigableString]) -> str:
+def _row(strings: "Iterable[NavigableString]") -> str:
     cells = groupby(strings, key=lambda text: text.find_parent(["td", "th"]))
     texts = [_flat(cell) for _, cell in cells]
     return " | ".join(text for text in texts if text)

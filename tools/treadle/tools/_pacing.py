@@ -6,10 +6,19 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from treadle.tools.web_search._sources import NoAnswerError
-
 Value = TypeVar("Value")
 Clock = Callable[[], float]
+
+REST_SECONDS = 60.0
+"""How long a service is left alone that refused us without saying for how long."""
+LONGEST_REST_SECONDS = 600.0
+
+
+class NoAnswerError(Exception):
+    """A service did not answer; the message says why, as ``"it ..."`` would go on.
+
+    It is not raised when the service says that there is nothing to find.
+    """
 
 
 class Pacer:
@@ -90,3 +99,19 @@ class Cache(Generic[Value]):
             self._kept.move_to_end(key)
             while len(self._kept) > self._entries:
                 self._kept.popitem(last=False)
+
+
+class Pacers:
+    """A pacer for each server, shared by all that ask it in this process."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval = interval_seconds
+        self._lock = threading.Lock()
+        self._made: dict[str, Pacer] = {}
+
+    def of(self, server: str) -> Pacer:
+        """Return the pacer of a server, by its name or address."""
+        with self._lock:
+            if server not in self._made:
+                self._made[server] = Pacer(interval_seconds=self._interval)
+            return self._made[server]
