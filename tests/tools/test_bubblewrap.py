@@ -1,5 +1,6 @@
 """CPython in namespaces of its own: it has its library, and nothing of the host."""
 
+import asyncio
 import os
 import socket
 from pathlib import Path
@@ -72,6 +73,18 @@ HOST = [
     "import ctypes\nctypes.CDLL(None).unshare(0x10000000) and 1 / 0",
     "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
     "import os\nos.mknod('/tmp/sda', 0o60600, os.makedev(8, 0))",
+    "import os\nos.setresuid(0, 0, 0)",
+    "import os\nos.setgroups([0])",
+    "import os, signal\nos.kill(1, signal.SIGKILL)",
+    "import os\nprint(open('/proc/1/environ').read(), os.listdir('/proc/1/root/root'))",
+    "open('/dev/sda', 'rb').read(1)",
+    "open('/dev/kmsg').read(1)",
+    "open('/proc/sysrq-trigger', 'w').write('b')",
+    "open('/proc/sys/kernel/core_pattern', 'w').write('|/bin/sh')",
+    "open('/sys/kernel/uevent_helper', 'w').write('/tmp/x')",
+    "import os\nos.open('/proc/self/fd/0/../../../..{file}', 0)",
+    "import fcntl, sys, termios\nfor c in 'id\\n': fcntl.ioctl(0, termios.TIOCSTI, c)",
+    "import ctypes, os\nctypes.CDLL(None).ptrace(16, 1, 0, 0) and 1 / 0",
 ]
 
 
@@ -100,6 +113,17 @@ async def test_nothing_of_the_environment_is_inside(outside: Path) -> None:
     assert int(processes.removeprefix("→ ")) <= 3
 
 
+FORKS = """
+import os, time
+for _ in range(200):
+    if not os.fork():
+        time.sleep(60)
+"""
+THREADS = """
+import threading, time
+for _ in range(200):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+"""
 BOUNDS = [
     ("while True: pass", "TimeoutError"),
     ("import time\ntime.sleep(60)", "TimeoutError"),
@@ -110,6 +134,11 @@ BOUNDS = [
     ("def f(): return f()\nf()", "RecursionError"),
     ("import re\nre.match('(a+)+$', 'a' * 40 + 'b')", "TimeoutError"),
     ("import os\nos.kill(os.getpid(), 9)", "stopped"),
+    ("for n in range(9): open(f'/dev/shm/{n}', 'wb').write(b'x' * 9_000_000)", "OSError"),
+    ("for n in range(9): open(f'/tmp/{n}', 'wb').write(b'x' * 9_000_000)", "OSError"),
+    ("open('/dev/x', 'w')", "OSError"),
+    (FORKS, "BlockingIOError"),
+    (THREADS, "can't start new thread"),
 ]
 
 
@@ -120,6 +149,24 @@ async def test_bounds_hold(code: str, told: str) -> None:
     text = await run(code, seconds=seconds)
     assert told in text
     assert len(text) < 25_000
+
+
+@sandboxed
+async def test_the_code_is_nobody_and_can_become_nobody_else() -> None:
+    told = await run("print(open('/proc/self/status').read())")
+    status = dict(line.split(":\t", 1) for line in told.splitlines() if ":\t" in line)
+    assert set(status["Uid"].split()).isdisjoint({"0", str(os.geteuid()) if os.geteuid() else "0"})
+    assert status["Groups"].strip() == ""
+    assert status["NoNewPrivs"] == "1"
+    for kind in ("CapPrm", "CapEff", "CapAmb"):
+        assert int(status[kind], 16) == 0, kind
+
+
+@sandboxed
+async def test_runs_side_by_side_do_not_count_each_others_processes() -> None:
+    many = "import os, time\nfor _ in range(40):\n    if not os.fork(): time.sleep(60)\nprint('ok')"
+    told = await asyncio.gather(*(run(many) for _ in range(3)))
+    assert all("ok" in each for each in told)
 
 
 def test_a_missing_sandbox_is_an_error_and_never_a_weaker_one(

@@ -7,6 +7,7 @@ used there is no sandbox, and no code is run.
 
 import asyncio
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -20,13 +21,19 @@ from treadle.core.errors import ConfigError, ToolError
 MAX_CODE_CHARS = 50_000
 _SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/etc/ld.so.cache")
 
+_PROCESSES = 64
+
 # Limits are set before the code is read; nothing inside may raise them again.
 _RUNNER = """
-import ast, resource, sys
-seconds, memory, files = map(int, sys.argv[1:])
+import ast, os, resource, sys
+seconds, memory, files, processes, user = map(int, sys.argv[1:])
+if user:
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
 for kind, limit in (
     (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, files),
-    (resource.RLIMIT_NPROC, 64), (resource.RLIMIT_NOFILE, 64), (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_NPROC, processes), (resource.RLIMIT_NOFILE, 64), (resource.RLIMIT_CORE, 0),
 ):
     resource.setrlimit(kind, (limit, limit))
 source = sys.stdin.buffer.read().decode()
@@ -50,7 +57,7 @@ class Bubblewrap:
         seconds: how long it may take, and compute.
         memory_bytes: how much a process of it may hold.
         output_bytes: how much it may print.
-        disk_bytes: how much it may write to its ``/tmp``.
+        disk_bytes: how much it may write to its ``/tmp``, and to its ``/dev/shm``.
     """
 
     seconds: float = 10
@@ -72,9 +79,11 @@ class Bubblewrap:
         hint = 'Install bubblewrap, or take sandbox = "monty" under [tools.run_python].'
         if shutil.which("bwrap") is None:
             raise ConfigError("run_python needs bubblewrap: there is no 'bwrap'.", hint=hint)
-        command = [*self._command(), "-c", "pass"]
+        command = self._command()
         try:
-            tried = subprocess.run(command, capture_output=True, timeout=20, check=False)  # noqa: S603
+            tried = subprocess.run(  # noqa: S603 - our own command
+                command, input=b"pass", capture_output=True, timeout=20, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ConfigError(f"bubblewrap cannot be used: {error}.", hint=hint) from None
         if tried.returncode != 0:
@@ -89,10 +98,8 @@ class Bubblewrap:
         """
         if len(code) > MAX_CODE_CHARS:
             raise ToolError(f"The code is longer than {MAX_CODE_CHARS:,} characters.")
-        limits = [str(int(self.seconds) + 1), str(self.memory_bytes), str(self.disk_bytes)]
         process = await asyncio.create_subprocess_exec(
             *self._command(),
-            *("-c", _RUNNER, *limits),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -133,14 +140,39 @@ class Bubblewrap:
         return printed.decode("utf-8", "replace")
 
     def _command(self) -> list[str]:
+        """Return the command that reads code from its standard input and runs it."""
+        user = _spare_user()
+        limits = (int(self.seconds) + 1, self.memory_bytes, self.disk_bytes, _PROCESSES, user)
+        size = str(self.disk_bytes)
         return [
-            *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
-            *("--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"),
+            *("bwrap", "--die-with-parent", "--new-session", "--clearenv"),
+            *("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
+            *("--unshare-cgroup-try", "--hostname", "sandbox", "--cap-drop", "ALL"),
+            *(_AS_ROOT if user else _AS_USER),
             *_mounts(),
             *("--proc", "/proc", "--dev", "/dev"),
-            *("--size", str(self.disk_bytes), "--tmpfs", "/tmp", "--chdir", "/tmp"),  # noqa: S108
-            *("--remount-ro", "/", "--", _interpreter(), "-I", "-X", "utf8", "-B"),
+            *("--perms", "1777", "--size", size, "--tmpfs", "/dev/shm"),  # noqa: S108
+            *("--perms", "1777", "--size", size, "--tmpfs", "/tmp", "--chdir", "/tmp"),  # noqa: S108
+            *("--remount-ro", "/dev", "--remount-ro", "/", "--"),
+            *(_interpreter(), "-I", "-X", "utf8", "-B", "-c", _RUNNER, *map(str, limits)),
         ]
+
+
+# The kernel bounds the processes of every user but root, in whatever namespace. So for root the
+# code gives up being root, for a user of its own, rather than being root under another name.
+_AS_USER = ("--unshare-user", "--uid", "65534", "--gid", "65534")
+_AS_ROOT = ("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+
+
+def _spare_user() -> int:
+    """Return a user that nobody else is, where this process is root; else 0."""
+    if os.geteuid() != 0:
+        return 0
+    lines = Path("/proc/self/uid_map").read_text("ascii").splitlines()
+    first, _, count = map(int, lines[-1].split())
+    highest = min(first + count, 2**31) - 1
+    lowest = max(first, highest // 2, 1_000)
+    return lowest + secrets.randbelow(highest - lowest) if lowest < highest else 0
 
 
 def _interpreter() -> str:
@@ -157,6 +189,9 @@ def _mounts() -> Iterator[str]:
         elif path.exists() and not any(
             other != place and Path(place).is_relative_to(other) for other in places
         ):
+            # Of themselves, the folders above would be as closed as they are outside.
+            for above in reversed(path.parents[:-1]):
+                yield from ("--dir", str(above))
             yield from ("--ro-bind", place, place)
 
 
