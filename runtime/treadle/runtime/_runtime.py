@@ -110,8 +110,7 @@ class Runtime:
             approvals=approvals,
         )
         rollback = Rollback(memory, store)
-        bells = Bells(context.redis, f"{prefix}bells")
-        self._bells = bells
+        bells = self._bells = Bells(context.redis, f"{prefix}bells")
         self._preparation = Preparation(
             graphs=self._graphs,
             memory=memory,
