@@ -201,6 +201,30 @@ async def test_a_stream_that_is_left_early_is_told_of():
     assert isinstance(gate.told[0].error, GeneratorExit)
 
 
+async def test_pieces_received_in_a_thread_are_told_on_the_loop_before_the_end():
+    loop, told = asyncio.get_running_loop(), []
+
+    class Listening(Notes):
+        def delta(self, call: Call, text: str, purpose: Purpose) -> None:
+            assert asyncio.get_running_loop() is loop
+            told.append(text)
+
+        async def after(self, call: Call, outcome: Outcome) -> Outcome:
+            told.append(f"end: {outcome.value}")
+            return outcome
+
+    def receive(execution):
+        for piece in "abc":
+            execution.delta(piece, Purpose.ANSWER)
+            yield piece
+
+    with opened(Listening()):
+        await asyncio.to_thread(
+            lambda: list(boundary.stream(SPEC, receive, "".join, str, lambda _: Usage()))
+        )
+    assert told == ["a", "b", "c", "end: abc"]
+
+
 async def test_in_a_chain_the_first_that_answers_wins_and_only_those_asked_are_told():
     first, second, third = Notes(), Notes(answer=Outcome(value=1)), Notes()
     with opened(boundary.GateChain([first, second, third])):

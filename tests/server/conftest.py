@@ -1,17 +1,30 @@
 """The application in this process, asked over ASGI, with keys for those who ask."""
 
+import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.support.serving import serving
 from treadle.core.settings import Settings
 from treadle.runtime import Runtime
 from treadle.server import app
 from treadle.server.security import ApiKeys
 
+GRAPHS = Path(__file__).with_name("graphs.py")
 BASE = "http://127.0.0.1:8123"
+
+
+def make_graphs_project(folder):
+    """Make a project with the graphs of ``graphs.py``."""
+    (folder / "agents").mkdir()
+    shutil.copy(GRAPHS, folder)
+    for name in ("talk", "ask", "hold"):
+        (folder / "agents" / f"{name}.yaml").write_text(f"graph: graphs.py:{name}\n")
+    return folder
 
 
 @dataclass
@@ -49,6 +62,15 @@ def project(tmp_path):
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "plain.yaml").write_text("prompt: You help.\n")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def served_graphs(redis_6_2, tmp_path_factory):
+    """Serve the graphs of ``graphs.py`` in a process of its own."""
+    project = make_graphs_project(tmp_path_factory.mktemp("graphs"))
+    environment = {"TREADLE_HOME": str(tmp_path_factory.mktemp("home"))}
+    with serving(project, redis_6_2.url, environment=environment) as served:
+        yield served
 
 
 @pytest.fixture

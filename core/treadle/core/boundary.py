@@ -17,8 +17,9 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -118,9 +119,15 @@ class Execution:
         self.idempotency_key = call.idempotency_key if call else f"treadle-{uuid.uuid4().hex[:20]}"
 
     def delta(self, text: str, purpose: Purpose) -> None:
-        """Tell the gate of a piece of the answer that is being received."""
-        if self._scope is not None and self._call is not None and text:
-            self._scope.gate.delta(self._call, text, purpose)
+        """Tell the gate, on the boundary's loop, of a piece of the answer being received."""
+        if self._scope is None or self._call is None or not text:
+            return
+        tell = partial(self._scope.gate.delta, self._call, text, purpose)
+        if self._scope.is_here():
+            tell()
+        else:  # A model without an asynchronous stream is read in a thread.
+            with suppress(RuntimeError):  # The loop is closed: nobody is there to be told.
+                self._scope.loop.call_soon_threadsafe(tell)
 
 
 async def acall(

@@ -18,6 +18,7 @@ from treadle.core.errors import RunError, TreadleError
 from treadle.core.events import Event, Reply, RunFinished
 from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings, ThreadSettings, checked_tenant, project_folder
+from treadle.core.tasks import stopped
 from treadle.graphs import Graph
 from treadle.memory import connect
 from treadle.memory.bundle import Memory
@@ -33,7 +34,6 @@ from treadle.runtime._reporter import Emit
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._side_by_side import side_by_side
 from treadle.runtime._simulation import Plan, Simulator
-from treadle.runtime._tasks import stopped
 from treadle.runtime._threads import Threads
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments

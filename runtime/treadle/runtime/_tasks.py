@@ -5,8 +5,6 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-AGAIN_SECONDS = 2.0
-"""How long a cancelled task may take to end before it is cancelled once more."""
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
@@ -30,15 +28,3 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
     if is_stopped:
         holder.cancel()
     return task.result()
-
-
-async def stopped(task: asyncio.Task[Any]) -> None:
-    """Cancel a task, and return when it has ended, however.
-
-    A cancellation that comes at the same moment as what its task waits for can be lost, in
-    `asyncio.wait_for` before Python 3.12 for one, so it is repeated until it takes effect.
-    """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=AGAIN_SECONDS)
-    await asyncio.gather(task, return_exceptions=True)

@@ -10,6 +10,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from treadle.core.tasks import stopped
+
 HEARTBEAT_SECONDS = 15.0
 SEND_SECONDS = 60.0
 """How long a client may read nothing before it is let go."""
@@ -66,13 +68,10 @@ class EventStream(Response):
         filling = asyncio.create_task(self._fill())
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
-        tasks = (filling, sending, leaving)
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stopped(filling, sending, leaving)
         if sending.done() and not sending.cancelled():
             with suppress(TimeoutError, OSError):  # The client is let go.
                 sending.result()

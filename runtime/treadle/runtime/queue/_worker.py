@@ -20,6 +20,7 @@ from treadle.core.errors import (
     UnknownNameError,
 )
 from treadle.core.settings import Settings
+from treadle.core.tasks import AGAIN_SECONDS
 from treadle.runtime._execution import Executor, status_after
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._preparing import Preparation
@@ -59,6 +60,7 @@ class _Running:
         status: what became of it when it was stopped or failed.
         is_exhausted: whether it failed once more for a reason that passes, and has no attempt left.
         task: what works on it.
+        is_stopped: whether it noticed that it is to stop.
     """
 
     job: Job
@@ -67,13 +69,19 @@ class _Running:
     status: RunStatus | None = None
     is_exhausted: bool = False
     task: asyncio.Task[None] | None = None
+    is_stopped: bool = False
 
     def stop(self, why: str) -> None:
         """Stop it where it stands."""
         if not self.ending or self.ending == "drain":
             self.ending = why
-            if self.task is not None:
-                self.task.cancel()
+            self._cancel()
+
+    def _cancel(self) -> None:
+        """Cancel its task until it notices: a cancellation can be lost (`stopped` says how)."""
+        if self.task is not None and not self.task.done() and not self.is_stopped:
+            self.task.cancel()
+            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._cancel)
 
 
 class Worker:
@@ -258,6 +266,7 @@ class Worker:
         job = running.job
 
         def verdict(error: BaseException) -> RunStatus:
+            running.is_stopped |= isinstance(error, asyncio.CancelledError)
             running.status = self._verdict(running, error)
             return running.status
 
@@ -274,6 +283,7 @@ class Worker:
         except asyncio.CancelledError:
             if not running.ending:
                 raise
+            running.is_stopped = True
             await self._stopped(running, accepted.run, STOPPED)
         except (FencedError, RunStateError, UnknownNameError) as error:
             _log.info("The run %s is somebody else's by now: %s", job.run_id, error)

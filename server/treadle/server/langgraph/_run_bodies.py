@@ -140,6 +140,17 @@ class RunCreate(Body):
         )
 
 
+class BatchedRun(RunCreate):
+    """A run of a batch; LangGraph's client for JavaScript names its assistant twice."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_once(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("assistantId") == given.get("assistant_id"):
+            return {name: value for name, value in given.items() if name != "assistantId"}
+        return given
+
+
 class CancelNamed(Body):
     """Runs of a thread to stop, by their ids."""
 

@@ -13,7 +13,12 @@ from treadle.runtime.queue import StreamMode
 from treadle.runtime.runs import Run
 from treadle.server._sse import EventStream
 from treadle.server.langgraph._answers import Id, Limit, Offset, Route, answered, no_content
-from treadle.server.langgraph._run_bodies import CancelNamed, CancelStanding, RunCreate
+from treadle.server.langgraph._run_bodies import (
+    BatchedRun,
+    CancelNamed,
+    CancelStanding,
+    RunCreate,
+)
 from treadle.server.langgraph._runs import ProtocolRuns
 from treadle.server.langgraph._tenant import Rt
 
@@ -44,7 +49,7 @@ async def create_stateless(rt: Rt, body: RunCreate) -> Response:
 
 
 @router.post("/runs/batch")
-async def create_batch(rt: Rt, bodies: list[RunCreate]) -> Response:
+async def create_batch(rt: Rt, bodies: list[BatchedRun]) -> Response:
     """Queue several runs, each on a thread of its own."""
     runs = ProtocolRuns(rt)
     made = [await runs.create(body, None, stream=True) for body in bodies]

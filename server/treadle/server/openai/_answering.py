@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 
 from treadle.core.errors import UnknownNameError
 from treadle.core.events import Reply
+from treadle.core.tasks import stopped
 from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.server._openai_errors import openai_error
@@ -59,9 +60,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
             raise ProblemError(GONE, "The client left.")
         return working.result()
     finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        await stopped(working, leaving)
 
 
 def failed(error: FailedError) -> JSONResponse:

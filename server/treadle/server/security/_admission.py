@@ -10,6 +10,7 @@ from typing import Any
 from redis.exceptions import RedisError as DriverError
 
 from treadle.core.settings import ServerSettings
+from treadle.core.tasks import stopped
 from treadle.memory.scripts import ScriptCall, driver_of, encoded, load_script
 from treadle.server.security._principal import Principal
 
@@ -73,7 +74,7 @@ class Admission:
         try:
             yield
         finally:
-            renewing.cancel()
+            await stopped(renewing)
             with suppress(DriverError, OSError):  # The lease ends by itself.
                 await asyncio.shield(self._redis.zrem(keys[1], slot))
 

@@ -1,0 +1,48 @@
+"""Graphs for the clients: one that talks, one that asks a person, one that waits to be let go."""
+
+import asyncio
+from itertools import count
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, AnyMessage
+from langgraph.config import get_stream_writer
+from langgraph.graph import START, StateGraph, add_messages
+from langgraph.types import interrupt
+
+_numbers = count(1)
+
+
+class State(TypedDict, total=False):
+    """A conversation, and the file that lets a waiting run go."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    gate: str
+
+
+async def reply(state):
+    """Answer in words that are streamed; no two answers are the same."""
+    said = state["messages"][-1].content
+    words = f"This is answer {next(_numbers)} to what you said: {said}"
+    model = GenericFakeChatModel(messages=iter([AIMessage(words)]))
+    return {"messages": [await model.ainvoke(state["messages"])]}
+
+
+def confirm(state):
+    """Ask a person."""
+    answer = interrupt({"question": "Sure?"})
+    return {"messages": [("ai", f"You are {answer}.")]}
+
+
+async def wait(state):
+    """Tell that it waits, and wait for the file."""
+    get_stream_writer()({"waiting": True})
+    while not Path(state["gate"]).exists():  # noqa: ASYNC110, ASYNC240 - another process makes it
+        await asyncio.sleep(0.01)
+    return {"messages": [("ai", "I was let go.")]}
+
+
+talk = StateGraph(State).add_node(reply).add_edge(START, "reply")
+ask = StateGraph(State).add_node(confirm).add_edge(START, "confirm")
+hold = StateGraph(State).add_node(wait).add_edge(START, "wait")

@@ -1,0 +1,67 @@
+"""Clients in JavaScript: node, and the packages of ``package-lock.json``."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+PINNED = ("package.json", "package-lock.json")
+NODE_MAJOR = 20
+
+
+def missing() -> str:
+    """Return what this machine lacks for the clients; nothing when all is there."""
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return "node and npm are not installed: the clients in JavaScript are NOT tested"
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    is_old = int(version.strip().lstrip("v").split(".")[0]) < NODE_MAJOR
+    return f"node {NODE_MAJOR} or newer is needed, not {version.strip()}" if is_old else ""
+
+
+@pytest.fixture(scope="session")
+def packages() -> Path:
+    """Give the folder of the installed packages; they are installed once for each lock file."""
+    if problem := missing():
+        pytest.skip(problem)
+    pins = b"".join((HERE / name).read_bytes() for name in PINNED)
+    kept = Path(sys.prefix) / "js" / hashlib.sha256(pins).hexdigest()[:16]
+    if not kept.is_dir():
+        fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+        fresh.mkdir(parents=True)
+        for name in PINNED:
+            shutil.copy(HERE / name, fresh)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(
+            command, cwd=fresh, capture_output=True, text=True, timeout=500, check=False
+        )
+        assert done.returncode == 0, f"npm ci: {done.stdout}{done.stderr}"
+        fresh.rename(kept)
+    return kept / "node_modules"
+
+
+@pytest.fixture
+def run_in_node(packages, tmp_path):
+    """Give what runs a file of tests in node, against the server at an address."""
+
+    def run(name: str, **environment: str) -> None:
+        for file in HERE.glob("*.mjs"):
+            shutil.copy(file, tmp_path)
+        (tmp_path / "node_modules").symlink_to(packages)
+        done = subprocess.run(
+            ["node", "--test", "--test-reporter=spec", name],
+            cwd=tmp_path,
+            env={**os.environ, **environment, "FOLDER": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return run
