@@ -5,7 +5,8 @@ tokens over an embedded Redis of its own, a model that answers at once, and mess
 characters. As in the runtime, what a run said is noted in the transcript after it.
 
 Each figure is per turn, around turn 20 and at the end: bytes that Redis holds more, bytes sent
-and received, round trips, CPU of the client in ms, and messages in the graph's state. Then: the
+and received, round trips, messages in the graph's state, and CPU of the client in ms: for that,
+turns of a young thread and of the old one alternate, so that a busy machine slows both. Then: the
 longest prompt; the share of a prompt that stands unchanged at the beginning of the next one; and
 whether what was said at turn 3 is in the prompt when it is asked for at the end.
 """
@@ -41,6 +42,7 @@ FACT = "By the way, my boat is called the Grey Heron and lies in Roscoff."
 QUESTION = "What is the name of my boat?"
 NAME = "Grey Heron"
 THREAD = "t"
+CPU_TURNS = 60
 
 _SYLLABLES = ("ka", "lo", "mir", "te", "sun", "va", "dor", "ne", "pil", "ru", "bas", "ghen", "oti")
 _WORDS = ["".join(parts) for parts in product(_SYLLABLES, repeat=3)]
@@ -79,7 +81,6 @@ class Figures:
     stored: list[int] = field(default_factory=list)
     wire: list[int] = field(default_factory=list)
     trips: list[int] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
     state: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
     unchanged: list[float] = field(default_factory=list)
@@ -116,35 +117,69 @@ class RoundTrips:
         AbstractConnection.send_packed_command = self._send  # type: ignore[method-assign]
 
 
+class Conversation:
+    """A thread that is talked on behind a window, as the runtime does."""
+
+    def __init__(self, memory: Memory, budget: int, thread: str) -> None:
+        self.model = Answering()
+        self._memory = memory
+        self._thread = thread
+        self._graph = react(
+            GraphParts(
+                model=self.model,
+                tools=[look_up],
+                window=memory.window(budget),
+                checkpointer=memory.saver,
+            )
+        )
+
+    async def turn(self, text: str) -> tuple[float, int]:
+        """Hold a turn and return its CPU time, in ms, and the number of messages in the state."""
+        started = time.process_time()
+        said = {"messages": [HumanMessage(text)]}
+        state = await self._graph.ainvoke(said, {"configurable": {"thread_id": self._thread}})
+        await self._memory.note(self._thread, state["messages"])
+        return (time.process_time() - started) * 1000, len(state["messages"])
+
+
 async def measured(client: Any, memory: Memory, turns: int, budget: int) -> Figures:
     """Hold a conversation and return what each of its turns cost."""
-    model = Answering()
-    graph = react(
-        GraphParts(
-            model=model, tools=[look_up], window=memory.window(budget), checkpointer=memory.saver
-        )
-    )
+    talk = Conversation(memory, budget, THREAD)
     figures = Figures()
     sampled = {*near(AROUND), *near(turns)}
     for turn in range(1, turns + 1):
-        stored, wire = await held(client, turn in sampled)
+        is_sampled = turn in sampled
+        stored = await held(client) if is_sampled else 0
+        wire = await moved(client) if is_sampled else 0
         with RoundTrips() as trips:
-            started = time.process_time()
-            said = {"messages": [HumanMessage(question(turn, turns))]}
-            state = await graph.ainvoke(said, {"configurable": {"thread_id": THREAD}})
-            await memory.note(THREAD, state["messages"])
-            figures.cpu.append((time.process_time() - started) * 1000)
-        stored_after, wire_after = await held(client, turn in sampled)
-        figures.stored.append(stored_after - stored)
-        figures.wire.append(wire_after - wire)
+            _, in_state = await talk.turn(question(turn, turns))
+        figures.wire.append(await moved(client) - wire if is_sampled else 0)
+        figures.stored.append(await held(client) - stored if is_sampled else 0)
         figures.trips.append(trips.count)
-        figures.state.append(len(state["messages"]))
+        figures.state.append(in_state)
         if turn % 100 == 0:
             print(f"  {turn} turns", file=sys.stderr)
-    figures.tokens = [count_tokens(prompt) for prompt in model.prompts]
-    figures.unchanged = [unchanged(*pair) for pair in pairwise(model.prompts)]
-    figures.remembered = NAME in "\n".join(m.text for m in model.prompts[-1][:-1])
+    prompts = talk.model.prompts
+    figures.tokens = [count_tokens(prompt) for prompt in prompts]
+    figures.unchanged = [unchanged(*pair) for pair in pairwise(prompts)]
+    figures.remembered = NAME in "\n".join(m.text for m in prompts[-1][:-1])
     return figures
+
+
+async def cpu_side_by_side(memory: Memory, budget: int) -> tuple[list[float], list[float]]:
+    """Return the CPU time of turns of a young thread and of the old one, in ms.
+
+    They alternate, so that whatever else the machine does slows both alike.
+    """
+    young, old = (Conversation(memory, budget, thread) for thread in ("young", THREAD))
+    for turn in range(1, near(AROUND)[0]):
+        await young.turn(question(turn, 0))
+    pairs = [
+        [(await talk.turn(f"Message {turn}: {prose(280)}"))[0] for talk in (young, old)]
+        for turn in range(CPU_TURNS)
+    ]
+    early, late = zip(*pairs, strict=True)
+    return list(early), list(late)
 
 
 def near(turn: int) -> range:
@@ -158,14 +193,16 @@ def near(turn: int) -> range:
     return range(turn - (399 if turn >= 1_000 else 39), turn + 1)
 
 
-async def held(client: Any, wanted: bool) -> tuple[int, int]:
-    """Return how many bytes Redis holds, and how many have gone over the wire."""
-    if not wanted:
-        return 0, 0
+async def held(client: Any) -> int:
+    """Return how many bytes Redis holds."""
     keys = [key async for key in client.scan_iter(count=1_000)]
-    sizes = [await client.memory_usage(key, samples=0) for key in keys]
+    return sum([await client.memory_usage(key, samples=0) for key in keys])
+
+
+async def moved(client: Any) -> int:
+    """Return how many bytes have gone over the wire, to and from Redis."""
     stats = await client.info("stats")
-    return sum(sizes), stats["total_net_input_bytes"] + stats["total_net_output_bytes"]
+    return int(stats["total_net_input_bytes"] + stats["total_net_output_bytes"])
 
 
 def unchanged(earlier: Sequence[BaseMessage], later: Sequence[BaseMessage]) -> float:
@@ -178,18 +215,23 @@ def unchanged(earlier: Sequence[BaseMessage], later: Sequence[BaseMessage]) -> f
     return count_tokens(earlier[:same]) / count_tokens(earlier)
 
 
-def print_table(figures: Figures, turns: int, budget: int) -> None:
+def print_table(
+    figures: Figures, cpu: tuple[list[float], list[float]], turns: int, budget: int
+) -> None:
     early, late = near(AROUND), near(turns)
     print(f"{'per turn':<28} {'around 20':>12} {f'at {turns}':>12} {'ratio':>7}")
     rows: dict[str, Sequence[float]] = {
         "bytes stored": figures.stored,
         "bytes over the wire": figures.wire,
         "round trips": figures.trips,
-        "CPU of the client, ms": figures.cpu,
         "messages in the state": figures.state,
     }
     for name, values in rows.items():
         one, other = (statistics.fmean(values[turn - 1] for turn in span) for span in (early, late))
+        print(f"{name:<28} {one:>12,.1f} {other:>12,.1f} {other / one:>7.2f}")
+    for kind, of in {"mean": statistics.fmean, "median": statistics.median}.items():
+        one, other = map(of, cpu)
+        name = f"CPU of the client, ms, {kind}"
         print(f"{name:<28} {one:>12,.1f} {other:>12,.1f} {other / one:>7.2f}")
     print(f"longest prompt: {max(figures.tokens):,} of {budget:,} tokens")
     print(
@@ -209,7 +251,8 @@ async def main() -> None:
         async with connect(f"embedded://{Path(folder)}") as client:
             memory = Memory(client)
             figures = await measured(client, memory, turns, budget)
-    print_table(figures, turns, budget)
+            cpu = await cpu_side_by_side(memory, budget)
+    print_table(figures, cpu, turns, budget)
 
 
 if __name__ == "__main__":

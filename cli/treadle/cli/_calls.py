@@ -47,7 +47,7 @@ def call_lines(journal: Journal) -> Iterator[CallLine]:
     """
     number = 0
     for record in journal.calls():
-        is_counted = record.kind is not CallKind.DECISION
+        is_counted = record.kind.is_told
         number += is_counted
         yield _line(number if is_counted else None, record, journal)
 
@@ -62,7 +62,8 @@ def arguments_line(arguments: Mapping[str, Any]) -> str:
 
 def _line(number: int | None, record: CallRecord, journal: Journal) -> CallLine:
     outcome = record.outcome or {}
-    said, calls = _said(outcome.get("value"))
+    is_embedding = record.kind is CallKind.EMBEDDING
+    said, calls = ("", ()) if is_embedding else _said(outcome.get("value"))
     return CallLine(
         number,
         record.kind.value,

@@ -419,6 +419,7 @@ async def _cut_off(call: Call, deadline: float | None) -> AsyncIterator[None]:
 _FAILED = {
     CallKind.MODEL: Usage(model_calls=1, unpriced_calls=1),
     CallKind.TOOL: Usage(tool_calls=1),
+    CallKind.EMBEDDING: Usage(unpriced_calls=1),
 }
 
 

@@ -41,6 +41,14 @@ class CallKind(StrEnum):
     DECISION = "decision"
     """Something a run read or chose that a repetition must find again: what memory held, a random
     number, how much of the budget was left. It costs nothing and is told to nobody."""
+    EMBEDDING = "embedding"
+    """Texts that a service makes vectors of. It costs tokens, and is told to nobody: what a run
+    finds with them is a decision, so that a replay asks for none."""
+
+    @property
+    def is_told(self) -> bool:
+        """Whether those who watch or read a run are told of it as a call of its own."""
+        return self in (CallKind.MODEL, CallKind.TOOL)
 
 
 CAPS = ("max_tokens", "max_completion_tokens", "max_output_tokens")

@@ -43,7 +43,8 @@ class Usage:
         cached_input_tokens: the part of ``input_tokens`` the provider read from its cache.
         reasoning_tokens: the part of ``output_tokens`` that was reasoning.
         usd: cost in US dollars of the calls whose price is known.
-        unpriced_calls: model calls whose price is not known, so ``usd`` leaves them out.
+        unpriced_calls: calls of models and embeddings whose price is not known, so ``usd`` leaves
+            them out.
     """
 
     model_calls: int = 0
@@ -98,3 +99,24 @@ def model_call_usage(message: AIMessage, price: Price | None) -> Usage:
     if price is None or counts is None:
         return tokens
     return tokens + Usage(usd=price.of(tokens), unpriced_calls=-1)
+
+
+_REFUSED, _SERVER_FAILED = 400, 500
+_UNCERTAIN = {408, 409, 499}
+
+
+def is_free_of_charge(error: BaseException) -> bool:
+    """Tell whether it is certain that a provider did nothing before its client raised ``error``.
+
+    A refusal by status is one before any work; a timeout or a failure of the server is not. A
+    connection that was never made carried nothing.
+    """
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return _REFUSED <= status < _SERVER_FAILED and status not in _UNCERTAIN
+    cause: BaseException | None = error
+    while cause is not None:
+        if type(cause).__name__ in {"ConnectError", "ConnectTimeout"}:
+            return True
+        cause = cause.__cause__
+    return False

@@ -29,7 +29,7 @@ class Reporter:
 
     def began(self, call: Call) -> None:
         """Report that a call begins."""
-        if call.kind is CallKind.DECISION:
+        if not call.kind.is_told:
             return
         arguments = dict(call.request) if call.kind is CallKind.TOOL else {}
         self._emit(
@@ -50,9 +50,9 @@ class Reporter:
 
     def ended(self, call: Call, outcome: Outcome) -> None:
         """Report how a call ended and what it cost."""
-        if call.kind is CallKind.DECISION:
-            return
         self.usage += outcome.usage
+        if not call.kind.is_told:
+            return
         text, thought, sources = said(call.kind, call.purpose, outcome.value)
         self._emit(
             CallFinished(

@@ -22,7 +22,7 @@ async def test_bytes_and_round_trips_stay_flat_and_no_prompt_is_over_budget(redi
     assert max(figures.tokens) <= BUDGET
     assert figures.remembered
     early, late = near(20), near(TURNS)
-    for cost in (figures.stored, figures.trips, figures.state):
+    for cost in (figures.stored, figures.wire, figures.trips, figures.state):
         before, after = (fmean(cost[turn - 1] for turn in span) for span in (early, late))
         assert after <= 1.2 * before
     assert fmean(share > 0.5 for share in figures.unchanged) > 0.7

@@ -18,6 +18,7 @@ from treadle.core.errors import (
     ModelUnavailableError,
     TreadleError,
 )
+from treadle.core.usage import is_free_of_charge
 
 if TYPE_CHECKING:
     from treadle.agents.models._gated import ModelInfo
@@ -57,9 +58,8 @@ def explained(info: ModelInfo) -> Iterator[Attempt]:
         raise _explain(error, info) from error
 
 
-_REFUSED, _SERVER_FAILED = 400, 500
+_SERVER_FAILED = 500
 _REPEATED = {408, 409, 429}
-_UNCERTAIN = {408, 409, 499}
 
 _CONNECTION_LOST = (langchain_errors.ModelConnectionError, langchain_errors.ModelTimeoutError)
 
@@ -125,7 +125,7 @@ def _explain(error: Exception, info: ModelInfo) -> ModelError:
         "variable": info.key_variable or "that holds it",
         "detail": _detail(error),
     }
-    is_free = _is_free(error)
+    is_free = is_free_of_charge(error)
     is_too_long = getattr(error, "code", None) == "context_length_exceeded"
     for kind, message, hint in _EXPLANATIONS:
         if isinstance(error, kind) or (is_too_long and kind is _TOO_LONG):
@@ -152,23 +152,6 @@ def _may_be_repeated(error: Exception) -> bool:
     if isinstance(status, int):
         return status in _REPEATED or status >= _SERVER_FAILED
     return isinstance(error, _CONNECTION_LOST)
-
-
-def _is_free(error: Exception) -> bool:
-    """Tell whether it is certain that nothing was generated.
-
-    A refusal by status is one before generation; a timeout or a failure of the server is not. A
-    connection that was never made carried nothing.
-    """
-    status = getattr(error, "status_code", None)
-    if isinstance(status, int):
-        return _REFUSED <= status < _SERVER_FAILED and status not in _UNCERTAIN
-    cause: BaseException | None = error
-    while cause is not None:
-        if type(cause).__name__ in {"ConnectError", "ConnectTimeout"}:
-            return True
-        cause = cause.__cause__
-    return False
 
 
 def _retry_after(error: Exception) -> float | None:

@@ -174,7 +174,8 @@ class Models:
             max_retries=profile.max_retries,
             http_client=self._pool(),
         )
-        return OpenAIEmbeddings(model, client)
+        price = profile.price.to_price() if profile.price else None
+        return OpenAIEmbeddings(model, client, price=price)
 
     def _pool(self) -> Any:
         from openai import DefaultAsyncHttpxClient  # noqa: PLC0415 - as above

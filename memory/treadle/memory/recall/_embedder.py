@@ -6,12 +6,20 @@ from collections.abc import Sequence
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from treadle.core.errors import UserError
+from treadle.core.errors import (
+    BudgetExceededError,
+    ModelError,
+    TreadleError,
+    UnboundedCallError,
+)
 from treadle.memory.embeddings import OpenAIEmbeddings, embeddings_named
 from treadle.memory.textindex import VectorSpace
 from treadle.memory.textindex._records import Vector
 
 _log = logging.getLogger(__name__)
+
+_DOWN = (ModelError, BudgetExceededError, UnboundedCallError)
+"""What keeps a service from making vectors now, and stops nothing else."""
 
 
 class Embedder:
@@ -46,6 +54,7 @@ class Embedder:
 
         Raises:
             UserError: they can never be made as things are, such as for a missing package.
+            TreadleError: the run they are made in is over.
         """
         if not texts:
             return []
@@ -54,10 +63,8 @@ class Embedder:
             vectors = [_unit(row) for row in rows]
             if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) != 1:
                 raise ValueError(f"{len(vectors)} vectors for {len(texts)} texts")
-        except UserError:
-            raise
         except Exception as problem:
-            _log.warning("The embeddings %s made no vectors: %r", self.name, problem)
+            self._note(problem)
             return None
         return vectors
 
@@ -65,15 +72,19 @@ class Embedder:
         """Return the vector of a question, or ``None`` when it cannot be made now.
 
         Raises:
-            UserError: it can never be made as things are, such as for a missing package.
+            TreadleError: as `documents`.
         """
         try:
             return _unit(await self._embeddings.aembed_query(text))
-        except UserError:
-            raise
         except Exception as problem:
-            _log.warning("The embeddings %s made no vector: %r", self.name, problem)
+            self._note(problem)
             return None
+
+    def _note(self, problem: Exception) -> None:
+        """Say in the log that there are no vectors; raise what is no fault of the service."""
+        if isinstance(problem, TreadleError) and not isinstance(problem, _DOWN):
+            raise problem
+        _log.warning("The embeddings %s made no vectors: %s", self.name, problem)
 
 
 def _unit(row: Sequence[float]) -> Vector:

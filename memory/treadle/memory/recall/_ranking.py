@@ -11,6 +11,8 @@ before and the two after it, halved with each step away. Texts are neighbours in
 they were added, so nothing has to be read but the scores: what a search costs hardly grows.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,8 +24,8 @@ Numbers = NDArray[np.float64]
 _STEPS = (0.5, 0.25)
 
 
-def ranked(scores: Scores, question: Vector | None) -> list[tuple[int, float]]:
-    """Return the numbers of texts and their scores, best first; of equal ones, the newest first.
+def ranked(scores: Scores, question: Vector | None) -> Iterator[tuple[int, float]]:
+    """Yield the numbers of texts and their scores, best first; of equal ones, the newest first.
 
     Texts that nothing speaks for are left out; where meaning is compared, there are none.
 
@@ -32,7 +34,7 @@ def ranked(scores: Scores, question: Vector | None) -> list[tuple[int, float]]:
         question: the question's vector, to compare by meaning.
     """
     if not len(scores.numbers):
-        return []
+        return iter(())
     if question is None or scores.vectors is None:
         smooth = _with_neighbours(scores.values)
         found = np.flatnonzero(smooth > 0)
@@ -40,7 +42,7 @@ def ranked(scores: Scores, question: Vector | None) -> list[tuple[int, float]]:
         smooth = _with_neighbours(_standard(scores.values) + _meaning(scores.vectors, question))
         found = np.arange(len(smooth))
     order = found[np.lexsort((-found, -smooth[found]))]
-    return [(int(scores.numbers[at]), float(smooth[at])) for at in order]
+    return zip(scores.numbers[order].tolist(), smooth[order].tolist(), strict=True)
 
 
 def _meaning(vectors: Vector, question: Vector) -> Numbers:

@@ -1,8 +1,9 @@
 """`Recall`: messages in, the ones that matter out."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -14,13 +15,14 @@ from treadle.memory._redis_clients import AsyncRedis
 from treadle.memory.recall._embedder import Embedder
 from treadle.memory.recall._ranking import ranked
 from treadle.memory.recall._texts import id_of, is_whole, message_of, texts_of, to_embed
-from treadle.memory.textindex import IndexedText, Scores, TextIndex
+from treadle.memory.textindex import IndexedText, KnownIndexes, Scores, TextIndex
 from treadle.memory.textindex._records import Vector
 
 _EMBEDDED_PER_ADD = 512
 _FILLED_PER_SEARCH = 64
 _FEWEST_TOKENS = 8
 _BATCH = 16
+_CACHE_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,9 @@ class Recall:
             Those of another model make all vectors anew, little by little, as threads are searched.
         prefix: what all keys begin with.
         ttl: how long a thread's keys live after it was last added to; for ever when ``None``.
+        cache_bytes: about how much memory to use for what is known of the threads searched last,
+            so that a search reads only what was added since. None of it is relied on: Redis says
+            with each search whether it still holds.
 
     Raises:
         UnknownNameError, ConfigError: the embeddings are not known, or the prefix cannot be one.
@@ -62,11 +67,13 @@ class Recall:
         *,
         prefix: str = "treadle:main:",
         ttl: timedelta | None = None,
+        cache_bytes: int = _CACHE_BYTES,
     ) -> None:
         self._client = client
         self._embedder = None if embeddings is None else Embedder(embeddings)
         self._prefix = checked_prefix(prefix)
         self._ttl = ttl
+        self._known = KnownIndexes(cache_bytes)
 
     async def add(self, thread_id: str, messages: Iterable[BaseMessage]) -> None:
         """Make messages findable; one that is there already is replaced where it differs.
@@ -174,7 +181,9 @@ class Recall:
     def _index(self, thread_id: str, vector: Vector | None = None) -> TextIndex:
         root = thread_root(self._prefix, checked_id("thread id", thread_id))
         space = self._embedder.space(vector) if self._embedder and vector is not None else None
-        return TextIndex(self._client, f"{root}:recall", ttl=self._ttl, space=space)
+        return TextIndex(
+            self._client, f"{root}:recall", ttl=self._ttl, space=space, known=self._known
+        )
 
     async def _vectors(self, texts: Sequence[IndexedText]) -> list[Vector] | None:
         if self._embedder is None:
@@ -183,10 +192,10 @@ class Recall:
 
     async def _ranked(
         self, thread_id: str, query: str
-    ) -> tuple[TextIndex, list[tuple[int, float]]]:
+    ) -> tuple[TextIndex, Iterator[tuple[int, float]]]:
         index = self._index(thread_id)
         if not query.strip():
-            return index, []
+            return index, iter(())
         question = await self._embedder.query(query) if self._embedder else None
         if question is not None:
             index = self._index(thread_id, question)
@@ -213,12 +222,12 @@ class Recall:
 
 
 async def _messages(
-    index: TextIndex, found: Sequence[tuple[int, float]]
+    index: TextIndex, found: Iterator[tuple[int, float]]
 ) -> AsyncIterator[Recalled]:
     """Yield the messages that texts belong to, each once, in the order of their best text."""
     seen: set[str] = set()
-    for start in range(0, len(found), _BATCH):
-        hits = await index.fetch(found[start : start + _BATCH])
+    while batch := list(islice(found, _BATCH)):
+        hits = await index.fetch(batch)
         scores = {hit.id: hit.score for hit in reversed(hits) if hit.id not in seen}
         seen |= scores.keys()
         whole = {hit.id: message_of([hit]) for hit in hits if is_whole(hit)}

@@ -7,6 +7,17 @@ that rank by more than words. `rank` does it for a few texts at hand, without Re
 
 from treadle.memory.textindex._analysis import Analyzer
 from treadle.memory.textindex._index import Entry, Hit, IndexedText, Scores, TextIndex, VectorSpace
+from treadle.memory.textindex._known import KnownIndexes
 from treadle.memory.textindex._rank import rank
 
-__all__ = ["Analyzer", "Entry", "Hit", "IndexedText", "Scores", "TextIndex", "VectorSpace", "rank"]
+__all__ = [
+    "Analyzer",
+    "Entry",
+    "Hit",
+    "IndexedText",
+    "KnownIndexes",
+    "Scores",
+    "TextIndex",
+    "VectorSpace",
+    "rank",
+]

@@ -1,6 +1,7 @@
 """`TextIndex`: texts in, ranked texts out."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,7 @@ import redis.asyncio
 
 from treadle.core.errors import ConfigError, InputError, RunError
 from treadle.memory.textindex._analysis import analyzer
+from treadle.memory.textindex._known import KnownIndex, KnownIndexes, joined
 from treadle.memory.textindex._ranking import Scores, Segment, bm25, query_weights
 from treadle.memory.textindex._records import (
     COORDINATE,
@@ -79,6 +81,8 @@ class TextIndex:
         language: the language of the texts, as `Analyzer` knows it.
         space: what the vectors of texts mean, for callers that rank by them. When texts of
             another space are added, the vectors there were are forgotten.
+        known: what this process has read of indexes, so that a search reads only what is new;
+            without it every search reads all.
 
     Raises:
         UnknownNameError: the language is not known.
@@ -92,11 +96,13 @@ class TextIndex:
         ttl: timedelta | None = None,
         language: str = "english",
         space: VectorSpace | None = None,
+        known: KnownIndexes | None = None,
     ) -> None:
         self.key = key if _has_hash_tag(key) else f"{{{key}}}"
         self._client: Any = client
         self._analyzer = analyzer(language)
         self._space = space
+        self._known = known
         self._ttl_milliseconds = int(ttl.total_seconds() * 1000) if ttl else 0
         self._read = client.register_script(READ)
         self._write = client.register_script(WRITE)
@@ -156,7 +162,7 @@ class TextIndex:
         for start in range(0, len(numbers), TEXTS_PER_WRITE):
             group = numbers[start : start + TEXTS_PER_WRITE]
             dimensions = self._space.dimensions
-            arguments: list[Any] = [self._ttl_milliseconds, self._space.label]
+            arguments: list[Any] = [self._ttl_milliseconds, _new_epoch(), self._space.label]
             arguments.append(dimensions * COORDINATE.itemsize)
             for number in group:
                 arguments += (number, pack_vectors([vectors[number]], dimensions))
@@ -273,14 +279,31 @@ class TextIndex:
         Returns:
             how many keys were removed.
         """
+        if self._known:
+            self._known.forget(self.key)
         meta = _Meta.read(await self._client.hgetall(self._name("meta")))
         return int(await self._client.unlink(*self._keys(meta.first, meta.last)))
 
     async def _segments_for(self, terms: list[str]) -> list[Segment]:
+        """Read the segments, but for what is known of them already."""
         space = self._space.label if self._space else ""
-        answer = await self._run(self._read, [space, *map(to_bytes, terms)])
+        names = [to_bytes(term) for term in terms]
+        known = self._known.of(self.key, space) if self._known else KnownIndex()
+        parts = known.parts(names)
+        arguments: list[Any] = [space, known.epoch, len(names), *names]
+        for part in parts.values():
+            sizes = (len(postings or b"") for postings in part.postings)
+            arguments += (part.number, len(part.lengths), len(part.vectors), *sizes)
+        epoch, *answer = await self._run(self._read, arguments)
         first = self._segments[0]
-        return [Segment(first + at // 3, *answer[at : at + 3]) for at in range(0, len(answer), 3)]
+        segments = [
+            Segment(first + at // 3, *answer[at : at + 3]) for at in range(0, len(answer), 3)
+        ]
+        if epoch == known.epoch:
+            segments = [joined(parts.get(part.number), part) for part in segments]
+        if self._known and epoch:
+            self._known.learn(self.key, epoch, space, names, segments)
+        return segments
 
     async def _change(
         self,
@@ -292,7 +315,7 @@ class TextIndex:
         """Write one group of ids, atomically."""
         batch = await self._packed(texts)
         vectors = vectors or self._vectors_of(texts)
-        arguments: list[Any] = [self._ttl_milliseconds, avoided_segment]
+        arguments: list[Any] = [self._ttl_milliseconds, _new_epoch(), avoided_segment]
         arguments += [vectors.data, vectors.space, vectors.width, batch.lengths, len(changes)]
         for change in changes:
             arguments += change.arguments()
@@ -480,6 +503,10 @@ def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
         total += size
     if group:
         yield group
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(6)
 
 
 def _has_hash_tag(key: str) -> bool:

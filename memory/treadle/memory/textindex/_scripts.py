@@ -4,6 +4,9 @@ Keys of all but ``GET``: the index's ``meta``, ``ids`` and ``docs``, then ``leng
 and ``vectors`` of each segment from the first to one past the last. The caller says which segments
 it believes in; when there are others by now, a script does nothing and answers with the right ones.
 
+The index's *epoch* is another whenever something other than its end has changed: what a reader
+knows of an epoch stays as it is, and only what came behind it has to be read.
+
 Answers begin with one of:
 
 - ``ok``: done; what follows is said at the script.
@@ -16,7 +19,7 @@ SEGMENT_SIZE = 65_536
 """Texts in a segment: as many as two bytes can number."""
 
 _OPEN = """
-local state = redis.call('HMGET', KEYS[1], 'first', 'last', 'analysis', 'space')
+local state = redis.call('HMGET', KEYS[1], 'first', 'last', 'analysis', 'space', 'epoch')
 local first, last = tonumber(state[1] or 0), tonumber(state[2] or 0)
 if first ~= tonumber(ARGV[1]) or last ~= tonumber(ARGV[2]) then
   return {'segments', first, last}
@@ -31,18 +34,35 @@ local function vectors_key(segment) return KEYS[6 + 3 * (segment - first)] end
 READ = (
     _OPEN
     + """
--- ARGV: first, last, analysis, the space of the vectors to read or '', then the terms.
--- ok: for each segment its lengths, the list of the terms' postings, and its vectors, if they are
--- of that space.
-local answer = {'ok'}
-local space, terms = ARGV[4], {unpack(ARGV, 5)}
+-- ARGV: first, last, analysis, the space of the vectors to read or '', the epoch of what the
+-- caller knows or '', the number of terms, the terms; then for each segment that the caller knows
+-- something of its number and how many bytes it knows: of the lengths, of the vectors, and of each
+-- term's postings.
+-- ok: the epoch, then for each segment its lengths, the list of the terms' postings, and its
+-- vectors, if they are of that space; without what the caller knows, if the epoch is the same.
+local space, n_terms = ARGV[4], tonumber(ARGV[6])
+local terms = {unpack(ARGV, 7, 6 + n_terms)}
+local known = {}
+if state[5] and state[5] == ARGV[5] then
+  for at = 7 + n_terms, #ARGV, n_terms + 3 do known[tonumber(ARGV[at])] = at end
+end
+local function known_of(segment, part)
+  return known[segment] and tonumber(ARGV[known[segment] + part]) or 0
+end
+local answer = {'ok', state[5] or ''}
 for segment = first, last do
-  table.insert(answer, redis.call('GET', length_key(segment)) or '')
+  table.insert(answer, redis.call('GETRANGE', length_key(segment), known_of(segment, 1), -1))
   local found = {}
-  if #terms > 0 then found = redis.call('HMGET', postings_key(segment), unpack(terms)) end
+  if n_terms > 0 then found = redis.call('HMGET', postings_key(segment), unpack(terms)) end
+  for at, postings in ipairs(found) do
+    if postings then found[at] = string.sub(postings, known_of(segment, 2 + at) + 1) end
+  end
   table.insert(answer, found)
-  local vectors = space ~= '' and space == state[4] and redis.call('GET', vectors_key(segment))
-  table.insert(answer, vectors or '')
+  local vectors = ''
+  if space ~= '' and space == state[4] then
+    vectors = redis.call('GETRANGE', vectors_key(segment), known_of(segment, 2), -1)
+  end
+  table.insert(answer, vectors)
 end
 return answer
 """
@@ -52,13 +72,13 @@ WRITE = (
     _OPEN
     + f"local SIZE = {SEGMENT_SIZE}"
     + r"""
--- ARGV: first, last, analysis, ttl in milliseconds or 0, the segment to write elsewhere or -1;
--- the texts' vectors as one string, their space and the bytes of one; the texts' lengths as one
--- string; then counted lists: ids (id, expected entry or '', number of texts or -1 to remove,
--- note), texts, terms (term, postings numbered from 0).
+-- ARGV: first, last, analysis, ttl in milliseconds or 0, the name of a new epoch, the segment to
+-- write elsewhere or -1; the texts' vectors as one string, their space and the bytes of one; the
+-- texts' lengths as one string; then counted lists: ids (id, expected entry or '', number of texts
+-- or -1 to remove, note), texts, terms (term, postings numbered from 0).
 -- ok: number of texts removed, first, last, the meta hash.
-local ttl, avoided = tonumber(ARGV[4]), tonumber(ARGV[5])
-local vectors, space, width, lengths, at = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], 10
+local ttl, epoch, avoided = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local vectors, space, width, lengths, at = ARGV[7], ARGV[8], tonumber(ARGV[9]), ARGV[10], 11
 local function take() at = at + 1; return ARGV[at - 1] end
 
 local entries, added = {}, 0
@@ -74,6 +94,7 @@ if not state[1] then
   redis.call('UNLINK', unpack(KEYS))
   redis.call('HSET', KEYS[1], 'first', 0, 'last', 0, 'analysis', ARGV[3])
 end
+if not state[1] or not state[5] then redis.call('HSET', KEYS[1], 'epoch', epoch) end
 
 local used = tonumber(redis.call('HGET', KEYS[1], 'used:' .. last) or 0)
 if added > 0 and (used + added > SIZE or last == avoided) then
@@ -84,7 +105,7 @@ end
 if vectors ~= '' and space ~= state[4] then
   -- Vectors of two spaces cannot be compared: those there are go.
   for segment = first, last do redis.call('UNLINK', vectors_key(segment)) end
-  redis.call('HSET', KEYS[1], 'space', space, 'width', width)
+  redis.call('HSET', KEYS[1], 'space', space, 'width', width, 'epoch', epoch)
 end
 if vectors == '' then width = tonumber(redis.call('HGET', KEYS[1], 'width') or 0) end
 
@@ -102,6 +123,7 @@ local function forget(id)
   redis.call('HDEL', KEYS[2], id)
   if count == 0 then return 0 end
   local segment = math.floor(from / SIZE)
+  redis.call('HSET', KEYS[1], 'epoch', epoch)
   erase(length_key(segment), from % SIZE, count, 2)
   erase(vectors_key(segment), from % SIZE, count, width)
   redis.call('HINCRBY', KEYS[1], 'live:' .. segment, -count)
@@ -171,17 +193,18 @@ FILL = (
     _OPEN
     + f"local SIZE = {SEGMENT_SIZE}"
     + r"""
--- ARGV: first, last, analysis, ttl in milliseconds or 0, the vectors' space and the bytes of one,
--- then pairs of a text's number and its vector.
+-- ARGV: first, last, analysis, ttl in milliseconds or 0, the name of a new epoch, the vectors'
+-- space and the bytes of one, then pairs of a text's number and its vector.
 -- ok: the number of texts that were given theirs; those that are gone are passed over.
-local ttl, space, width = tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local ttl, epoch, space, width = tonumber(ARGV[4]), ARGV[5], ARGV[6], tonumber(ARGV[7])
 if not state[1] then return {'ok', 0} end
+redis.call('HSET', KEYS[1], 'epoch', epoch)
 if space ~= state[4] then
   for segment = first, last do redis.call('UNLINK', vectors_key(segment)) end
   redis.call('HSET', KEYS[1], 'space', space, 'width', width)
 end
 local filled = 0
-for i = 7, #ARGV, 2 do
+for i = 8, #ARGV, 2 do
   local number = tonumber(ARGV[i])
   local segment, offset = math.floor(number / SIZE), number % SIZE
   if segment >= first and segment <= last then

@@ -96,6 +96,11 @@ class InputBounds:
         del self._counted[:-_REMEMBERED]
 
 
+def text_tokens(texts: Iterable[str]) -> int:
+    """Return how many tokens texts can be at most, each sent by itself."""
+    return sum(_size(text) + PER_MESSAGE for text in texts)
+
+
 def is_counted(outcome: Outcome) -> bool:
     """Whether the provider said how many tokens the call cost."""
     value = outcome.value

@@ -18,7 +18,12 @@ from treadle.runtime.budget._account import Account, AccountUsage
 from treadle.runtime.budget._amounts import Amounts
 from treadle.runtime.budget._bound import InputBounds, is_counted
 from treadle.runtime.budget._ledger import Ledger, Reply, Settlement, Wanted, check
-from treadle.runtime.budget._reckoning import headroom_of, tool_wanted, wanted_for
+from treadle.runtime.budget._reckoning import (
+    embedding_wanted,
+    headroom_of,
+    tool_wanted,
+    wanted_for,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,8 @@ class BudgetGate:
         why = ""
         if call.kind is CallKind.TOOL:
             wanted = tool_wanted()
+        elif call.kind is CallKind.EMBEDDING:
+            wanted, why = embedding_wanted(call)
         else:
             bound = self._bounds.of(call)
             wanted, why = wanted_for(call, bound)
@@ -231,10 +238,14 @@ def _owed(call: Call, outcome: Outcome, holding: Amounts) -> Amounts:
     usage = outcome.usage
     if call.kind is CallKind.TOOL:
         return Amounts.of_usage(TOOL_CALL if usage.tool_calls else usage)
-    if usage.model_calls == 0:  # A gate behind this one refused it: it was never made.
+    if call.kind is CallKind.EMBEDDING and usage.input_tokens:
+        return Amounts.of_usage(usage)
+    if not (
+        usage.model_calls or usage.unpriced_calls
+    ):  # A gate behind this one refused it: it was never made.
         return Amounts()
     if is_counted(outcome):
         return Amounts.of_usage(usage)
     if isinstance(outcome.error, ModelError) and outcome.error.is_free:
-        return Amounts(model_calls=1)
+        return Amounts(model_calls=usage.model_calls)
     return holding

@@ -9,7 +9,7 @@ from treadle.core.headroom import Headroom
 from treadle.core.usage import Price
 from treadle.runtime.budget._account import AccountUsage
 from treadle.runtime.budget._amounts import UNITS, Amounts
-from treadle.runtime.budget._bound import Bound
+from treadle.runtime.budget._bound import Bound, text_tokens
 from treadle.runtime.budget._ledger import EXACT, Wanted
 
 ANSWER_TOKENS = 16_384
@@ -24,6 +24,16 @@ _ONE_CALL = Amounts(model_calls=1)
 def tool_wanted() -> Wanted:
     """Return what a call of a tool uses."""
     return Wanted(Amounts(tool_calls=1))
+
+
+def embedding_wanted(call: Call) -> tuple[Wanted, str]:
+    """Return what making vectors may use at most, and why that has no bound where it has none."""
+    limits = call.limits or ModelLimits()
+    price = limits.price
+    sent = text_tokens(call.request["input"]) * limits.attempts
+    usd = None if price is None else _nano_usd(price, sent, 0)
+    why = "" if price else f"The price of {call.name!r} is not known."
+    return Wanted(Amounts(0, 0, sent, 0, sent, usd)), why
 
 
 def wanted_for(call: Call, bound: Bound) -> tuple[Wanted, str]:

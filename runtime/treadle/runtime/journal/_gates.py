@@ -252,8 +252,8 @@ class Recorder:
         writer = self._journal.writer
         if writer is None:
             return
-        if call.kind is CallKind.DECISION:
-            # Whatever rests on it is written behind it; until then it can be decided anew.
+        if not call.kind.is_told:
+            # Whatever rests on it is written behind it; until then it can be made anew.
             writer.note(EntryType.CALL_FINISHED, data)
         else:
             await asyncio.shield(writer.write(EntryType.CALL_FINISHED, data))

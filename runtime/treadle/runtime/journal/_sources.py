@@ -7,7 +7,7 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Any, Protocol
 
-from treadle.core.calls import Effect
+from treadle.core.calls import CallKind, Effect
 from treadle.runtime.journal._differences import Difference, request_difference
 from treadle.runtime.journal._entries import CallRecord
 from treadle.runtime.journal._errors import DivergenceError
@@ -124,7 +124,9 @@ class Recording:
     ) -> None:
         self._left: defaultdict[tuple[str, int, int], list[CallRecord]] = defaultdict(list)
         for record in records:
-            self._left[record.place].append(record)
+            # A replay has no memory to make vectors for; what was found with them is a decision.
+            if not (is_strict and record.kind is CallKind.EMBEDDING):
+                self._left[record.place].append(record)
         self._blobs = blobs
         self._is_strict = is_strict
         self._tasks = _Tasks()

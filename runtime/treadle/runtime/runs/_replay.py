@@ -11,7 +11,7 @@ from langgraph.types import Command
 
 from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary
-from treadle.core.calls import Call, CallKind, Outcome, Purpose
+from treadle.core.calls import Call, Outcome, Purpose
 from treadle.core.headroom import metered
 from treadle.core.redaction import Redactor
 from treadle.core.usage import Usage
@@ -122,7 +122,7 @@ async def replay(
         end = _end(journal, redactor.redact(_found(agent, run, state, error)))
         # What stopped a replay explains why calls are missing from it.
         difference = (end or _order(source)) if error is not None else (_order(source) or end)
-    count = sum(1 for made, _ in source.made if made.kind is not CallKind.DECISION)
+    count = sum(1 for made, _ in source.made if made.kind.is_told)
     return Replay(run.id, agent.name, count, difference)
 
 

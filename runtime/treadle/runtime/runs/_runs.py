@@ -7,7 +7,6 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.agents import Agent
-from treadle.core.calls import CallKind
 from treadle.core.errors import InputError
 from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
 from treadle.runtime.runs._before import state_before
@@ -195,7 +194,7 @@ class Runs:
 
 def _index(records: list[CallRecord], number: int) -> int:
     """Return the place of the model or tool call of that number, counted from 1."""
-    counted = [i for i, record in enumerate(records) if record.kind is not CallKind.DECISION]
+    counted = [i for i, record in enumerate(records) if record.kind.is_told]
     if not 1 <= number <= len(counted):
         raise InputError(
             f"The run has no call {number}; it made {len(counted)}.",
