@@ -11,6 +11,7 @@ import redis.asyncio
 
 from treadle.core.errors import ConfigError, InputError, RunError
 from treadle.memory.textindex._analysis import analyzer
+from treadle.memory.textindex._changes import Change, Vectors
 from treadle.memory.textindex._known import KnownIndex, KnownIndexes, joined
 from treadle.memory.textindex._ranking import Scores, Segment, bm25, query_weights
 from treadle.memory.textindex._records import (
@@ -137,7 +138,7 @@ class TextIndex:
         for item in items:
             texts.setdefault(item.id, []).append(item)
         for group in _groups({id_: len(held) for id_, held in texts.items()}):
-            changes = [_Change(id_, len(texts[id_]), notes.get(id_, {})) for id_ in group]
+            changes = [Change(id_, len(texts[id_]), notes.get(id_, {})) for id_ in group]
             meta = await self._change(changes, [item for id_ in group for item in texts[id_]])
         if texts:
             await self._sweep(meta)
@@ -202,7 +203,7 @@ class TextIndex:
         removed = 0
         for start in range(0, len(distinct), IDS_PER_CALL):
             group = distinct[start : start + IDS_PER_CALL]
-            meta = await self._change([_Change(id_, -1, {}) for id_ in group], [])
+            meta = await self._change([Change(id_, -1, {}) for id_ in group], [])
             removed += meta.removed
         if distinct:
             await self._sweep(meta)
@@ -307,10 +308,10 @@ class TextIndex:
 
     async def _change(
         self,
-        changes: Sequence["_Change"],
+        changes: Sequence[Change],
         texts: Sequence[IndexedText],
         avoided_segment: int = -1,
-        vectors: "_Vectors | None" = None,
+        vectors: Vectors | None = None,
     ) -> "_Meta":
         """Write one group of ids, atomically."""
         batch = await self._packed(texts)
@@ -327,12 +328,12 @@ class TextIndex:
         pairs = zip(meta[::2], meta[1::2], strict=True)
         return _Meta.read(dict(pairs), removed)
 
-    def _vectors_of(self, texts: Sequence[IndexedText]) -> "_Vectors":
+    def _vectors_of(self, texts: Sequence[IndexedText]) -> Vectors:
         if self._space is None:
-            return _Vectors()
+            return Vectors()
         packed = pack_vectors([item.vector for item in texts], self._space.dimensions)
         width = self._space.dimensions * COORDINATE.itemsize
-        return _Vectors(packed, self._space.label, width)
+        return Vectors(packed, self._space.label, width)
 
     async def _packed(self, texts: Sequence[IndexedText]) -> Batch:
         if sum(len(item.text) for item in texts) <= CHARACTERS_ANALYSED_INLINE:
@@ -379,7 +380,7 @@ class TextIndex:
         """Write ids again, elsewhere than in the segment, unless somebody else just did."""
         held = await self.get(records)
         changes = [
-            _Change(id_, len(held.get(id_, [])), record.note, record.raw)
+            Change(id_, len(held.get(id_, [])), record.note, record.raw)
             for id_, record in records.items()
         ]
         texts = [item for id_ in records for item in held.get(id_, [])]
@@ -391,11 +392,11 @@ class TextIndex:
                 for id_, record in records.items():
                     await self._move({id_: record}, segment)
 
-    async def _vectors_in(self, records: Iterable[EntryRecord], segment: int) -> "_Vectors":
+    async def _vectors_in(self, records: Iterable[EntryRecord], segment: int) -> Vectors:
         """Read the vectors of entries, whatever space they belong to."""
         meta = await self._client.hmget(self._name("meta"), ["space", "width"])
         if meta[0] is None:
-            return _Vectors()
+            return Vectors()
         width = int(meta[1])
         found = []
         for record in records:
@@ -403,7 +404,7 @@ class TextIndex:
             end = start + len(record.numbers) * width
             part = await self._client.getrange(self._name(f"{segment}:vectors"), start, end - 1)
             found.append(part.ljust(end - start, b"\0"))
-        return _Vectors(b"".join(found), meta[0].decode(), width)
+        return Vectors(b"".join(found), meta[0].decode(), width)
 
     def _other_analysis(self, name: str) -> ConfigError:
         return ConfigError(
@@ -424,28 +425,6 @@ class TextIndex:
 
 class _ChangedError(Exception):
     """An id no longer holds what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Vectors:
-    """The packed vectors of a write, the space they belong to and the bytes of one."""
-
-    data: bytes = b""
-    space: str = ""
-    width: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What is to become of an id: ``texts`` new texts, or -1 to remove it."""
-
-    id: str
-    texts: int
-    note: Mapping[str, Any]
-    expected: bytes = b""
-
-    def arguments(self) -> tuple[bytes, bytes, int, bytes]:
-        return to_bytes(self.id), self.expected, self.texts, pack_note(self.note)
 
 
 @dataclass(frozen=True, slots=True)
