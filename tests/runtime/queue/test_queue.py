@@ -9,6 +9,8 @@ from tests.runtime.queue.conftest import submit, working
 from tests.support.waiting import eventually
 from treadle.agents import Budget
 from treadle.core.errors import InputError, UnknownNameError
+from treadle.core.usage import Usage
+from treadle.runtime.journal import EntryType
 from treadle.runtime.queue import RunOptions, RunRequest
 from treadle.runtime.runs import RunStateError, RunStatus, RunStore
 from treadle.runtime.testing import ScriptedOpenAI, call, hang, say, server_error, unauthorized
@@ -153,6 +155,66 @@ async def test_a_damaged_record_stops_no_worker(opened, redis_6_2):
             [(run_id, reason)] = await runtime.queue.dead()
             assert run_id == damaged.run_id
             assert "damaged" in reason
+
+
+async def test_a_run_whose_attempt_was_overtaken_stays_in_the_queue(opened, monkeypatch):
+    """Between a worker's claim and its attempt another one begins, and is stopped."""
+    begin, overtaken = RunStore.begin, []
+
+    async def late(self, run):
+        if not overtaken:
+            overtaken.append(await begin(self, run))
+            paused = (EntryType.RUN_PAUSED, {"reason": "It was stopped."})
+            await self.finish(run, 1, RunStatus.PENDING, paused, usage=Usage())
+        return await begin(self, run)
+
+    monkeypatch.setattr(RunStore, "begin", late)
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server, backoff_seconds=0.01) as runtime, working(runtime):
+            queued = await submit(runtime)
+            run = await runtime.queue.wait(queued.run_id)
+            assert (overtaken, run.status, run.attempt) == ([1], RunStatus.SUCCESS, 2)
+
+
+async def test_a_run_whose_attempt_redis_lost_stays_in_the_queue(opened, redis_6_2):
+    """A replica took over that knows of the claim, and not of the attempt that followed."""
+
+    def forgetting(request):
+        if len(server.requests) == 1:
+            with redis_6_2.client() as client:
+                [record] = client.scan_iter("*:run:*[0-9a-f]", _type="hash")
+                client.hset(record, mapping={"status": "pending", "attempt": 0})
+                client.hdel(record, "begun_by")
+                client.delete("treadle:main:{t}:fence")
+        return heard(request)
+
+    with ScriptedOpenAI(forgetting) as server:
+        async with opened(server, backoff_seconds=0.01) as runtime, working(runtime):
+            queued = await submit(runtime)
+            run = await runtime.queue.wait(queued.run_id)
+            assert (run.status, len(server.requests)) == (RunStatus.SUCCESS, 2)
+            assert [turn.text for turn in await runtime.threads.show("t")] == ["One.", "One."]
+
+
+async def test_a_run_whose_thread_moved_on_ends(opened):
+    """Its attempt failed after a call, and somebody else went on with the thread."""
+
+    def answer(request):
+        if request.messages[-1]["content"] == "Other.":
+            return say("Done.")
+        return server_error(503) if request.tool_outputs else call("calculate", expression="1+1")
+
+    with ScriptedOpenAI(answer) as server:
+        async with opened(server, backoff_seconds=0.2, attempts=1_000) as runtime:
+            async with working(runtime):
+                queued = await submit(runtime)
+                await eventually(lambda: len(server.requests) > 1)
+            await runtime.ask("counter", "Other.", thread="t")
+            async with working(runtime):
+                run = await runtime.queue.wait(queued.run_id)
+            assert run.status is RunStatus.ERROR
+            assert "The thread 't' has moved on" in run.error
+            assert (await runtime.queue.stats()).running == {"default": 0}
 
 
 @pytest.mark.parametrize("ended_by", ["a worker", "its caller"])

@@ -286,12 +286,26 @@ class Worker:
             running.is_stopped = True
             await self._stopped(running, accepted.run, STOPPED)
         except (FencedError, RunStateError, UnknownNameError) as error:
-            _log.info("The run %s is somebody else's by now: %s", job.run_id, error)
-            await self._board.complete(job.run_id, job.claim)
+            await self._overtaken(job, accepted.run, error)
         except TreadleError as error:
             await self._stopped(running, accepted.run, str(error))
         else:
             await self._board.complete(job.run_id, job.claim)
+
+    async def _overtaken(self, job: Job, run: Run, error: TreadleError) -> None:
+        """Do what follows when a run is not as it was when it was claimed.
+
+        Another attempt can have begun and been stopped since, and a Redis that was replaced by its
+        replica may not know of this one: a run leaves the queue only when it is at its end.
+        """
+        _log.info("The run %s is not as it was: %s", job.run_id, error)
+        now = await self._store.find(job.run_id)
+        if now is None or now.status in ENDS:
+            await self._board.complete(job.run_id, job.claim)
+        elif isinstance(error, FencedError) or now.attempt != run.attempt:
+            await self._board.release(job, self._backoff(job.claim), str(error))
+        else:  # Nobody else touched it: it cannot be gone on with.
+            await self._conclude(job, now, RunStatus.ERROR, str(error))
 
     def _verdict(self, running: _Running, error: BaseException) -> RunStatus:
         """Decide what becomes of a run that was stopped or failed."""
