@@ -39,6 +39,10 @@ def test_what_is_queued_is_seen_worked_on_and_answered(run):
     assert status.out.splitlines()[1].split() == ["default", "1", "0", "0"]
     assert "Nobody serves 'default': start 'treadle worker --queue default'." in status.err
     assert "nobody serves it" in run("doctor", code=2).out
+    shown = " ".join(run("runs", "show", run_id).out.split())
+    assert "waits in default for a worker; nobody serves it: start 'treadle worker" in shown
+    place = json.loads(run("runs", "show", run_id, "--json").out)["queued"]
+    assert (place["state"], place["workers"]) == ("ready", 0)
     with subprocess.Popen([TREADLE, "worker"], stderr=subprocess.PIPE, text=True) as worker:
         said = worker.stderr.readline()
         assert said == "Working on default; Ctrl-C hands its runs over and stops it.\n"
@@ -46,6 +50,7 @@ def test_what_is_queued_is_seen_worked_on_and_answered(run):
         assert answer.out == "2*9 = 18.\n"
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
+    assert json.loads(run("runs", "show", run_id, "--json").out)["queued"] is None
     shown = json.loads(run("runs", "list", "--json").out)
     assert {one["status"] for one in shown} == {"success"}
     assert json.loads(run("queue", "status", "--json").out)["ready"] == {"default": 0}

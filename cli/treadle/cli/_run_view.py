@@ -11,9 +11,11 @@ from rich.text import Text
 from treadle.agents import Agent
 from treadle.cli._calls import CallLine, arguments_line, call_lines
 from treadle.cli._console import out, usage_line
+from treadle.cli._place import place_in_words
 from treadle.cli._safe import one_line, visible
 from treadle.runtime.approvals import is_approval
 from treadle.runtime.journal import EntryType, Journal, JournalError
+from treadle.runtime.queue import Place
 from treadle.runtime.runs import Run, RunStatus, definition_of
 
 _SHOWN = 240
@@ -23,15 +25,19 @@ _STYLES = {
     RunStatus.ERROR: "red",
     RunStatus.TIMEOUT: "red",
 }
+_CAN_GO_ON = {RunStatus.ERROR, RunStatus.CANCELLED, RunStatus.TIMEOUT, RunStatus.RUNNING}
 _UNITS = ("model_calls", "tool_calls", "input_tokens", "output_tokens", "tokens", "usd")
 
 
-def run_data(run: Run, journal: Journal, waiting: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def run_data(
+    run: Run, journal: Journal, waiting: Sequence[Mapping[str, Any]], place: Place | None
+) -> dict[str, Any]:
     """Return what is known of a run, as plain data."""
     return {
         **run.to_dict(),
         "calls": [asdict(line) for line in call_lines(journal)],
         "waits_for": list(waiting),
+        "queued": place.to_dict() if place is not None else None,
         "reply": _reply(journal),
     }
 
@@ -47,7 +53,12 @@ def print_listed(run: Run) -> None:
 
 
 def print_run(
-    run: Run, journal: Journal, waiting: Sequence[Mapping[str, Any]], *, everything: bool
+    run: Run,
+    journal: Journal,
+    waiting: Sequence[Mapping[str, Any]],
+    place: Place | None,
+    *,
+    everything: bool,
 ) -> None:
     """Print a run with its calls.
 
@@ -55,9 +66,10 @@ def print_run(
         run: the run.
         journal: its journal.
         waiting: what it waits for.
+        place: where it stands in the queue; ``None`` where it does not.
         everything: show decisions too, and nothing cut short.
     """
-    _print_head(run, journal)
+    _print_head(run, journal, place)
     limit = 1_000_000 if everything else _SHOWN
     lines = [one for one in call_lines(journal) if everything or one.number is not None]
     if lines:
@@ -74,7 +86,7 @@ def print_run(
     if run.error:
         out.print()
         out.print(Text(visible(run.error), style="red"))
-    if run.status in (RunStatus.ERROR, RunStatus.CANCELLED, RunStatus.TIMEOUT, RunStatus.RUNNING):
+    if run.status in _CAN_GO_ON and (place is None or place.state == "dead"):
         out.print()
         out.print(Text(f"Go on with it: treadle runs resume {run.id}", style="dim"))
 
@@ -97,13 +109,16 @@ def print_waiting(run_id: str, waiting: Sequence[Mapping[str, Any]]) -> None:
         out.print(Text(f"  {how}", style="cyan"), soft_wrap=True)
 
 
-def _print_head(run: Run, journal: Journal) -> None:
+def _print_head(run: Run, journal: Journal, place: Place | None) -> None:
     status = Text(run.status.value, style=_STYLES.get(run.status, "bold"))
     status.append(f", attempt {run.attempt}" if run.attempt > 1 else "", style="default")
     if run.mode.value != "live":
         status.append(f", {run.mode.value}" + (f" of {run.parent}" if run.parent else ""))
     _field("run", Text(run.id, style="bold"))
     _field("status", status)
+    if place is not None:
+        style = "yellow" if place.is_unserved else ""
+        _field("queue", Text(visible(place_in_words(place)), style=style))
     _field("agent", Text(run.agent))
     _field("thread", Text(visible(run.thread_id)))
     if run.user:

@@ -59,13 +59,14 @@ def show_run(opening: Opening, run_id: str, *, everything: bool, as_json: bool) 
     async def read(runtime: Runtime) -> tuple[Any, ...]:
         run = await runtime.runs.get(run_id)
         journal = await runtime.runs.journal(run_id)
-        return run, journal, await runtime.runs.interrupts(run_id)
+        waiting = await runtime.runs.interrupts(run_id)
+        return run, journal, waiting, await runtime.queue.place(run_id)
 
-    run, journal, waiting = opening.run(read)
+    run, journal, waiting, place = opening.run(read)
     if as_json:
-        print_json(run_data(run, journal, waiting))
+        print_json(run_data(run, journal, waiting, place))
     else:
-        print_run(run, journal, waiting, everything=everything)
+        print_run(run, journal, waiting, place, everything=everything)
 
 
 def resume_run(opening: Opening, run_id: str, answers: Sequence[str], *, as_json: bool) -> None:

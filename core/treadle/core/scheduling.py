@@ -21,6 +21,8 @@ DO_YOUR_TASK = "Do your task."
 _ANY = datetime(2000, 1, 1, tzinfo=UTC)
 """A moment to begin from where any will do: what is refused does not depend on the day."""
 
+QueueName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""What a queue can be called."""
 ScheduleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 """What a schedule is called in a file."""
 
@@ -71,7 +73,7 @@ class ScheduleSettings(BaseModel):
     overlap: Overlap = "skip"
     thread: Literal["fire", "schedule"] = "fire"
     user: str | None = None
-    queue: str = "default"
+    queue: QueueName = "default"
     budget: Limits = Limits()
     per_month: Limits = Limits()
     notify: tuple[str, ...] = ()

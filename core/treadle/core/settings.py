@@ -28,7 +28,7 @@ from treadle.core.errors import ConfigError, InputError
 from treadle.core.limits import Limits
 from treadle.core.mcp import McpServer, ServerName
 from treadle.core.notifying import NotificationSettings, SmtpSettings
-from treadle.core.scheduling import ScheduleName, ScheduleSettings
+from treadle.core.scheduling import QueueName, ScheduleName, ScheduleSettings
 from treadle.core.usage import Price
 
 SETTINGS_FILE = "treadle.toml"
@@ -223,7 +223,7 @@ class QueueSettings(_Section):
     attempts: int = Field(default=5, ge=1, le=1_000)
     backoff_seconds: float = Field(default=1, ge=0, le=300)
     drain_seconds: float = Field(default=10, ge=0, le=3_600)
-    concurrency: Mapping[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    concurrency: Mapping[QueueName, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
 
 
 class OutgoingSettings(_Section):

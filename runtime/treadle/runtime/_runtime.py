@@ -151,6 +151,9 @@ class Runtime:
             queues: the named queues it serves, the first ones first.
             concurrency: how many runs it works on at once; ``runs.concurrent`` when not given, and
                 never more.
+
+        Raises:
+            InputError: a queue's name that cannot be used.
         """
         return self._make_worker(queues=queues, concurrency=concurrency)
 

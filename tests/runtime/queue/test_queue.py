@@ -354,6 +354,8 @@ async def test_a_graph_without_messages_runs(opened, project):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"queue": "{queue}:leases"}, "no name that can be used"),
+        ({"queue": "a\nb"}, "no name that can be used"),
         ({"queue": "Slow Queue"}, "no name that can be used"),
         ({"multitask": "maybe"}, "not known"),
         ({"after": timedelta(days=60)}, "cannot wait"),
@@ -401,6 +403,46 @@ async def test_what_was_accepted_and_never_submitted_is_found(opened, monkeypatc
             )
             async with working(runtime):
                 assert (await runtime.queue.wait(run.id)).status is RunStatus.SUCCESS
+
+
+async def test_where_a_run_stands(opened):
+    with ScriptedOpenAI(lambda _: hang()) as server:
+        async with opened(server) as runtime:
+            first, second = await submit(runtime), await submit(runtime, "Two.")
+            later = await submit(runtime, queue="slow", after=timedelta(hours=1))
+            place = runtime.queue.place
+            found = [await place(one.run_id) for one in (first, second, later)]
+            assert [one.state for one in found] == ["ready", "waiting", "delayed"]
+            assert [one.before for one in found] == [0, 1, 0]
+            assert timedelta(minutes=59) < found[2].due_in <= timedelta(hours=1)
+            assert all(one.is_unserved for one in found)
+            async with working(runtime):
+                await eventually(lambda: server.requests)
+                at_work, behind = await place(first.run_id), await place(second.run_id)
+                assert (at_work.state, at_work.workers, at_work.is_unserved) == (
+                    "running",
+                    1,
+                    False,
+                )
+                assert (behind.is_unserved, (await place(later.run_id)).is_unserved) == (
+                    False,
+                    True,
+                )
+                await runtime.queue.cancel(first.run_id)
+                await runtime.queue.wait(first.run_id)
+                await eventually(lambda: _is_gone(runtime, first.run_id))
+
+
+async def _is_gone(runtime, run_id):
+    return await runtime.queue.place(run_id) is None
+
+
+async def test_a_worker_serves_no_queue_that_cannot_be(opened):
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime:
+            for name in ("Slow Queue", "a{b}", "a\nb", "", "x" * 65):
+                with pytest.raises(InputError, match="no name that can be used"):
+                    runtime.worker([name])
 
 
 async def test_a_worker_leaves_runs_of_a_newer_version_alone(opened, monkeypatch):

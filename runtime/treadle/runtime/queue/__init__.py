@@ -1,8 +1,8 @@
 """Runs that wait for a worker, in any process that shares the Redis."""
 
 from treadle.runtime.events import StreamedEvent
-from treadle.runtime.queue._board import QueueStats
 from treadle.runtime.queue._queue import Queue
+from treadle.runtime.queue._records import Place, QueueStats
 from treadle.runtime.queue._worker import Worker
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
@@ -17,6 +17,7 @@ from treadle.runtime.runs import (
 __all__ = [
     "DEFAULT_QUEUE",
     "Multitask",
+    "Place",
     "Queue",
     "QueueStats",
     "Queued",

@@ -1,11 +1,11 @@
 """The queue in Redis: one short script for each thing that can happen to a run in it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 from treadle.memory.scripts import Driver, ScriptCall, load_script
+from treadle.runtime.queue._records import Claimed, Job, Place, QueueStats
 from treadle.runtime.runs import Multitask
 
 Cancel = Literal["interrupt", "rollback"]
@@ -14,73 +14,6 @@ VERSION = 1
 LOST_AFTER = timedelta(seconds=10)
 """How old an announcement is that its submitter will not follow any more."""
 WORKER_GONE_AFTER = timedelta(seconds=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A run that a worker has claimed.
-
-    Attributes:
-        run_id: the run.
-        thread_id: its thread.
-        queue: the named queue it came from.
-        claim: which claim it is, from 1; what is done under an earlier one is refused.
-        cancel: how it is to be stopped; empty where it is to be worked on.
-        reason: why an earlier claim did not bring it to its end; empty at the first.
-        version: the version it was queued by.
-    """
-
-    run_id: str
-    thread_id: str
-    queue: str
-    claim: int
-    cancel: str
-    reason: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a worker got.
-
-    Attributes:
-        jobs: the runs to work on.
-        lost: runs that were announced and never submitted.
-        leaving: threads of one run alone that are to be forgotten.
-        due_in: when the next delayed run is due; ``None`` where there is none.
-    """
-
-    jobs: Sequence[Job]
-    lost: Sequence[str]
-    leaving: Sequence[str]
-    due_in: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStats:
-    """How full the queue is.
-
-    Attributes:
-        ready: runs that wait for a worker, by named queue.
-        running: runs at work, by named queue.
-        workers: workers that were heard of lately, by named queue.
-        delayed: runs that are due later.
-        dead: runs that were given up.
-    """
-
-    ready: Mapping[str, int]
-    running: Mapping[str, int]
-    workers: Mapping[str, int]
-    delayed: int
-    dead: int
-
-    def is_unserved(self, queue: str) -> bool:
-        """Return whether runs wait in the queue and nobody serves it."""
-        return self.ready.get(queue, 0) > 0 and self.workers.get(queue, 0) == 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
 
 
 class Board:
@@ -156,9 +89,11 @@ class Board:
         )
         wait, count, lost, rest = int(reply[0]), int(reply[1]), int(reply[2]), reply[3:]
         jobs = [_job(rest[7 * i : 7 * i + 7]) for i in range(count)]
-        names = [one.decode() for one in rest[7 * count :]]
-        due_in = None if wait < 0 else timedelta(milliseconds=wait)
-        return Claimed(jobs, names[:lost], names[lost:], due_in)
+        told, leaving = rest[7 * count : 7 * count + 2 * lost], rest[7 * count + 2 * lost :]
+        ages = [timedelta(milliseconds=int(ms)) for ms in told[1::2]]
+        announced = list(zip((one.decode() for one in told[::2]), ages, strict=True))
+        again_in = None if wait < 0 else timedelta(milliseconds=wait)
+        return Claimed(jobs, announced, [one.decode() for one in leaving], again_in)
 
     async def renew(self, jobs: Sequence[Job], lease: timedelta) -> list[str]:
         """Renew claims; return for each how it is to be stopped, ``lost``, or nothing."""
@@ -191,6 +126,17 @@ class Board:
         """Say that a thread was forgotten."""
         await self._call("left", thread_id)
 
+    async def place(self, run_id: str) -> Place | None:
+        """Return where a run stands; ``None`` where it is not in the queue."""
+        reply = await self._call("place", run_id, _ms(WORKER_GONE_AFTER))
+        if not reply:
+            return None
+        state, queue, workers, due_ms, before, reason = reply
+        due_in = timedelta(milliseconds=int(due_ms))
+        return Place(
+            state.decode(), queue.decode(), int(workers), due_in, int(before), reason.decode()
+        )
+
     async def stats(self, queues: Sequence[str]) -> QueueStats:
         """Count what is in the queues, and in every other that a run was ever put into."""
         delayed, dead, *each = await self._call("stats", _ms(WORKER_GONE_AFTER), *queues)
@@ -213,7 +159,7 @@ _SCRIPTS = {
     name: load_script(str(__package__), name)
     for name in (
         *("announce", "withdraw", "submit", "claim", "renew"),
-        *("complete", "release", "bury", "cancel", "left", "stats", "dead"),
+        *("complete", "release", "bury", "cancel", "left", "place", "stats", "dead"),
     )
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from treadle.core.errors import InputError, UnknownNameError
@@ -13,7 +13,8 @@ from treadle.runtime._rollback import Rollback
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime.events import Bells, EventReader, StreamedEvent
 from treadle.runtime.journal import JournalError
-from treadle.runtime.queue._board import Board, Cancel, QueueStats
+from treadle.runtime.queue._board import Board, Cancel
+from treadle.runtime.queue._records import Place, QueueStats
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
     ENDS,
@@ -148,8 +149,13 @@ class Queue:
         await self.put_back(run.id)
         return await self._store.get(run.id)
 
-    async def put_back(self, run_id: str) -> None:
-        """Submit a run that was announced and whose submitter died before it could follow."""
+    async def put_back(self, run_id: str, age: timedelta = timedelta(0)) -> None:
+        """Submit a run that was announced and whose submitter died before it could follow.
+
+        Args:
+            run_id: the run.
+            age: how long ago it was announced, by the clock of Redis.
+        """
         try:
             run = await self._store.get(run_id)
             accepted = await self._store.accepted(run.id, run.thread_id)
@@ -159,8 +165,8 @@ class Queue:
             await self.board.withdraw(run_id)
             return
         run, request = accepted.run, accepted.request
-        due = run.created + timedelta(seconds=request.get("after_seconds", 0))
-        delay = max(timedelta(0), due - datetime.now(UTC))
+        seconds = 0 if accepted.is_again else request.get("after_seconds", 0)
+        delay = max(timedelta(0), timedelta(seconds=seconds) - age)
         queue = str(request.get("queue", DEFAULT_QUEUE))
         stay = None if request.get("keep_thread", True) else THREAD_STAYS
         await self.board.submit(run.id, run.thread_id, queue, delay, "enqueue", stay)
@@ -252,6 +258,10 @@ class Queue:
     async def latest_events(self, run: Run, count: int = 1) -> list[StreamedEvent]:
         """Return what a run streamed last, the last event first."""
         return await self._reader.latest(self._store.keys(run.thread_id, run.id), count)
+
+    async def place(self, run_id: str) -> Place | None:
+        """Return where a run stands in the queue; ``None`` where it does not."""
+        return await self.board.place(run_id)
 
     async def stats(self, queues: Sequence[str] = (DEFAULT_QUEUE,)) -> QueueStats:
         """Count what waits and what is at work in the named queues."""

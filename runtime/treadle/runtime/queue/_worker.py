@@ -27,8 +27,9 @@ from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime.events import Bells
 from treadle.runtime.journal import JournalError
-from treadle.runtime.queue._board import VERSION, Job
+from treadle.runtime.queue._board import VERSION
 from treadle.runtime.queue._queue import Queue
+from treadle.runtime.queue._records import Job
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
     ENDS,
@@ -38,6 +39,7 @@ from treadle.runtime.runs import (
     RunStateError,
     RunStatus,
     RunStore,
+    checked_queue,
 )
 
 LOOK_SECONDS = 1.0
@@ -99,6 +101,9 @@ class Worker:
         queues: the named queues it serves, the first ones first.
         concurrency: how many runs it works on at once.
 
+    Raises:
+        InputError: a queue's name that cannot be used.
+
     Attributes:
         id: its name in the queue.
         is_stopping: whether it was told to stop.
@@ -130,7 +135,8 @@ class Worker:
         self._settings = settings.queue
         self._lease = timedelta(seconds=settings.runs.lease_seconds)
         self._keep = timedelta(days=settings.runs.keep_days)
-        self._limits = {name: settings.queue.concurrency.get(name, 0) for name in queues}
+        limits = settings.queue.concurrency
+        self._limits = {checked_queue(name): limits.get(name, 0) for name in queues}
         self._concurrency = min(concurrency or settings.runs.concurrent, settings.runs.concurrent)
         self._running: set[_Running] = set()
         self._wake = asyncio.Event()
@@ -173,12 +179,12 @@ class Worker:
             claimed = await self._board.claim(self.id, self._lease, free, self._limits)
             for job in claimed.jobs:
                 self._start(job)
-            for run_id in claimed.lost:
-                await self._queue.put_back(run_id)
+            for run_id, age in claimed.lost:
+                await self._queue.put_back(run_id, age)
             for thread_id in claimed.leaving:
                 await self._forget(thread_id)
-            if claimed.due_in is not None:
-                sleep = min(sleep, claimed.due_in.total_seconds())
+            if claimed.again_in is not None:
+                sleep = min(sleep, claimed.again_in.total_seconds())
         except RedisError as error:
             _log.warning("Redis does not answer, trying again: %s", error)
             await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - no secret

@@ -12,6 +12,7 @@ from treadle.runtime.runs._request import (
     Queued,
     RunRequest,
     ThreadBusyError,
+    checked_queue,
 )
 from treadle.runtime.runs._runs import Runs
 from treadle.runtime.runs._store import STOPPED, Accepted, RunStore
@@ -39,6 +40,7 @@ __all__ = [
     "Runs",
     "StreamMode",
     "ThreadBusyError",
+    "checked_queue",
     "definition_of",
     "journal_files",
 ]

@@ -72,11 +72,7 @@ class RunRequest:
         Raises:
             InputError: a queue's name, a delay, a key or a strategy that cannot be used.
         """
-        if not _QUEUE_NAME.fullmatch(self.queue):
-            raise InputError(
-                f"The queue {self.queue!r} has no name that can be used.",
-                hint="Use up to 64 lower-case letters, digits, - and _.",
-            )
+        checked_queue(self.queue)
         if self.multitask not in get_args(Multitask):
             raise InputError(
                 f"The strategy {self.multitask!r} is not known.",
@@ -109,6 +105,20 @@ class RunRequest:
         if self.key is None:
             return uuid.uuid4().hex
         return uuid.uuid5(uuid.NAMESPACE_URL, f"{prefix}{self.key}").hex
+
+
+def checked_queue(name: str) -> str:
+    """Return a queue's name as it is.
+
+    Raises:
+        InputError: it cannot be used.
+    """
+    if not _QUEUE_NAME.fullmatch(name):
+        raise InputError(
+            f"The queue {name[:64]!r} has no name that can be used.",
+            hint="Use up to 64 lower-case letters, digits, - and _.",
+        )
+    return name
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class Accepted:
         request: how it is to be executed, as data; nothing for a run that was never queued.
         answers: answers to the interrupts it waited at.
         asked: what those interrupts asked, in digests.
+        is_again: whether it was accepted before and taken up again since.
     """
 
     run: Run
@@ -77,6 +78,7 @@ class Accepted:
     request: Mapping[str, Any]
     answers: Mapping[str, Any]
     asked: Mapping[str, str]
+    is_again: bool
 
 
 class RunStore:
@@ -308,7 +310,8 @@ class RunStore:
             for name in (_INPUT, _REQUEST, _ANSWERS)
         )
         answers, asked = (kept or {}).get("given", {}), (kept or {}).get("asked", {})
-        return Accepted(_parsed(run_id, found), given, request or {}, answers, asked)
+        run, is_again = _parsed(run_id, found), kept is not None
+        return Accepted(run, given, request or {}, answers, asked, is_again)
 
     async def metadata(self, run: Run) -> Mapping[str, Any]:
         """Return what the caller wanted to find with the run again."""

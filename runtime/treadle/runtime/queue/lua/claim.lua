@@ -2,8 +2,9 @@
 -- KEYS: base
 -- ARGV: worker, lease in ms, how many, version, ms until an announcement counts as lost,
 --       (queue, the most of its runs at once or 0)...
--- Replies {ms until the next run is due or -1, number of claimed, number of lost announcements,
---          (run, thread, queue, claims, cancel, reason, version)..., lost run...,
+-- Replies {ms until there is something to do again or -1: until the next run is due, or a lease
+--          lapses; number of claimed, number of lost announcements,
+--          (run, thread, queue, claims, cancel, reason, version)..., (lost run, its age in ms)...,
 --          thread to be forgotten...}.
 local worker, lease, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms()
@@ -14,6 +15,12 @@ for _, run in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 
   if job[1] == 'paused' then make_ready(run, job[2], true) end
 end
 local reply, claimed = {}, 0
+local next_due
+local function due_at(zset)
+  local first = tonumber(redis.call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2])
+  if first and (not next_due or first < next_due) then next_due = first end
+end
+due_at(DELAYED)
 for i = 6, #ARGV, 2 do
   local queue, most = ARGV[i], tonumber(ARGV[i + 1])
   local leases = leases_of(queue)
@@ -40,17 +47,21 @@ for i = 6, #ARGV, 2 do
   redis.call('ZADD', base .. ':served:' .. queue, now, worker)
   redis.call('ZREMRANGEBYSCORE', base .. ':served:' .. queue, '-inf', now - 86400000)
   redis.call('PEXPIRE', base .. ':served:' .. queue, 86400000)
+  due_at(leases)
 end
-local lost = redis.call('ZRANGEBYSCORE', ANNOUNCED, '-inf', now - tonumber(ARGV[5]), 'LIMIT', 0, 10)
-for _, run in ipairs(lost) do reply[#reply + 1] = run end
+local lost = redis.call('ZRANGEBYSCORE', ANNOUNCED, '-inf', now - tonumber(ARGV[5]),
+  'WITHSCORES', 'LIMIT', 0, 10)
+for i = 1, #lost, 2 do
+  reply[#reply + 1] = lost[i]
+  reply[#reply + 1] = now - tonumber(lost[i + 1])
+end
 -- Whoever is told to forget a thread and dies has it told again a minute later.
 for _, thread in ipairs(redis.call('ZRANGEBYSCORE', LEAVING, '-inf', now, 'LIMIT', 0, 10)) do
   redis.call('ZADD', LEAVING, now + 60000, thread)
   reply[#reply + 1] = thread
 end
-local due = redis.call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')
-local wait = due[2] and math.max(0, tonumber(due[2]) - now) or -1
-table.insert(reply, 1, #lost)
+local wait = next_due and math.max(0, next_due - now) or -1
+table.insert(reply, 1, #lost / 2)
 table.insert(reply, 1, claimed)
 table.insert(reply, 1, wait)
 return reply

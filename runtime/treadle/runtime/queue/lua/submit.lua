@@ -9,11 +9,11 @@ redis.call('ZREM', ANNOUNCED, run)
 if redis.call('EXISTS', job_of(run)) == 1 and not redis.call('ZSCORE', DEAD, run) then
   return { 'known' }
 end
-local before = redis.call('LRANGE', line_of(thread), 0, -1)
-if multitask == 'reject' and #before > 0 then return { 'busy', before[1] } end
+local first = redis.call('LINDEX', line_of(thread), 0)
+if multitask == 'reject' and first then return { 'busy', first } end
 local reply = { 'ok' }
 if multitask == 'interrupt' or multitask == 'rollback' then
-  for _, earlier in ipairs(before) do
+  for _, earlier in ipairs(redis.call('LRANGE', line_of(thread), 0, -1)) do
     local job = redis.call('HMGET', job_of(earlier), 'state', 'worker')
     redis.call('HSET', job_of(earlier), 'cancel', multitask)
     if job[1] == 'running' then
