@@ -218,7 +218,7 @@ def worker(
     project: Project = HERE,
     redis: RedisUrl = None,
 ) -> None:
-    """Execute queued runs, beside any number of other workers."""
+    """Execute queued runs and fire schedules, beside any number of other workers."""
     from treadle.cli._opening import Opening
     from treadle.cli._worker import run_worker
 

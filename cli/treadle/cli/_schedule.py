@@ -25,7 +25,7 @@ _NONE = (
     "No schedules yet. Add one: treadle schedule add digest 'News of looms' "
     "--cron '0 8 * * MON-FRI' --tz Europe/Paris"
 )
-NOBODY = "Nobody fires them at the moment: start 'treadle serve'."
+NOBODY = "Nobody fires them at the moment: start 'treadle serve' or 'treadle worker'."
 
 
 def add_schedule(opening: Opening, name: str, told: Mapping[str, Any], *, as_json: bool) -> None:
@@ -143,7 +143,7 @@ def run_schedule_now(opening: Opening, name: str, *, as_json: bool) -> None:
         return
     out.print(f"{name} fires now. See what came of it: treadle schedule show {name}")
     if not is_watched:
-        err.print("It waits: start 'treadle serve'.", style="yellow")
+        err.print("It waits: start 'treadle serve' or 'treadle worker'.", style="yellow")
 
 
 def remove_schedule(opening: Opening, name: str, *, force: bool, as_json: bool) -> None:

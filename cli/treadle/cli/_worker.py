@@ -12,7 +12,7 @@ from treadle.runtime.queue import Worker
 
 
 def run_worker(opening: Opening, queues: Sequence[str], concurrency: int | None) -> None:
-    """Execute queued runs until somebody stops it.
+    """Execute queued runs until somebody stops it; fire schedules and tell others meanwhile.
 
     The first SIGTERM or Ctrl-C lets its runs go on to the end of their step and hands them over;
     a second one hands them over as they stand.
@@ -21,11 +21,12 @@ def run_worker(opening: Opening, queues: Sequence[str], concurrency: int | None)
 
     async def within(runtime: Runtime) -> None:
         worker = runtime.worker(queues, concurrency=concurrency)
-        working = asyncio.create_task(worker.run())
-        _stop_at_signals(worker, working)
-        said = f"Working on {', '.join(queues)}; Ctrl-C hands its runs over and stops it."
-        err.print(said, markup=False, highlight=False)
-        await asyncio.gather(working, return_exceptions=True)
+        async with runtime.unattended():
+            working = asyncio.create_task(worker.run())
+            _stop_at_signals(worker, working)
+            said = f"Working on {', '.join(queues)}; Ctrl-C hands its runs over and stops it."
+            err.print(said, markup=False, highlight=False)
+            await asyncio.gather(working, return_exceptions=True)
 
     opening.run(within)
 

@@ -5,18 +5,46 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from treadle.cli._opening import Opening
 from treadle.cli._worker import run_worker
+from treadle.runtime.schedules import QueueLauncher, ScheduleStore, _store
 
 _context = multiprocessing.get_context("forkserver")
 # The imports are made once; each worker is a fork of a process that has them.
 _context.set_forkserver_preload(["treadle.cli._worker", "treadle.agents._build", "openai"])
 
 
-def _work(project: Path, redis_url: str, variables: dict[str, str]) -> None:
+@dataclass(frozen=True)
+class Dying:
+    """How the first scheduler that handles a fire dies, as ``kill -9`` does it.
+
+    Attributes:
+        at: ``launch`` (it has claimed the fire) or ``launched`` (the queue has its run).
+    """
+
+    at: str
+
+    def prepare(self) -> None:
+        """Have this process die so."""
+        owner = QueueLauncher if self.at == "launch" else ScheduleStore
+
+        async def die(*_: object) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        setattr(owner, self.at, die)
+
+
+def _work(
+    project: Path, redis_url: str, variables: dict[str, str], lease: timedelta, dying: Dying | None
+) -> None:
     os.environ |= variables
+    _store.LEASE = lease
+    if dying is not None:
+        dying.prepare()
     run_worker(Opening(project, redis_url), ["default"], None)
 
 
@@ -26,15 +54,16 @@ class Workers:
     Args:
         project: the project's folder.
         redis_url: where their Redis is.
+        lease: how long what a scheduler took up is left to it.
     """
 
-    def __init__(self, project: Path, redis_url: str) -> None:
-        self._arguments = (project, redis_url, {"TEST_KEY": os.environ["TEST_KEY"]})
+    def __init__(self, project: Path, redis_url: str, lease: timedelta = _store.LEASE) -> None:
+        self._arguments = (project, redis_url, {"TEST_KEY": os.environ["TEST_KEY"]}, lease)
         self.alive: list[multiprocessing.process.BaseProcess] = []
 
-    def start(self) -> "multiprocessing.process.BaseProcess":
+    def start(self, dying: Dying | None = None) -> "multiprocessing.process.BaseProcess":
         """Start one more."""
-        process = _context.Process(target=_work, args=self._arguments)
+        process = _context.Process(target=_work, args=(*self._arguments, dying))
         process.start()
         self.alive.append(process)
         return process
@@ -66,9 +95,11 @@ class Workers:
 
 
 @contextmanager
-def workers(project: Path, redis_url: str, count: int) -> Iterator[Workers]:
+def workers(
+    project: Path, redis_url: str, count: int, *, lease: timedelta = _store.LEASE
+) -> Iterator[Workers]:
     """Run so many workers."""
-    team = Workers(project, redis_url)
+    team = Workers(project, redis_url, lease)
     try:
         for _ in range(count):
             team.start()

@@ -145,6 +145,30 @@ async def test_a_run_is_followed_by_another_when_its_scheduler_died(
     assert (await store.fire(at(1))).status is FireStatus.SUCCESS
 
 
+@pytest.mark.parametrize("damaged", ["of", "fire"])
+async def test_what_cannot_be_read_holds_up_nothing_else(
+    damaged, add, scheduler, queue, clock, redis_6_2
+):
+    for name in ("broken", "sound"):
+        await add(name, every="1h")
+    queue.hangs = True
+    clock.move(hours=1)
+    claimed = asyncio.create_task(scheduler.step())
+    await eventually(lambda: queue.asked)
+    claimed.cancel()
+    await asyncio.gather(claimed, return_exceptions=True)
+    queue.hangs = False
+    with redis_6_2.client() as client:
+        [key] = client.scan_iter(f"*:{damaged}:broken*")
+        client.hset(key, mapping={"settings": "{", "planned_ms": "soon"})
+    clock.now += LEASE
+    await settled(scheduler)
+    assert at(1, "sound") in queue.fires
+    clock.move(hours=1)
+    await settled(scheduler)
+    assert at(2, "sound") in queue.fires
+
+
 async def test_a_redis_that_is_away_loses_no_fire(add, store, queue, clock):
     await add(every="1h")
     queue.fails = 1

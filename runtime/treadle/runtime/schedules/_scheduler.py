@@ -150,9 +150,14 @@ class Scheduler:
     async def _begin(self, ids: Sequence[str]) -> None:
         """Hand fires to the queue, those of a schedule in their order."""
         for id_ in ids:
-            fire = await self._store.fire(id_)
-            if fire is not None:
-                await self._begin_one(fire)
+            try:
+                fire = await self._store.fire(id_)
+                if fire is not None:
+                    await self._begin_one(fire)
+            except RedisError:
+                raise
+            except TreadleError as problem:  # It comes up again after a lease; others go on.
+                _log.error("%s", problem)
 
     async def _begin_one(self, fire: Fire) -> None:
         schedule = await self._store.find(fire.schedule)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -28,6 +28,7 @@ MOST_WAITING = 100
 """How many fires of a schedule may wait for the run before them."""
 _AT_ONCE = 200
 _MS = timedelta(milliseconds=1)
+T = TypeVar("T", Schedule, Fire)
 _SCRIPTS = {
     name: load_script("treadle.runtime.schedules", name)
     for name in ("put", "look", "claim", "manual", "start", "launched", "ended", "remove")
@@ -111,7 +112,7 @@ class ScheduleStore:
     async def find(self, name: str) -> Schedule | None:
         """Return a schedule, or ``None`` when there is none of that name."""
         found = await self._client.hgetall(self._of(name))
-        return _read(name, found) if found else None
+        return _read(Schedule, "schedule", name, found) if found else None
 
     async def get(self, name: str) -> Schedule:
         """Return a schedule.
@@ -136,7 +137,7 @@ class ScheduleStore:
         schedules = []
         for name, each in zip(names, found, strict=True):
             with suppress(InputError):  # 'get' says what is wrong with one.
-                schedules += [_read(name, each)] if each else []
+                schedules += [_read(Schedule, "schedule", name, each)] if each else []
         return schedules
 
     async def remove(self, name: str) -> bool:
@@ -227,9 +228,13 @@ class ScheduleStore:
         await self._call("ended", keys, [id_, self._clock_ms(), self._ttl_ms, *flat])
 
     async def fire(self, id_: str) -> Fire | None:
-        """Return a fire, or ``None`` when it is not kept."""
+        """Return a fire, or ``None`` when it is not kept.
+
+        Raises:
+            InputError: this version cannot read it.
+        """
         found = await self._client.hgetall(self._fire(id_))
-        return Fire.from_hash(id_, found) if found else None
+        return _read(Fire, "fire", id_, found) if found else None
 
     async def history(self, name: str, limit: int) -> list[Fire]:
         """Return the fires of a schedule, the latest first."""
@@ -237,7 +242,7 @@ class ScheduleStore:
         texts = [id_.decode() for id_ in ids]
         found = await self._many([self._fire(text) for text in texts])
         pairs = zip(texts, found, strict=True)
-        return [Fire.from_hash(text, each) for text, each in pairs if each]
+        return [_read(Fire, "fire", text, each) for text, each in pairs if each]
 
     async def wait_for_bell(self, most: timedelta) -> None:
         """Return when schedules were changed, something waits to be done, or the time is over."""
@@ -277,11 +282,11 @@ def _ms(moment: datetime | None) -> str:
     return "" if moment is None else str(to_ms(moment))
 
 
-def _read(name: str, found: Mapping[bytes, bytes]) -> Schedule:
+def _read(kind: type[T], what: str, name: str, found: Mapping[bytes, bytes]) -> T:
     try:
-        return Schedule.from_hash(name, found)
-    except (ValidationError, ValueError, KeyError) as problem:
+        return kind.from_hash(name, found)
+    except (ValidationError, ValueError, KeyError, ArithmeticError) as problem:
         raise InputError(
-            f"The schedule {name!r} cannot be read: {problem}.",
+            f"The {what} {name!r} cannot be read: {problem}.",
             hint="Another version of Treadle may have written it; it is left as it is.",
         ) from None
