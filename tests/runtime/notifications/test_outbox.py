@@ -1,6 +1,7 @@
 """Messages: sent at least once under one id, tried again, given up, replayed."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from tests.runtime.notifications.conftest import Told, message
 from tests.support.waiting import eventually
 from treadle.core.usage import Usage
 from treadle.runtime.journal import EntryType
-from treadle.runtime.notifications import Notifier
+from treadle.runtime.notifications import Notifier, Outbox
 from treadle.runtime.notifications._notifier import BACKOFF
 from treadle.runtime.runs import Run, RunStatus
 
@@ -89,6 +90,26 @@ async def test_a_notifier_hears_of_a_new_message(outbox, store):
     await eventually(lambda: told.taken, within_seconds=5)
     notifier.stop()
     await running
+
+
+async def test_a_notifier_stops_also_while_it_connects(client, outbox, store, monkeypatch):
+    """The driver can swallow a cancellation that comes while it connects."""
+    rests, connecting = [], asyncio.Event()
+
+    async def swallows(self, most):
+        rests.append(most)
+        with suppress(asyncio.CancelledError):
+            connecting.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Outbox, "wait_for_bell", swallows)
+    notifier = Notifier(outbox, {}, store)
+    running = asyncio.create_task(notifier.run())
+    await connecting.wait()
+    notifier.stop()
+    await running
+    assert len(rests) == 1
 
 
 @pytest.mark.parametrize("was_kept", [True, False])

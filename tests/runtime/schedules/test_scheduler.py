@@ -1,6 +1,7 @@
 """Fires: each once, in order, whoever dies, and as the policy for overlap says."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.runtime.schedules.conftest import settled
 from tests.support.waiting import eventually
-from treadle.runtime.schedules import FireStatus, Scheduler
+from treadle.runtime.schedules import FireStatus, Scheduler, ScheduleStore
 from treadle.runtime.schedules._store import KEPT, LEASE
 
 
@@ -192,6 +193,24 @@ async def test_a_change_rings_the_bell(add, store, queue, clock):
     scheduler.stop()
     await running
     assert not await store.fire_now("nothing", "nothing@now")
+
+
+async def test_a_scheduler_stops_also_while_it_connects(store, queue, monkeypatch):
+    """The driver can swallow a cancellation that comes while it connects."""
+    connecting = asyncio.Event()
+
+    async def swallows(self, most):
+        with suppress(asyncio.CancelledError):
+            connecting.set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ScheduleStore, "wait_for_bell", swallows)
+    scheduler = Scheduler(store, queue)
+    running = asyncio.create_task(scheduler.run())
+    await connecting.wait()
+    scheduler.stop()
+    await running
 
 
 async def test_a_change_replaces_what_was_planned(add, scheduler, queue, store, clock):

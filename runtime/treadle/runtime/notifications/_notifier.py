@@ -10,6 +10,7 @@ from datetime import timedelta
 from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import RedisError, RunError, UnknownNameError
+from treadle.core.tasks import stopped
 from treadle.runtime.notifications._outbox import Message, Outbox
 from treadle.runtime.notifications._ways import GoneError, Way
 from treadle.runtime.runs import RunStore
@@ -60,8 +61,7 @@ class Notifier:
                     await asyncio.wait({resting, stopping}, return_when=asyncio.FIRST_COMPLETED)
                     if resting.done():
                         resting.result()
-                    resting.cancel()
-                    await asyncio.gather(resting, return_exceptions=True)
+                    await stopped(resting)
                 except (DriverError, RedisError, OSError) as problem:
                     _log.warning("Notifications rest until Redis answers: %s", problem)
                     await asyncio.wait({stopping}, timeout=_RETRY.total_seconds())

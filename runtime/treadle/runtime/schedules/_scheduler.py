@@ -18,6 +18,7 @@ from typing import Protocol
 from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import RedisError, TreadleError, UnknownNameError
+from treadle.core.tasks import stopped
 from treadle.runtime.schedules._reckoning import reckon
 from treadle.runtime.schedules._record import Fire, FireStatus, Schedule
 from treadle.runtime.schedules._store import Looked, ScheduleStore
@@ -109,9 +110,7 @@ class Scheduler:
                         await asyncio.wait_for(self._stopping.wait(), _RETRY.total_seconds())
         finally:
             tasks = [stopping, *self._following.values(), *([resting] if resting else [])]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stopped(*tasks)
 
     def stop(self) -> None:
         """End `run`; runs that were handed to the queue go on."""
