@@ -148,12 +148,9 @@ class Runtime:
         """Return a worker that executes queued runs; ``await worker.run()`` works until its stop.
 
         Args:
-            queues: the named queues it serves, the first ones first.
+            queues: the named queues it serves, the first ones first (`InputError` for no name).
             concurrency: how many runs it works on at once; ``runs.concurrent`` when not given, and
                 never more.
-
-        Raises:
-            InputError: a queue's name that cannot be used.
         """
         return self._make_worker(queues=queues, concurrency=concurrency)
 
