@@ -1,7 +1,7 @@
 """Where the outcome of a call may be known from: an earlier attempt, or another run's journal."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import accumulate
@@ -115,12 +115,25 @@ class Recording:
         blobs: the pieces of their requests.
         is_strict: whether a call that the journal does not know is an error (a replay) or is made
             (a fork).
+        may_break_off: whether the run may have ended while calls were under way. A replay then is
+            told of no difference where it gets further than the journal.
+        optional: the ids of calls that a replay need not make.
+
+    Attributes:
+        made: each call that was asked for and the recorded one it stands for, by the call's id.
+        divergence: the first difference that was found; ``None`` without one.
     """
 
     is_own = False
 
     def __init__(
-        self, records: Sequence[CallRecord], blobs: Mapping[str, str], *, is_strict: bool
+        self,
+        records: Sequence[CallRecord],
+        blobs: Mapping[str, str],
+        *,
+        is_strict: bool,
+        may_break_off: bool = False,
+        optional: Collection[str] = (),
     ) -> None:
         self._left: defaultdict[tuple[str, int, int], list[CallRecord]] = defaultdict(list)
         for record in records:
@@ -129,42 +142,50 @@ class Recording:
                 self._left[record.place].append(record)
         self._blobs = blobs
         self._is_strict = is_strict
+        self._may_break_off = may_break_off
+        self._optional = optional
         self._tasks = _Tasks()
-        self.made: list[tuple[CallRecord, CallRecord | None]] = []
+        self.made: dict[str, tuple[CallRecord, CallRecord | None]] = {}
         self.divergence: Difference | None = None
 
     def find(self, call: CallRecord, pieces: Pieces) -> Finding:
         """See `Source.find`."""
+        _, same = self.made.get(call.call_id, (None, None))
+        if self._is_strict and same is not None and same.fingerprint == call.fingerprint:
+            return self._known(call, same)  # Its task is executed again.
         there = self._left[call.place]
         alike = [one for one in there if one.fingerprint == call.fingerprint]
         same = max(alike, key=lambda record: self._tasks.fit(call, record), default=None)
-        self.made.append((call, same))
+        self.made[call.call_id] = call, same
         if same is not None:
             there.remove(same)
             self._tasks.matched(call, same)
-            if call.effect is Effect.CALLS:
-                return _NOTHING  # It is made of calls that are known themselves.
-            if same.outcome is not None:
-                return Finding(Knowledge.OUTCOME, same)
-        if not self._is_strict:
+            return self._known(call, same)
+        if not self._is_strict or (self._may_break_off and not there):
             return _NOTHING
-        if same is not None and same.asks:
-            return Finding(Knowledge.PAUSED, same)
-        if same is not None:
-            raise self._diverged(Difference(call.where, "outcome", "not recorded", "needed"))
         if there:
             nearest = max(there, key=lambda record: self._tasks.fit(call, record))
             there.remove(nearest)
             raise self._diverged(self._difference(nearest, call, pieces))
         raise self._diverged(Difference(call.where, "call", "none", call.what))
 
+    def _known(self, call: CallRecord, record: CallRecord) -> Finding:
+        if call.effect is Effect.CALLS:
+            return _NOTHING  # It is made of calls that are known themselves.
+        if record.outcome is not None:
+            return Finding(Knowledge.OUTCOME, record)
+        is_paused = self._is_strict and record.asks
+        return Finding(Knowledge.PAUSED, record) if is_paused else _NOTHING
+
     def left(self) -> Difference | None:
         """Return the first recorded call that was not asked for, if any."""
-        answered = [same for _, same in self.made if same and same.effect is not Effect.CALLS]
+        matched = (same for _, same in self.made.values() if same is not None)
+        answered = [same for same in matched if same.effect is not Effect.CALLS]
         for records in self._left.values():
             for record in records:
-                is_skipped = any(record.is_inside(one) for one in answered)
-                if record.outcome is not None and not is_skipped:
+                if record.outcome is None or record.call_id in self._optional:
+                    continue
+                if not any(record.is_inside(one) for one in answered):
                     return Difference(record.where, "call", record.what, "none")
         return None
 

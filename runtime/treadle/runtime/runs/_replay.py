@@ -1,8 +1,10 @@
 """Replaying a run: the same graph, with every outcome from the journal and nothing else."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -35,6 +37,7 @@ from treadle.runtime.runs._before import put_state
 from treadle.runtime.runs._file import JournalFile
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs._record import Run
+from treadle.runtime.runs._torn import Ending, Torn, cut_off, ending, last_end, superseded
 
 GraphWith = Callable[[BaseCheckpointSaver[Any]], Graph]
 """Makes an agent's graph with a checkpointer."""
@@ -105,24 +108,34 @@ async def replay(
     run = Run.from_dict(journal.run)
     saver = InMemorySaver(serde=StrictSerializer())
     await put_state(saver, run.thread_id, file.before)
-    source = Recording(journal.calls(), journal.blobs, is_strict=True)
+    source = Recording(
+        journal.calls(),
+        journal.blobs,
+        is_strict=True,
+        may_break_off=ending(journal) is not Ending.WHOLE,
+        optional=superseded(journal.entries) | cut_off(journal),
+    )
+    torn = Torn(journal, source)
     calls = CallJournal(source, None, redactor, _Nobody())
-    gates = GateChain([WaitingAgain(journal, calls), KnownOutcomes(calls)])
+    waiting = WaitingAgain(journal, calls)
+    gates = GateChain([torn.in_order, waiting, KnownOutcomes(calls), torn.unanswered])
     error: Exception | None = None
-    state: Mapping[str, Any] = {}
+    state: Mapping[str, Any] | None = {}
     graph = graph_with(saver)
     limited = metered(_no_headroom) if _is_metered(journal) else nullcontext()
     with limited, boundary(gates, thread_id=run.thread_id, run_id=run.id):
         try:
-            state = await _invoke(graph, run, journal)
+            state = await torn.run(_invoke(graph, run, journal, redactor))
         except Exception as problem:
             error = problem
-    difference = source.divergence
-    if difference is None:
-        end = _end(journal, redactor.redact(_found(agent, run, state, error)))
+    difference = source.divergence or torn.difference
+    if difference is None and state is None:
+        difference = _order(source)  # It broke off as its run did.
+    elif difference is None:
+        end = _end(journal, redactor.redact(_found(agent, run, state or {}, error)))
         # What stopped a replay explains why calls are missing from it.
         difference = (end or _order(source)) if error is not None else (_order(source) or end)
-    count = sum(1 for made, _ in source.made if made.kind.is_told)
+    count = sum(1 for made, _ in source.made.values() if made.kind.is_told)
     return Replay(run.id, agent.name, count, difference)
 
 
@@ -136,35 +149,50 @@ async def _no_headroom() -> None:
     """The journal answers before this is asked."""
 
 
-async def _invoke(graph: Graph, run: Run, journal: Journal) -> Mapping[str, Any]:
+async def _invoke(
+    graph: Graph, run: Run, journal: Journal, redactor: Redactor
+) -> Mapping[str, Any]:
     """Invoke the graph with all that the run was given: its input, then answers to interrupts."""
-    resumed = journal.of_type(EntryType.RUN_RESUMED)
-    given = recorded_input(journal)
-    state = await graph.ainvoke(given, config_of(run), durability="sync")
-    for entry in resumed:
-        waiting = _questions(state)
-        answers = [
-            answer
-            for answer in from_data(entry.data.get("answers", {})).values()
-            if not is_approval(answer)
-        ]
-        if not waiting or not answers:
-            continue  # It went on after a crash, or an approval that the outcomes already hold.
-        # The ids of interrupts follow from the checkpoints', which are new in a replay.
-        named = {one.id: answer for one, answer in zip(waiting, answers, strict=False)}
-        state = await graph.ainvoke(Command(resume=named), config_of(run), durability="sync")
+    invoke = partial(graph.ainvoke, config=config_of(run), durability="sync")
+    state = await invoke(recorded_input(journal))
+    asked: Sequence[Any] = ()
+    for entry in journal.entries:
+        if entry.type == EntryType.RUN_INTERRUPTED:
+            asked = entry.data["interrupts"]
+        if entry.type != EntryType.RUN_RESUMED:
+            continue
+        answers = _answers(from_data(entry.data.get("answers", {})), asked, state, redactor)
+        if answers:  # Else it went on after a crash, or with what the outcomes already hold.
+            state = await invoke(Command(resume=answers))
     return checked_state(state)
 
 
-def _questions(state: Any) -> list[Any]:
-    """Return the interrupts that are answered by resuming a run; approvals are not."""
-    waiting = state.get("__interrupt__", ()) if isinstance(state, Mapping) else ()
-    return [one for one in waiting if not is_approval(one.value)]
+def _answers(
+    given: Mapping[str, Any], asked: Sequence[Any], state: Any, redactor: Redactor
+) -> dict[str, Any]:
+    """Return the answers to what the replay waits for, by the ids of its own interrupts.
+
+    The ids follow from the checkpoints', which are new in a replay: questions are told apart by
+    what they ask, and by their order where they ask the same. Approvals are no questions: outcomes
+    already hold what was made of them.
+    """
+    interrupts = state.get("__interrupt__", ()) if isinstance(state, Mapping) else ()
+    waiting = [(one.id, redactor.redact(to_data(one.value))) for one in interrupts]
+    answers = {}
+    for question in asked:
+        match = next((one for one in waiting if one[1] == question["value"]), None)
+        if match is None:
+            continue
+        waiting.remove(match)
+        answer = given.get(question["id"])
+        if question["id"] in given and not is_approval(answer):
+            answers[match[0]] = answer
+    return answers
 
 
 def _order(source: Recording) -> Difference | None:
     """Return the first call that was asked for otherwise than recorded."""
-    for made, recorded in source.made:
+    for made, recorded in source.made.values():
         if recorded is None:
             continue
         for field in ("step", "purpose", "effect"):
@@ -181,20 +209,21 @@ def _found(
     if error is not None:
         return {"error": str(failure_of(agent.name, error))}
     if waiting := state.get("__interrupt__"):
-        return {"interrupts": [to_data(one.value) for one in waiting]}
+        return {"interrupts": sorted((to_data(one.value) for one in waiting), key=json.dumps)}
     reply = make_reply(state, Usage(), run.id, run.thread_id, citations=agent.citations)
     return {"reply": reply_to_data(reply)}
 
 
 def _end(journal: Journal, found: Mapping[str, Any]) -> Difference | None:
     """Return the first difference between how the run ended and how its replay did."""
-    ends = journal.of_type(EntryType.RUN_FINISHED, EntryType.RUN_FAILED, EntryType.RUN_INTERRUPTED)
-    if not ends:
-        return None  # It was recorded while it was under way.
-    data = ends[-1].data
+    ended = last_end(journal)
+    if ended is None:
+        return None  # It was stopped, died, or was recorded while it was under way.
+    data = ended.data
     recorded: dict[str, Any] = {name: data[name] for name in ("error", "reply") if name in data}
     if "interrupts" in data:
-        recorded = {"interrupts": [one["value"] for one in data["interrupts"]]}
+        # Branches that wait have no order.
+        recorded = {"interrupts": sorted((i["value"] for i in data["interrupts"]), key=json.dumps)}
     if recorded.keys() != found.keys():
         return Difference("the run", "end", recorded, dict(found))
     inner = first_difference(recorded, dict(found))
