@@ -338,6 +338,8 @@ class Executor:
             told = self._redact({"question": work.run.question, "input": to_data(work.input)})
             made = made_of(work.agent, self._prompts(work.agent), self._redactor)
             data = {"agent": work.agent.name, **told, **made, "metered": budget.is_metered}
+            if options := work.options.to_dict():
+                data["options"] = self._redact(to_data(options))
             attempt.writer.note(EntryType.RUN_STARTED, data)
         else:
             data = {"answers": to_data(dict(work.answers))}

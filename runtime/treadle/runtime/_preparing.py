@@ -239,6 +239,7 @@ class Preparation:
             _with_budget(loaded, request),
             graph,
             answers=await self._by_interrupt(run, answers),
+            options=RunOptions(**request.get("options", {})),
             accounts=_accounts(request),
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),

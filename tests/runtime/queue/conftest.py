@@ -30,9 +30,9 @@ def opened(redis_url, project):
     """Open a runtime on the project, whose model is the given server."""
 
     @asynccontextmanager
-    async def opening(server, *, runs=None, **queue):
+    async def opening(server, *, runs=None, tries=1, **queue):
         changes = {"queue": QueueSettings(**queue), "runs": RunSettings(**(runs or {}))}
-        settings = settings_for(server).model_copy(update=changes)
+        settings = settings_for(server, max_retries=tries - 1).model_copy(update=changes)
         async with Runtime.open(redis_url, project, settings=settings) as runtime:
             yield runtime
 

@@ -69,6 +69,26 @@ def ask_person(question: str) -> str:
 '''
 
 
+DRAFTING = """
+state:
+  parts: {type: array}
+  notes: {type: array, reduce: append}
+  draft: {type: string}
+nodes:
+  split: {prompt: "Write down, as a numbered list, what has to be weighed.", to: parts}
+  look: {tool: weigh, arguments: {thing: "{part}"}, to: notes}
+  write: {prompt: Answer the question from what was found., to: draft}
+  again: {prompt: "Say it once more, in short: {draft}", max_runs: 2}
+edges:
+  - {from: start, to: split}
+  - {from: split, each: parts, as: part, to: look, most: 4, else: write}
+  - {from: look, to: write}
+  - {from: write, to: again}
+  - {from: again, to: end}
+"""
+"""A graph in YAML, with branches made by what the model says."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One conversation to record."""
@@ -84,6 +104,8 @@ class Case:
         asked = len([one for one in request.messages if one.get("role") == "assistant"])
         if request.response_format is not None:
             return say('{"answer": "a loom", "sure": true}')
+        if "numbered list" in str(request.messages):
+            return self._list()
         if request.tool_names and asked < 14 and dice.random() < 0.6:
             return dice.choice([self._one, self._several, self._broken])()
         if dice.random() < 0.08:
@@ -109,6 +131,10 @@ class Case:
     def _broken(self):
         return broken_call("weigh", '{"thing": ')
 
+    def _list(self):
+        words = self.random.choices(WORDS, k=self.random.randint(1, 5))
+        return say("\n".join(f"{number}. {word}" for number, word in enumerate(words, 1)))
+
     def _sentence(self, count):
         return " ".join(self.random.choices(WORDS, k=count)).capitalize() + "."
 
@@ -123,7 +149,7 @@ def case(graph: str, number: int) -> Case:
         name=f"agent{number}",
         graph=graph,
         prompt=dice.choice(["", "Be brief."]),
-        tools=TOOL_NAMES if graph == "react" else (),
+        tools=TOOL_NAMES if graph in {"react", "drafting"} else (),
         agents=COLLEAGUES if graph in {"route", "supervisor"} else (),
         memory={"window_tokens": dice.choice([1_500, 16_000]), "recall": dice.random() < 0.7},
         budget=budget,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
@@ -36,6 +37,8 @@ from treadle.runtime.journal import (
 from treadle.runtime.runs._before import put_state
 from treadle.runtime.runs._file import JournalFile
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
+from treadle.runtime.runs._made_of import recorded
+from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import Run
 from treadle.runtime.runs._torn import Ending, Torn, cut_off, ending, last_end, superseded
 
@@ -87,6 +90,19 @@ def recorded_input(journal: Journal) -> Any:
     return from_data(started[0].data["input"])
 
 
+def recorded_options(journal: Journal) -> RunOptions:
+    """Return how the run's graph was executed.
+
+    Raises:
+        JournalError: the journal tells of it in words that this program does not know.
+    """
+    told = from_data(recorded(journal).get("options", {}))
+    try:
+        return RunOptions(**told)
+    except TypeError as problem:
+        raise JournalError(f"The options of the run cannot be read: {problem}.") from problem
+
+
 async def replay(
     file: JournalFile, agent: Agent, graph_with: GraphWith, redactor: Redactor
 ) -> Replay:
@@ -125,7 +141,7 @@ async def replay(
     limited = metered(_no_headroom) if _is_metered(journal) else nullcontext()
     with limited, boundary(gates, thread_id=run.thread_id, run_id=run.id):
         try:
-            state = await torn.run(_invoke(graph, run, journal, redactor))
+            state = await torn.run(_invoke(graph, file, redactor))
         except Exception as problem:
             error = problem
     difference = source.divergence or torn.difference
@@ -141,20 +157,26 @@ async def replay(
 
 def _is_metered(journal: Journal) -> bool:
     """Tell whether a budget limited the run; its graph then asked how much was left."""
-    started = journal.of_type(EntryType.RUN_STARTED)
-    return bool(started and started[0].data.get("metered"))
+    return bool(recorded(journal).get("metered"))
 
 
 async def _no_headroom() -> None:
     """The journal answers before this is asked."""
 
 
-async def _invoke(
-    graph: Graph, run: Run, journal: Journal, redactor: Redactor
-) -> Mapping[str, Any]:
+async def _invoke(graph: Graph, file: JournalFile, redactor: Redactor) -> Mapping[str, Any]:
     """Invoke the graph with all that the run was given: its input, then answers to interrupts."""
-    invoke = partial(graph.ainvoke, config=config_of(run), durability="sync")
-    state = await invoke(recorded_input(journal))
+    journal, run = file.journal, Run.from_dict(file.journal.run)
+    options = recorded_options(journal)
+    invoke = partial(
+        graph.ainvoke,
+        context=options.context,
+        interrupt_before=options.interrupt_before or None,
+        interrupt_after=options.interrupt_after or None,
+        durability="sync",
+    )
+    config = config_of(run, options)
+    state = await invoke(recorded_input(journal), _begun_at(file, options, config))
     asked: Sequence[Any] = ()
     for entry in journal.entries:
         if entry.type == EntryType.RUN_INTERRUPTED:
@@ -163,8 +185,17 @@ async def _invoke(
             continue
         answers = _answers(from_data(entry.data.get("answers", {})), asked, state, redactor)
         if answers:  # Else it went on after a crash, or with what the outcomes already hold.
-            state = await invoke(Command(resume=answers))
-    return checked_state(state)
+            state = await invoke(Command(resume=answers), config)
+    return checked_state(state, was_asked=bool(run.question))
+
+
+def _begun_at(file: JournalFile, options: RunOptions, config: RunnableConfig) -> RunnableConfig:
+    """Return the config that the graph was first invoked with."""
+    if not options.checkpoint_id or file.before is None:
+        return config
+    # LangGraph counts a step for going back to a checkpoint, also where that is the latest one.
+    id_ = file.before["checkpoint"]["id"]
+    return {**config, "configurable": {**config["configurable"], "checkpoint_id": id_}}
 
 
 def _answers(
@@ -192,11 +223,11 @@ def _answers(
 
 def _order(source: Recording) -> Difference | None:
     """Return the first call that was asked for otherwise than recorded."""
-    for made, recorded in source.made.values():
-        if recorded is None:
+    for made, known in source.made.values():
+        if known is None:
             continue
         for field in ("step", "purpose", "effect"):
-            before, now = getattr(recorded, field), getattr(made, field)
+            before, now = getattr(known, field), getattr(made, field)
             if before != now:
                 return Difference(made.where, field, before, now)
     return source.left()
@@ -220,13 +251,13 @@ def _end(journal: Journal, found: Mapping[str, Any]) -> Difference | None:
     if ended is None:
         return None  # It was stopped, died, or was recorded while it was under way.
     data = ended.data
-    recorded: dict[str, Any] = {name: data[name] for name in ("error", "reply") if name in data}
+    told: dict[str, Any] = {name: data[name] for name in ("error", "reply") if name in data}
     if "interrupts" in data:
         # Branches that wait have no order.
-        recorded = {"interrupts": sorted((i["value"] for i in data["interrupts"]), key=json.dumps)}
-    if recorded.keys() != found.keys():
-        return Difference("the run", "end", recorded, dict(found))
-    inner = first_difference(recorded, dict(found))
+        told = {"interrupts": sorted((i["value"] for i in data["interrupts"]), key=json.dumps)}
+    if told.keys() != found.keys():
+        return Difference("the run", "end", told, dict(found))
+    inner = first_difference(told, dict(found))
     return None if inner is None else Difference("the end of the run", *inner)
 
 

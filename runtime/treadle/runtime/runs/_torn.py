@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from treadle.core.calls import Call, Effect, Outcome, Purpose
+from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
 from treadle.runtime.journal import (
     CallRecord,
     Difference,
@@ -189,10 +189,11 @@ def _finished(journal: Journal) -> list[str]:
     end = last_end(journal)
     if end is None or ending(journal) is not Ending.FAILED:
         return []
-    stale = superseded(journal.entries)
+    unasked = {one.call_id for one in journal.calls() if one.kind is CallKind.EMBEDDING}
+    unasked |= superseded(journal.entries)
     ended = journal.of_type(EntryType.CALL_FINISHED)
     calls = [str(one.data["call_id"]) for one in ended if one.attempt == end.attempt]
-    return [id_ for id_ in dict.fromkeys(reversed(calls)) if id_ not in stale][::-1]
+    return [id_ for id_ in dict.fromkeys(reversed(calls)) if id_ not in unasked][::-1]
 
 
 class _InOrder:
