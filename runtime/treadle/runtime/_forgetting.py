@@ -9,6 +9,7 @@ from treadle.memory.bundle import Memory
 from treadle.memory.store import user_namespace
 from treadle.runtime._threads import Threads
 from treadle.runtime.approvals import ApprovalStore
+from treadle.runtime.budget import Ledger, run_account
 from treadle.runtime.runs import RunStore
 
 Counts = dict[str, int]
@@ -43,6 +44,7 @@ class Forgetting:
         self._threads = threads
         self._runs = runs
         self._approvals = approvals
+        self._ledger = Ledger(redis, prefix=prefix)
 
     async def note_user(self, user: str, thread_id: str) -> None:
         """Remember that a thread is a user's, so that it is forgotten with the user."""
@@ -55,7 +57,10 @@ class Forgetting:
             UnknownNameError: there is no such thread.
         """
         counts = Counter(await self._threads.forget(thread_id))
-        counts["runs"] += await self._runs.forget_thread(thread_id)
+        runs = await self._runs.forget_thread(thread_id)
+        counts["runs"] += len(runs)
+        # A client's key gives the same id again, and that run begins with nothing spent.
+        await self._ledger.forget([run_account(run_id) for run_id in runs])
         counts["approvals"] += await self._approvals.forget_thread(thread_id)
         # What a client of the server wrote about the thread; see `treadle.server.langgraph`.
         described = f"{self._prefix}{{langgraph:threads}}:"

@@ -66,6 +66,24 @@ async def test_the_same_key_makes_one_run(opened):
             assert len(server.requests) == 1
 
 
+async def test_a_key_whose_thread_was_forgotten_makes_a_new_run(opened, redis_6_2):
+    budget = Budget(model_calls=1, tokens=100_000)
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            for asked in ("My PIN is 7261.", "What is my PIN?"):
+                made = await submit(runtime, asked, key="order 7", budget=budget)
+                assert made.is_new
+                run = await runtime.queue.wait(made.run_id)
+                # Nothing of the run before: it may spend its whole budget.
+                assert (run.status, run.usage.model_calls) == (RunStatus.SUCCESS, 1)
+                assert "7261" not in str(server.requests[-1].body) or asked.startswith("My")
+                assert [one.id for one in await runtime.runs.recent()] == [made.run_id]
+                await runtime.forget_thread("t")
+                assert await runtime.runs.recent() == []
+    with redis_6_2.client() as client:
+        assert not [key for key in client.scan_iter() if made.run_id.encode() in key]
+
+
 async def test_the_same_key_makes_one_run_on_whatever_thread(opened):
     with ScriptedOpenAI(heard) as server:
         async with opened(server) as runtime, working(runtime):

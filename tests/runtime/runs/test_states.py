@@ -139,7 +139,7 @@ class Workers(RuleBasedStateMachine):
     @precondition(lambda self: sum(self.current.values()) > 2)
     @rule()
     def forget(self):
-        assert self.wait(self.store.forget_thread("thread")) == len(self.statuses)
+        assert len(self.wait(self.store.forget_thread("thread"))) == len(self.statuses)
         assert self.wait(self.client.keys("*")) == []
         self.statuses.clear()
         self.current = dict.fromkeys(self.runs, 0)

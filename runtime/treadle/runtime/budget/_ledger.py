@@ -94,6 +94,7 @@ class Ledger:
     """
 
     def __init__(self, client: Any, *, prefix: str = "treadle:main:") -> None:
+        self._client = client
         self._driver = driver_of(client, "Ledger")
         self._prefix = checked_prefix(prefix)
 
@@ -126,6 +127,11 @@ class Ledger:
         calls = [ScriptCall(_READ, self._keys(account), ()) for account in accounts]
         states = [Reply.of(raw).state for raw in await self._driver.arun(_sent(calls))]
         return [state if state.limits != NONE or any(state.spent) else None for state in states]
+
+    async def forget(self, accounts: Iterable[Account]) -> None:
+        """Remove accounts with all that was reserved and settled; for an asyncio client."""
+        for account in accounts:
+            await self._client.unlink(*self._keys(account))
 
     async def exchange(
         self,

@@ -439,8 +439,8 @@ class RunStore:
         """Yield the entries of a run's journal after the id ``after``, oldest first."""
         return read_entries(self._client, self.keys(run.thread_id, run.id), after)
 
-    async def forget_thread(self, thread_id: str) -> int:
-        """Remove the runs of a thread with their journals; return how many there were."""
+    async def forget_thread(self, thread_id: str) -> list[str]:
+        """Remove the runs of a thread with their journals; return their ids."""
         runs = self.keys(thread_id, "").runs
         ids = [run_id.decode() for run_id in await self._client.zrange(runs, 0, -1)]
         for run_id in ids:
@@ -453,7 +453,7 @@ class RunStore:
                 pipe.zrem(self._order, *ids)
                 pipe.hdel(self._threads, *ids)
                 await pipe.execute()
-        return len(ids)
+        return ids
 
     async def _read(self, run_id: str, thread_id: str) -> Run | None:
         names = FIELDS
