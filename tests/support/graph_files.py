@@ -29,6 +29,7 @@ nodes:
   check:
     prompt: "CHECK {draft}"
     conversation: false
+    model: one
     to: verdict
     max_runs: 2
     output:

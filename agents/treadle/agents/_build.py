@@ -85,6 +85,7 @@ class _Builder:
             store=memory.store if isinstance(memory, Memory) else None,
             name=agent.name,
             calls_in_text=_calls_in_text,
+            model_named=self.models.resolve,
         )
         return build_graph(agent.graph, parts, agent.options, context.project)
 

@@ -60,5 +60,11 @@ def _print(report: IndexReport) -> None:
         f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
         f"{report.removed} removed; {report.passages} passages."
     )
+    if report.without_vector:
+        err.print(
+            f"The embeddings failed: {report.without_vector} passages are found by their words "
+            "only. Index again to try again.",
+            style="yellow",
+        )
     for path, reason in report.skipped:
         err.print(f"skipped {path}: {reason}", style="yellow", markup=False)

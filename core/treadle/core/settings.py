@@ -21,6 +21,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from treadle.core.addresses import Allowed
@@ -133,11 +134,20 @@ class DocumentSettings(_Section):
         collections: further indexes by name, each with a sentence for the model on what it holds.
         vector_store: ``path.py:function``: is called with a collection's name and returns the
             LangChain vector store that keeps and finds its passages; Redis when not set.
+        embeddings: ``minilm``, ``fastembed:MODEL`` or ``openai:MODEL``: passages in Redis are then
+            found by meaning too; by words alone when not set. A vector store has its own.
     """
 
     collection: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
     collections: Mapping[CollectionName, str] = Field(default_factory=dict)
     vector_store: str | None = Field(default=None, pattern=r"^[^:]+:[^:]+$")
+    embeddings: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.vector_store is not None and self.embeddings is not None:
+            raise ValueError("'embeddings' are of Redis, and 'vector_store' takes its place")
+        return self
 
 
 class FileSettings(_Section):

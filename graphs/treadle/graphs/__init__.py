@@ -9,10 +9,10 @@ run, what a person said that is worth remembering.
 from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._extraction import extract_facts
 from treadle.graphs._guards import STOPPED, partial_answer
-from treadle.graphs._parts import Colleague, Graph, GraphParts, cannot_call_tools
+from treadle.graphs._parts import Colleague, Graph, GraphParts, NamedModel, cannot_call_tools
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._reasoning import ThoughtState
-from treadle.graphs._registry import build_graph, pattern_names
+from treadle.graphs._registry import build_graph, pattern_names, versions
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
 from treadle.graphs.files import GRAPH_FOLDER, GraphFile, graph_files
 from treadle.graphs.least_to_most import LeastToMostOptions, least_to_most
@@ -36,6 +36,7 @@ __all__ = [
     "GraphParts",
     "LeastToMostOptions",
     "MapReduceOptions",
+    "NamedModel",
     "PlanExecuteOptions",
     "Prompts",
     "ReactOptions",
@@ -66,4 +67,5 @@ __all__ = [
     "to_mermaid",
     "to_svg",
     "tree_of_thoughts",
+    "versions",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.language_models import BaseChatModel
@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.store.base import BaseStore
 
+from treadle.core.errors import ConfigError
 from treadle.graphs._prompts import Prompts
 from treadle.memory.window import ContextWindow
 
@@ -43,6 +44,34 @@ class Colleague:
     alone: Graph
 
 
+class NamedModel(Protocol):
+    """A model that was found by its name."""
+
+    @property
+    def chat(self) -> BaseChatModel:
+        """The model."""
+
+    @property
+    def fallbacks(self) -> Sequence[BaseChatModel]:
+        """Models asked in order when it fails."""
+
+    @property
+    def context_tokens(self) -> int | None:
+        """How many tokens fit in a request, where that is known."""
+
+
+def no_models(name: str) -> NamedModel:
+    """Find no model.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(
+        f"no model is found by its name here, so not {name!r} either.",
+        hint="Give GraphParts a 'model_named', or let the node use the graph's own model.",
+    )
+
+
 @dataclass(frozen=True)
 class GraphParts:
     """What every reasoning graph is made of.
@@ -61,6 +90,7 @@ class GraphParts:
         name: the graph's name, as LangGraph shows it.
         calls_in_text: tells of a model whether it writes its tool calls as text, because it cannot
             call tools.
+        model_named: finds a model for a part of the graph that names one.
         project: the project's folder, where functions named as ``path.py:name`` are found.
     """
 
@@ -76,4 +106,5 @@ class GraphParts:
     store: BaseStore | None = None
     name: str = "agent"
     calls_in_text: Callable[[BaseChatModel], bool] = cannot_call_tools
+    model_named: Callable[[str], NamedModel] = no_models
     project: Path = Path()

@@ -28,11 +28,12 @@ def _shipped() -> Mapping[str, str]:
 
 @cache
 def _shipped_digest() -> str:
-    return _digest(json.dumps(dict(_shipped()), sort_keys=True))
+    return digest(json.dumps(dict(_shipped()), sort_keys=True).encode())
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def digest(data: bytes) -> str:
+    """Return a short digest, which tells versions apart."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def prompt(name: str) -> str:
@@ -64,7 +65,10 @@ class Prompts:
     def __init__(self, project: Path | None = None) -> None:
         own = {} if project is None else _own(project / "prompts")
         self._texts = {**_shipped(), **own}
-        self.digests = {"shipped": _shipped_digest(), **{n: _digest(t) for n, t in own.items()}}
+        self.digests = {
+            "shipped": _shipped_digest(),
+            **{n: digest(t.encode()) for n, t in own.items()},
+        }
 
     def __call__(self, name: str) -> str:
         """Return the prompt of that name.

@@ -13,6 +13,7 @@ from treadle.core.errors import ConfigError, TreadleError, UnknownNameError
 from treadle.core.files import load_object
 from treadle.core.plugins import load_plugin, plugin_names, plugin_package
 from treadle.graphs._parts import Graph, GraphParts
+from treadle.graphs._prompts import Prompts, digest
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
 from treadle.graphs.files import GRAPH_FOLDER, GraphFile, graph_files
 from treadle.graphs.least_to_most import LeastToMostOptions, least_to_most
@@ -47,6 +48,26 @@ _WITH_COLLEAGUES = {"route", "supervisor"}
 def pattern_names() -> list[str]:
     """Return the names of the graphs that come with Treadle."""
     return sorted(_PATTERNS)
+
+
+def versions(name: str, project: Path) -> dict[str, str]:
+    """Return what tells one version of a graph from another, by what it is a version of.
+
+    These are digests: of the project's prompts, of all that are shipped, and of the file of the
+    project that the graph is written in, if it is.
+
+    Args:
+        name: the graph's, as for `build_graph`.
+        project: the project's folder.
+
+    Raises:
+        ConfigError: a prompt of the project cannot be used.
+    """
+    digests = dict(Prompts(project).digests)
+    path = project / name.partition(":")[0] if ":" in name else graph_files(project).get(name)
+    if path is not None and path.is_file():
+        digests[path.relative_to(project).as_posix()] = digest(path.read_bytes())
+    return digests
 
 
 def build_graph(name: str, parts: GraphParts, options: Mapping[str, Any], project: Path) -> Graph:

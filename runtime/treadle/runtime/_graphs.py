@@ -10,7 +10,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from treadle.agents import Agent, Rule, build_agent, find_agent
 from treadle.agents.models import Models, info_of
 from treadle.core.errors import ConfigError
-from treadle.graphs import Graph, Prompts
+from treadle.graphs import Graph, versions
 from treadle.memory.bundle import Memory
 from treadle.runtime._offline import OfflineMemory
 from treadle.runtime.approvals._arguments import tools_in
@@ -61,7 +61,7 @@ class AgentGraphs:
             if len(self._loaded) >= MAX_LOADED:
                 del self._loaded[next(iter(self._loaded))]
             self._loaded[key] = found, graph
-            self._prompts[found.name] = Prompts(self._context.project).digests
+            self._prompts[found.name] = versions(found.graph, self._context.project)
         return self._loaded[key]
 
     def dry(self, agent: str | Agent, saver: BaseCheckpointSaver[Any]) -> tuple[Agent, Graph]:
@@ -75,7 +75,7 @@ class AgentGraphs:
         return [*build_tools(found.tools, self._context), *tools_in(graph)]
 
     def prompts(self, agent: Agent) -> Mapping[str, str]:
-        """Return the digests of the prompts with which the agent's graph was made."""
+        """Return the digests of what the agent's graph was made with: prompts, and its file."""
         return self._prompts.get(agent.name, {})
 
     def policies(self, agent: Agent) -> dict[str, Sequence[Rule]]:

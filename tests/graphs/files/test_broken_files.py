@@ -97,6 +97,8 @@ BROKEN = [
     ('{prompt: "Answer from {notes}."}', "{python: 'a.py:b'}", 12, "there is no such file"),
     ('{prompt: "Answer from {notes}."}', "{python: nothing}", 12, "'path.py:name'"),
     ('"{part}"}', "2020-01-01}", 11, "not a valid JSON value"),
+    ("max_runs: 3", "max_runs: 3, model: big", 13, "no model is found by its name here, so not"),
+    ("to: notes}", "to: notes, model: big}", 11, "'model' does not belong to a node with 'tool'"),
     ("nodes:\n", "nodes: [\n", 10, "not valid YAML"),
 ]  # fmt: skip
 

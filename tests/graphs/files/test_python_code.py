@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from tests.support.graph_files import reply, reply_badly, write_project
+from tests.support.graph_files import GRAPH, reply, reply_badly, write_project
 from tests.support.models import settings_for
 from treadle.agents import find_agent
 from treadle.cli._app import app
@@ -48,8 +48,12 @@ async def test_both_give_the_same_journal_and_replay_each_other(runtime, tmp_pat
     assert first.text == second.text == "It has four shafts."
     assert first.usage == second.usage
     assert first.usage.tool_calls == 3  # two parts, and the helper
-    (named,) = await runtime.runs.diff(first.run_id, second.run_id)
-    assert (named.where, named.field) == ("the agent", "graph")  # and in nothing that was called
+    named = await runtime.runs.diff(first.run_id, second.run_id)
+    files = {"prompts.graphs/loom.yaml", "prompts.graphs/loom_code.py"}
+    # They differ in the file that they are written in, and in nothing that was called.
+    assert {(one.where, one.field) for one in named} == {
+        ("the agent", field) for field in {"graph", *files}
+    }
     asked = len(runtime.server.requests)
     assert (await runtime.runs.replay(first.run_id, agent=of_code)).difference is None
     assert (await runtime.runs.replay(second.run_id, agent=of_file)).difference is None
@@ -61,6 +65,20 @@ async def test_a_second_turn_replays_too(runtime, tmp_path):
     first = await runtime.ask(of_file, QUESTION)
     again = await runtime.ask(of_file, QUESTION, thread=first.thread_id)
     assert (await runtime.runs.replay(again.run_id, agent=of_code)).difference is None
+
+
+async def test_a_replay_names_the_file_that_has_changed(redis_url, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEST_KEY", "test-key")
+    write_project(tmp_path)
+    with ScriptedOpenAI(reply) as server:
+        async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as rt:
+            run = (await rt.ask("weaver", QUESTION)).run_id
+            assert (await rt.runs.replay(run)).changes == ()
+            write_project(tmp_path, GRAPH.replace("SPLIT into", "SPLIT it into"))
+            done = await rt.runs.replay(run)
+    assert [change.field for change in done.changes] == ["prompts.graphs/loom.yaml"]
+    assert done.difference is not None
+    assert "SPLIT it into" in str(done.difference)
 
 
 async def test_a_run_that_broke_off_goes_on_from_what_was_done(redis_url, tmp_path, monkeypatch):

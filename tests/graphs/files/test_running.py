@@ -1,6 +1,7 @@
 """What graph files do when they run: on a scripted server, one idea a test."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from langchain_core.messages import HumanMessage, ToolMessage
@@ -17,7 +18,7 @@ from treadle.core.calls import CallKind, Purpose
 from treadle.core.errors import BudgetExceededError, ConfigError, UnknownNameError
 from treadle.graphs import STOPPED, Colleague, GraphFile, GraphParts, react
 from treadle.memory.window import ContextWindow
-from treadle.runtime.testing import ScriptedOpenAI, say
+from treadle.runtime.testing import ScriptedOpenAI, say, server_error
 
 
 def graph_of(folder, server, text=None, **parts):
@@ -30,7 +31,7 @@ def graph_of(folder, server, text=None, **parts):
         tools=[look_up],
         colleagues=[Colleague("helper", "It helps.", helper, helper)],
         project=folder,
-        **parts,
+        **{"model_named": lambda name: resolved(server), **parts},
     )
     return GraphFile(folder / "graphs" / "loom.yaml").compile(made)
 
@@ -60,6 +61,43 @@ async def test_everything_at_once(tmp_path):
     purposes = [c.purpose for c in gate.calls if c.kind is CallKind.MODEL]
     assert purposes == [Purpose.THOUGHT] * 5 + [Purpose.ANSWER]
     assert "classify: Looms." in state["reasoning"]
+
+
+OWN_MODEL = """
+state: {draft: {}}
+nodes:
+  draft: {prompt: DRAFT, to: draft, model: other}
+  answer: {prompt: "ANSWER from {draft}."}
+edges:
+  - {from: start, to: draft}
+  - {from: draft, to: answer}
+  - {from: answer, to: end}
+"""
+
+
+async def test_a_node_may_have_a_model_of_its_own(tmp_path):
+    with ScriptedOpenAI(echo) as agents, ScriptedOpenAI([say("Four shafts.")]) as others:
+        other = replace(resolved(others), context_tokens=1_000)
+        graph = graph_of(tmp_path, agents, OWN_MODEL, model_named=lambda name: other)
+        state = await ask(graph, text="Long. " * 2_000)
+    assert state["draft"] == "Four shafts."
+    assert [request.system_text for request in agents.requests] == ["ANSWER from Four shafts.."]
+    (asked,) = others.requests
+    assert asked.system_text.startswith("DRAFT")
+    # What it is shown of the conversation fits into it, however much fits into the agent's model.
+    assert len(str(asked.messages)) < 4_000 < len(str(agents.requests[0].messages))
+
+
+async def test_its_model_has_fallbacks_of_its_own(tmp_path):
+    with (
+        ScriptedOpenAI(echo) as agents,
+        ScriptedOpenAI(lambda _: server_error()) as others,
+        ScriptedOpenAI([say("Four shafts.")]) as last,
+    ):
+        graph = graph_of(
+            tmp_path, agents, OWN_MODEL, model_named=lambda name: resolved(others, last)
+        )
+        assert (await ask(graph))["draft"] == "Four shafts."
 
 
 async def test_a_loop_ends_at_its_bound(tmp_path):

@@ -35,6 +35,9 @@ from treadle.runtime import Runtime
 
 AGENTS = {
     "react": Agent(name="react", tools=("effects.py:read", "effects.py:keyed", "effects.py:once")),
+    "yaml": Agent(
+        name="yaml", graph="flow", tools=("effects.py:read", "effects.py:keyed", "effects.py:once")
+    ),
     "chain_of_thought": Agent(name="thinker", graph="chain_of_thought"),
     "foreign": Agent(name="foreign", graph="effects.py:foreign"),
     "subgraph": Agent(name="subgraph", graph="effects.py:subgraph"),

@@ -73,10 +73,15 @@ def _add_node(
 ) -> None:
     node, to = spec.nodes[name], spec.nodes[name].to or ""
     (kind,) = node.kinds
-    with _located(file, ("nodes", name, kind)):
+    with _located(file, ("nodes", name, "model" if node.model else kind)):
         if node.prompt is not None:
             graph.prompt(
-                name, node.prompt, to=to, output=node.output, conversation=node.conversation
+                name,
+                node.prompt,
+                to=to,
+                output=node.output,
+                conversation=node.conversation,
+                model=node.model or "",
             )
         elif node.tool is not None:
             graph.tool(name, node.tool, node.arguments, to=to)

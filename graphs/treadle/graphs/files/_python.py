@@ -91,6 +91,8 @@ def _node(name: str, node: NodeSpec) -> Iterator[str]:
         arguments.append(_data(node.output, "output="))
     if not node.conversation:
         arguments.append("conversation=False")
+    if node.model is not None:
+        arguments.append(f"model={literal(node.model)}")
     yield from _call(f"graph.{kind}", arguments)
 
 

@@ -46,6 +46,7 @@ class NodeSpec(_Part):
         prompt: what the model is told.
         output: a JSON schema of what the model says.
         conversation: whether the model is shown the conversation.
+        model: the name of the model that is asked; the agent's own without one.
         tool: the tool that is called.
         arguments: of the tool.
         agent: the agent that works.
@@ -59,6 +60,7 @@ class NodeSpec(_Part):
     prompt: Text | None = None
     output: dict[str, JsonValue] | None = None
     conversation: bool = True
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     tool: str | None = None
     arguments: Mapping[str, JsonValue] = Field(default_factory=dict)
     agent: str | None = None
@@ -81,7 +83,7 @@ class NodeSpec(_Part):
 
 
 KINDS: dict[str, frozenset[str]] = {
-    "prompt": frozenset({"output", "conversation", "to"}),
+    "prompt": frozenset({"output", "conversation", "model", "to"}),
     "tool": frozenset({"arguments", "to"}),
     "agent": frozenset({"task", "to"}),
     "python": frozenset(),

@@ -1,13 +1,23 @@
 """Parts that only bear the names that a graph file uses, so that it can be drawn by itself."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool, StructuredTool
 
 from treadle.graphs._parts import Colleague, GraphParts
 from treadle.graphs.files._spec import GraphSpec
 from treadle.graphs.react import react
+
+
+@dataclass(frozen=True)
+class _Any:
+    """Any model at all."""
+
+    chat: BaseChatModel
+    fallbacks: tuple[BaseChatModel, ...] = ()
+    context_tokens: int | None = None
 
 
 def with_stand_ins(spec: GraphSpec, parts: GraphParts) -> GraphParts:
@@ -19,6 +29,7 @@ def with_stand_ins(spec: GraphSpec, parts: GraphParts) -> GraphParts:
         parts,
         tools=[_tool(name, spec) for name in dict.fromkeys(n.tool for n in nodes if n.tool)],
         colleagues=[Colleague(name, "", graph, graph) for name in agents],
+        model_named=lambda _: _Any(parts.model),
     )
 
 

@@ -1,6 +1,7 @@
 """A LangGraph graph whose nodes answer one question a turn."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import SystemMessage
@@ -18,6 +19,7 @@ from treadle.graphs.turns import _nodes
 from treadle.graphs.turns._ending import Cut, Ending
 from treadle.graphs.turns._fields import fields_of
 from treadle.graphs.turns._templates import QUESTION, Template, looked_up
+from treadle.memory.window import ContextWindow
 
 BEGIN = "begin"
 """The node at which the edges of every such graph begin."""
@@ -86,6 +88,7 @@ class TurnGraph(StateGraph[Any, None, Any, Any]):
         to: str = "",
         output: dict[str, Any] | None = None,
         conversation: bool = True,
+        model: str = "",
     ) -> None:
         """Add a node that asks the model.
 
@@ -95,8 +98,14 @@ class TurnGraph(StateGraph[Any, None, Any, Any]):
             to: the field that what is said goes to, as a thought; without one it is the answer.
             output: a JSON schema of what is said.
             conversation: whether the model is shown the conversation.
+            model: the name of the model that is asked; the graph's own without one.
+
+        Raises:
+            UnknownNameError: there is no such model.
+            ConfigError: it cannot be used.
         """
-        said = _nodes.Prompt(self._reasoner, Template(text), output, shows_all=conversation)
+        reasoner = Reasoner(_with_model(self._parts, model)) if model else self._reasoner
+        said = _nodes.Prompt(reasoner, Template(text), output, shows_all=conversation)
         self._prompts.append(text)
         work = said.thinking(node, self._into(to)) if to else said.answer
         self._node(node, work, said.template.fields, conversation=conversation, answers=not to)
@@ -253,6 +262,16 @@ class TurnGraph(StateGraph[Any, None, Any, Any]):
             "reasoning": "",
             "structured_response": None,
         }
+
+
+def _with_model(parts: GraphParts, name: str) -> GraphParts:
+    """Return the parts with another model, and a window that fits into it."""
+    found = parts.model_named(name)
+    window = parts.window
+    if found.context_tokens is not None and found.context_tokens * 3 // 4 < window.tokens:
+        # The conversation is kept by the graph's own window; this one only shows less of it.
+        window = ContextWindow(found.context_tokens * 3 // 4)
+    return replace(parts, model=found.chat, fallbacks=found.fallbacks, window=window)
 
 
 def _going_on(colleague: Colleague) -> Work:

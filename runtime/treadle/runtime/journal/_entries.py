@@ -36,8 +36,9 @@ class EntryType(StrEnum):
 
     RUN_STARTED = "run.started"
     """A run began: ``agent``, ``question``, ``input``, what the agent is made of (``definition``,
-    digests of its ``prompts``, the version of ``treadle``), whether a budget limits it
-    (``metered``), and how its graph is executed where that was asked for (``options``)."""
+    digests of its ``prompts`` and its graph's file, the version of ``treadle``), whether a
+    budget limits it (``metered``), and how its graph is executed where that was asked for
+    (``options``)."""
     RUN_RESUMED = "run.resumed"
     """Another attempt went on with it: ``answers`` to its interrupts, or none."""
     CALL_STARTED = "call.started"

@@ -23,7 +23,7 @@ def made_of(agent: Agent, prompts: Mapping[str, str], redactor: Redactor) -> dic
 
     Args:
         agent: the definition.
-        prompts: the digests of its prompts; see `treadle.graphs.Prompts.digests`.
+        prompts: the digests of its prompts and its graph's file; see `treadle.graphs.versions`.
         redactor: takes secrets out of the definition.
     """
     return {

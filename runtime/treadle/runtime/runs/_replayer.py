@@ -13,7 +13,7 @@ from treadle.agents.models import Models
 from treadle.core.errors import InputError
 from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings
-from treadle.graphs import Graph, Prompts
+from treadle.graphs import Graph, versions
 from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
 from treadle.runtime.runs._file import SUFFIX, JournalFile
 from treadle.runtime.runs._made_of import changes, made_of, recorded
@@ -47,7 +47,7 @@ class Replayer:
         """
         chosen = agent or definition_of(file.journal)
         done = await replay(file, chosen, lambda saver: self._graph(chosen, saver), self._redactor)
-        now = made_of(chosen, Prompts(self._context.project).digests, self._redactor)
+        now = made_of(chosen, versions(chosen.graph, self._context.project), self._redactor)
         return dataclasses.replace(done, changes=tuple(changes(recorded(file.journal), now)))
 
     def current(self, file: JournalFile) -> Agent:

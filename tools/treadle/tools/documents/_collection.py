@@ -45,6 +45,9 @@ class Collection(Protocol):
     async def search(self, query: str, k: int, files: set[str] | None = None) -> list[Hit]:
         """Return the passages that fit best, of these files only where some are given."""
 
+    async def complete(self) -> int:
+        """Make what is made of passages once they are kept; return how many still lack it."""
+
     async def count(self) -> int:
         """Return the number of passages."""
 
@@ -79,8 +82,12 @@ class RedisCollection:
         scores = await self._index.scores(query)
         if files is not None:
             entries = await self._index.entries(files)
-            scores = _only(scores, list(entries.values()))
+            scores = only(scores, list(entries.values()))
         return await self._index.fetch(scores.best(k))
+
+    async def complete(self) -> int:
+        """Do nothing: passages are found by their words as they are."""
+        return 0
 
     async def count(self) -> int:
         """Return the number of passages."""
@@ -121,14 +128,17 @@ def open_collection(context: ToolContext, name: str = "") -> Collection:
 
     Raises:
         UnknownNameError: the settings name no such collection.
-        ConfigError: its vector store cannot be made.
+        ConfigError: its vector store or its embeddings cannot be made.
     """
     settings = context.settings.tools.documents
     if name and name not in settings.collections:
         hint = "A collection is an entry of [tools.documents.collections] in treadle.toml."
         raise UnknownNameError("collection", name, settings.collections, hint=hint)
     place = project_collection(context.project, context.settings) + (f":{name}" if name else "")
-    index = TextIndex(context.redis, f"{context.settings.prefix}docs:{{{place}}}")
+    key = f"{context.settings.prefix}docs:{{{place}}}"
+    index = TextIndex(context.redis, key)
+    if settings.embeddings is not None:
+        return _hybrid(context, key, settings.embeddings)
     if settings.vector_store is None:
         return RedisCollection(index)
     from treadle.tools.documents._vector_store import (  # noqa: PLC0415 - it is seldom needed
@@ -137,6 +147,15 @@ def open_collection(context: ToolContext, name: str = "") -> Collection:
     )
 
     return StoreCollection(index, vector_store(settings.vector_store, context.project, place))
+
+
+def _hybrid(context: ToolContext, key: str, embeddings: str) -> Collection:
+    from treadle.memory.recall import Embedder  # noqa: PLC0415 - only where it is configured
+    from treadle.tools.documents._hybrid import HybridCollection  # noqa: PLC0415 - as above
+
+    return HybridCollection(
+        lambda space: TextIndex(context.redis, key, space=space), Embedder(embeddings)
+    )
 
 
 def uri_of(path: Path, project: Path) -> str:
@@ -149,7 +168,7 @@ def path_of(uri: str, project: Path) -> Path:
     return project / uri
 
 
-def _only(scores: Scores, entries: Sequence[Entry]) -> Scores:
+def only(scores: Scores, entries: Sequence[Entry]) -> Scores:
     """Leave scores to the texts of these entries alone."""
     firsts = np.array(sorted((entry.first, entry.first + entry.texts) for entry in entries))
     if not len(firsts):

@@ -38,6 +38,8 @@ class IndexReport:
         removed: files that are gone, or hold nothing to index any more.
         skipped: what could not be read, and why. What the index held of it stays.
         passages: the number of passages the index holds now.
+        without_vector: of these, the passages that are found by their words only, because the
+            embeddings failed; the next indexing tries again.
     """
 
     added: int = 0
@@ -46,6 +48,7 @@ class IndexReport:
     removed: int = 0
     skipped: list[tuple[Path, str]] = field(default_factory=list)
     passages: int = 0
+    without_vector: int = 0
 
 
 async def index(
@@ -87,6 +90,7 @@ async def index(
     await work.remove_vanished(roots, found)
     if on_progress and found.files:
         on_progress(len(found.files), len(found.files), found.files[-1])
+    work.report.without_vector = await work.index.complete()
     work.report.passages = await work.index.count()
     return work.report
 

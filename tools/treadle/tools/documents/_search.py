@@ -8,6 +8,7 @@ from langchain_core.tools import BaseTool
 
 from treadle.core.calls import Effect
 from treadle.core.sources import Passage, Source
+from treadle.memory.embeddings import embeddings_named
 from treadle.memory.textindex import Hit
 from treadle.tools._contract import ToolResult, tool
 from treadle.tools._registry import ToolContext
@@ -30,8 +31,15 @@ Args:
 
 
 def build(context: ToolContext) -> BaseTool:
-    """Make the tool for a project's documents."""
-    collections = context.settings.tools.documents.collections
+    """Make the tool for a project's documents.
+
+    Raises:
+        UnknownNameError, ConfigError: the settings name no embeddings.
+    """
+    settings = context.settings.tools.documents
+    if settings.embeddings is not None:
+        embeddings_named(settings.embeddings)
+    collections = settings.collections
     search = _with_collections(context) if collections else _without_collections(context)
     lines = [f"        {name!r}: {what}" for name, what in collections.items()]
     choice = "    collection: one of these; all when not given.\n" + "\n".join(lines) + "\n"

@@ -67,6 +67,10 @@ class StoreCollection:
         hits = [_hit(document) for document in found]
         return [hit for hit in hits if files is None or hit.id in files][:k]
 
+    async def complete(self) -> int:
+        """Do nothing: the store makes its own vectors."""
+        return 0
+
     async def count(self) -> int:
         """Return the number of passages."""
         entries = (await self._files.entries()).values()
