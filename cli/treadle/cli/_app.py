@@ -122,6 +122,14 @@ def agents(project: Project = HERE, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def tools(project: Project = HERE, as_json: AsJson = False) -> None:
+    """List the tools that agents may name: shipped, of packages, of MCP servers."""
+    from treadle.cli._tools import list_tools
+
+    list_tools(project, as_json=as_json)
+
+
+@app.command()
 def graph(
     name: Annotated[str, typer.Argument(help="The name of an agent, or of a graph file.")],
     output: Annotated[

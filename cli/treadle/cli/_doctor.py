@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import get_args
 
 import typer
 from rich.text import Text
@@ -14,7 +15,8 @@ from treadle.agents import agent_files, find_agent
 from treadle.agents.models import Models, info_of
 from treadle.cli._console import out, print_json
 from treadle.cli._opening import Opening
-from treadle.core.errors import TreadleError
+from treadle.core.errors import ConfigError, TreadleError
+from treadle.core.plugins import Kind, load_plugin, plugin_names, plugin_package
 from treadle.core.settings import EMBEDDED_MODEL, SETTINGS_FILE, Settings, home, project_folder
 from treadle.runtime import Runtime
 from treadle.runtime.queue import QueueStats
@@ -65,6 +67,7 @@ def _findings(opening: Opening) -> Iterator[Finding]:
     yield from _agent_findings(opening, settings)
     yield from _redis_findings(opening)
     yield from _mcp_findings(opening, settings)
+    yield from _plugin_findings()
     yield from _extra_findings(settings)
 
 
@@ -130,6 +133,18 @@ def _redis_findings(opening: Opening) -> Iterator[Finding]:
             f"runs wait in {name!r} and nobody serves it: 'treadle worker --queue {name}' does."
         )
         yield Finding("queue", "wrong", detail)
+
+
+def _plugin_findings() -> Iterator[Finding]:
+    """Load what installed packages bring, which otherwise happens only when it is named."""
+    for kind in get_args(Kind):
+        for name in plugin_names(kind):
+            try:
+                load_plugin(kind, name)
+            except ConfigError as error:
+                yield Finding("plugin", "wrong", str(error))
+            else:
+                yield Finding("plugin", "ok", f"{kind} {name} of {plugin_package(kind, name)}")
 
 
 def _mcp_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
