@@ -22,7 +22,7 @@ def make_graphs_project(folder):
     """Make a project with the graphs of ``graphs.py``."""
     (folder / "agents").mkdir()
     shutil.copy(GRAPHS, folder)
-    for name in ("talk", "ask", "hold"):
+    for name in ("talk", "ask", "hold", "count_up"):
         (folder / "agents" / f"{name}.yaml").write_text(f"graph: graphs.py:{name}\n")
     return folder
 

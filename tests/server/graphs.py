@@ -1,4 +1,4 @@
-"""Graphs for the clients: one that talks, one that asks a person, one that waits to be let go."""
+"""Graphs for the clients: to talk, to ask a person, to wait until it is let go, to count."""
 
 import asyncio
 from itertools import count
@@ -8,17 +8,19 @@ from typing import Annotated, TypedDict
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.config import get_stream_writer
-from langgraph.graph import START, StateGraph, add_messages
+from langgraph.graph import END, START, StateGraph, add_messages
 from langgraph.types import interrupt
 
 _numbers = count(1)
 
 
 class State(TypedDict, total=False):
-    """A conversation, and the file that lets a waiting run go."""
+    """A conversation, the file that lets a waiting run go, and how far one that counts got."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     gate: str
+    step: int
+    steps: int
 
 
 async def reply(state):
@@ -43,6 +45,17 @@ async def wait(state):
     return {"messages": [("ai", "I was let go.")]}
 
 
+async def advance(state):
+    """Count a step on, and tell it."""
+    get_stream_writer()({"step": state.get("step", 0)})
+    await asyncio.sleep(0.05)
+    return {"step": state.get("step", 0) + 1}
+
+
 talk = StateGraph(State).add_node(reply).add_edge(START, "reply")
 ask = StateGraph(State).add_node(confirm).add_edge(START, "confirm")
+count_up = StateGraph(State).add_node(advance).add_edge(START, "advance")
+count_up.add_conditional_edges(
+    "advance", lambda state: "advance" if state["step"] < state["steps"] else END
+)
 hold = StateGraph(State).add_node(wait).add_edge(START, "wait")

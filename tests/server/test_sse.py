@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from treadle.server._sse import MAX_BUFFERED, EventStream, sse
+from treadle.server._sse import MAX_BUFFERED_BYTES, EventStream, sse
 
 
 class Client:
@@ -74,12 +74,13 @@ async def test_a_silent_stream_says_that_it_is_there():
 
 async def test_a_client_that_reads_nothing_holds_a_bounded_number_and_is_let_go():
     made, closed = [], []
+    size = MAX_BUFFERED_BYTES // 100
 
     async def source():
         try:
             while True:
                 made.append(1)
-                yield sse(len(made))
+                yield sse("x" * size)
         finally:
             closed.append(True)
 
@@ -95,7 +96,7 @@ async def test_a_client_that_reads_nothing_holds_a_bounded_number_and_is_let_go(
     taken = len(b"".join(client.bodies).split(b"\n\n"))
     await start
     assert closed == [True]
-    assert len(made) <= taken + 3 * MAX_BUFFERED
+    assert len(made) <= taken + 3 * MAX_BUFFERED_BYTES // size
 
 
 async def test_a_client_that_leaves_closes_the_source():

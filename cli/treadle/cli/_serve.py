@@ -51,7 +51,7 @@ class Serving:
                 workers=self.workers,
             )
             async with runtime.unattended():
-                await serve(made, bound)
+                await serve(made, bound, runtime.settings.server.stop_seconds)
 
         self.opening.run(within)
 

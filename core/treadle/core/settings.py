@@ -308,6 +308,8 @@ class ServerSettings(_Section):
         max_body_bytes: how long a request's body may be.
         max_json_depth: how deep it may be nested.
         body_seconds: how long it may take to arrive.
+        stop_seconds: how long answers may take to end once the server was told to stop; a stream
+            that is cut then can be read on from any server.
     """
 
     hosts: tuple[str, ...] = ()
@@ -320,6 +322,7 @@ class ServerSettings(_Section):
     max_body_bytes: int = Field(default=4_000_000, ge=1_000, le=1_000_000_000)
     max_json_depth: int = Field(default=64, ge=4, le=500)
     body_seconds: float = Field(default=30, gt=0, le=3_600)
+    stop_seconds: int = Field(default=10, ge=0, le=3_600)
 
 
 class Settings(_Section):

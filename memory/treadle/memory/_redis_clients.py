@@ -27,6 +27,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
 from treadle.core.errors import RedisError
 from treadle.memory._embedded import EmbeddedRedis
+from treadle.memory._fair_pool import FairPool
 from treadle.memory._redis_url import Cluster, SentinelService, Server
 
 AsyncRedis: TypeAlias = redis.asyncio.Redis | redis.asyncio.RedisCluster
@@ -127,7 +128,7 @@ def _async_server(
         options["connection_class"] = _AsyncSocketConnection
     else:
         options["connection_class"] = _AsyncTlsConnection if address.tls else _AsyncConnection
-    return redis.asyncio.Redis.from_pool(redis.asyncio.BlockingConnectionPool(**options))
+    return redis.asyncio.Redis.from_pool(FairPool(**options))
 
 
 def _sync_service(
@@ -376,7 +377,5 @@ class _SyncSentinelPool(redis.sentinel.SentinelConnectionPool, redis.BlockingCon
     """Connections to the primary of the moment, for which callers wait."""
 
 
-class _AsyncSentinelPool(
-    redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool
-):
+class _AsyncSentinelPool(redis.asyncio.sentinel.SentinelConnectionPool, FairPool):
     """The same for asyncio."""

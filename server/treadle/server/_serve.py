@@ -13,9 +13,6 @@ from fastapi import FastAPI
 
 from treadle.core.errors import ConfigError
 
-_GRACE_SECONDS = 10
-"""How long answers may take to end once the server is stopped; runs go on elsewhere."""
-
 
 @dataclass(frozen=True, slots=True)
 class Listening:
@@ -69,16 +66,16 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(app: FastAPI, bound: socket.socket) -> None:
+async def serve(app: FastAPI, bound: socket.socket, stop_seconds: int) -> None:
     """Serve an application on a bound socket until SIGINT or SIGTERM.
 
-    New requests are refused from then on; those under way have 10 seconds to end.
+    New requests are refused from then on; those under way have ``stop_seconds`` to end.
 
     Raises:
         ConfigError: the application did not start; the log says why.
     """
     config = uvicorn.Config(
-        app, lifespan="on", timeout_graceful_shutdown=_GRACE_SECONDS, server_header=False
+        app, lifespan="on", timeout_graceful_shutdown=stop_seconds, server_header=False
     )
     server = _Server(config)
     await server.serve(sockets=[bound])

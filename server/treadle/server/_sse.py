@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -15,8 +14,8 @@ from treadle.core.tasks import stopped
 HEARTBEAT_SECONDS = 15.0
 SEND_SECONDS = 60.0
 """How long a client may read nothing before it is let go."""
-MAX_BUFFERED = 256
-"""How many events wait for a slow client; whoever makes them waits for it from then on."""
+MAX_BUFFERED_BYTES = 64 * 1_024
+"""How much waits for a slow client; whoever makes the events waits for it from then on."""
 _HEARTBEAT = b": still here\n\n"
 
 
@@ -36,7 +35,7 @@ class EventStream(Response):
     When the client leaves, the source is closed at once.
 
     Args:
-        source: yields events as `sse` writes them.
+        source: yields events as `sse` writes them, one or several together.
         headers: further headers.
         heartbeat_seconds: how long nothing may be sent.
         send_seconds: how long the client may read nothing.
@@ -57,8 +56,9 @@ class EventStream(Response):
         self._source = source
         self._heartbeat_seconds = heartbeat_seconds
         self._send_seconds = send_seconds
-        self._waiting: deque[bytes] = deque()
-        self._changed = asyncio.Condition()
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._filled, self._taken = asyncio.Event(), asyncio.Event()
         self._is_over = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,17 +81,18 @@ class EventStream(Response):
     async def _fill(self) -> None:
         try:
             async for event in self._source:
-                async with self._changed:
-                    await self._changed.wait_for(lambda: len(self._waiting) < MAX_BUFFERED)
-                    self._waiting.append(event)
-                    self._changed.notify_all()
+                self._waiting.append(event)
+                self._size += len(event)
+                self._filled.set()
+                while self._size >= MAX_BUFFERED_BYTES:
+                    self._taken.clear()
+                    await self._taken.wait()
         finally:
             close = getattr(self._source, "aclose", None)
             if close is not None:
                 await close()
             self._is_over = True
-            async with self._changed:
-                self._changed.notify_all()
+            self._filled.set()
 
     async def _send(self, send: Send) -> None:
         while True:
@@ -103,16 +104,18 @@ class EventStream(Response):
 
     async def _batch(self) -> bytes:
         """Return all that waits, as one piece; nothing at the end."""
-        async with self._changed:
+        while not (self._waiting or self._is_over):
+            self._filled.clear()
             try:
                 async with asyncio.timeout(self._heartbeat_seconds):
-                    await self._changed.wait_for(lambda: self._waiting or self._is_over)
+                    await self._filled.wait()
             except TimeoutError:
                 return _HEARTBEAT
-            batch = b"".join(self._waiting)
-            self._waiting.clear()
-            self._changed.notify_all()
-            return batch
+        batch = b"".join(self._waiting)
+        self._waiting.clear()
+        self._size = 0
+        self._taken.set()
+        return batch
 
 
 async def _left(receive: Receive) -> None:

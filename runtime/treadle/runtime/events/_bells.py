@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import islice
 from typing import Any
 
 from redis.exceptions import RedisError as DriverError
@@ -11,6 +12,9 @@ CHECK_SECONDS = 5.0
 """How long a waiting reader trusts silence: a message can be lost with its connection."""
 CONFIRM_SECONDS = 1.0
 RECONNECT_SECONDS = 0.1
+CROWD = 32
+"""How many readers of one channel are woken at once; the others after a rest, in their turn."""
+REST_SECONDS = 0.002
 
 
 class Bell:
@@ -48,6 +52,8 @@ class Bells:
         self._listening: asyncio.Task[None] | None = None
         self._bells: dict[str, set[Bell]] = {}
         self._confirmed: dict[str, asyncio.Event] = {}
+        self._due: dict[Bell, None] = {}
+        self._is_waking = False
 
     @asynccontextmanager
     async def on(self, *channels: str) -> AsyncIterator[Bell]:
@@ -117,13 +123,29 @@ class Bells:
                 if (confirmed := self._confirmed.get(channel)) is not None:
                     confirmed.set()
             elif message["type"] == "message":
-                for bell in self._bells.get(channel, ()):
-                    bell.ring()
+                self._ring(self._bells.get(channel, set()))
 
     def _ring_all(self) -> None:
         for bells in self._bells.values():
+            self._ring(bells)
+
+    def _ring(self, bells: set[Bell]) -> None:
+        """Wake few at once, and a crowd by and by: it must not keep everybody else waiting."""
+        if len(bells) <= CROWD:
             for bell in bells:
                 bell.ring()
+            return
+        self._due.update(dict.fromkeys(bells))
+        if not self._is_waking:
+            self._wake()
+
+    def _wake(self) -> None:
+        for bell in list(islice(self._due, CROWD)):
+            del self._due[bell]
+            bell.ring()
+        self._is_waking = bool(self._due)
+        if self._is_waking:
+            asyncio.get_running_loop().call_later(REST_SECONDS, self._wake)
 
 
 def _text(name: bytes | str) -> str:

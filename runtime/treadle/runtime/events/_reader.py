@@ -1,15 +1,23 @@
 """Reading a run's events, from any of them on, until the run comes to its end."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
+from treadle.memory.scripts import Script, ScriptCall, driver_of
 from treadle.runtime.events._bells import Bells
 from treadle.runtime.journal import RunKeys
+from treadle.runtime.runs import ENDS
 
 END = "end"
 """The name of the last event; its data holds the run's status."""
+READS_AT_ONCE = 16
+"""How many pages are read at once, so that readers leave connections to everybody else."""
 _PAGE = 200
+_PAGE_BYTES = 256 * 1_024
+_READ = Script.of((files(str(__package__)) / "lua" / "read.lua").read_text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,21 @@ class StreamedEvent:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Events that were there together.
+
+    Attributes:
+        events: the events.
+        is_last: whether the run was at its end, and no more were there.
+        has_more: whether more were there than fit on the page.
+    """
+
+    events: Sequence[StreamedEvent]
+    is_last: bool
+    has_more: bool
+
+
 class EventReader:
     """Reads the events of runs.
 
@@ -38,10 +61,11 @@ class EventReader:
     def __init__(self, redis: Any, bells: Bells) -> None:
         self._redis = redis
         self._bells = bells
+        self._driver = driver_of(redis, "EventReader")
+        self._turns = asyncio.Semaphore(READS_AT_ONCE)
+        self._asked: dict[tuple[str, str], asyncio.Task[_Page]] = {}
 
-    async def pages(
-        self, keys: RunKeys, after: str, ended: Callable[[], Awaitable[bool]]
-    ) -> AsyncIterator[Sequence[StreamedEvent]]:
+    async def pages(self, keys: RunKeys, after: str) -> AsyncIterator[Sequence[StreamedEvent]]:
         """Yield the events after an id, as they are written, to the last; those that are there
         together.
 
@@ -51,32 +75,43 @@ class EventReader:
         Args:
             keys: the run's keys.
             after: the id of the last event known; ``"0"`` reads from the beginning.
-            ended: says whether the run is at an end.
         """
         async with self._bells.on(keys.record) as bell:
             while True:
-                is_over = await ended()
-                found = await self._redis.xrange(keys.events, min=f"({after}", count=_PAGE)
-                page = [_event(id_, fields) for id_, fields in found]
-                if page and page[-1].name == END and not is_over:
-                    is_over = await ended()  # It came to its end between the two questions.
-                is_last = is_over and len(page) < _PAGE
-                last = len(page) - 1
-                wanted = [e for i, e in enumerate(page) if e.name != END or (is_last and i == last)]
+                page = await self._page(keys, after)
+                last = page.events[-1] if page.events and page.is_last else None
+                wanted = [one for one in page.events if one.name != END or one is last]
                 if wanted:
                     yield wanted
-                if page:
-                    after = page[-1].id
-                if is_last:
+                if page.is_last:
                     return
-                if len(page) < _PAGE:
+                if page.events:
+                    after = page.events[-1].id
+                if not page.has_more:
                     await bell.wait()
 
     async def latest(self, keys: RunKeys, count: int = 1) -> list[StreamedEvent]:
         """Return the latest events, the last first."""
         found = await self._redis.xrevrange(keys.events, count=count)
-        return [_event(id_, fields) for id_, fields in found]
+        return [_event(id_, fields[b"event"], fields[b"data"]) for id_, fields in found]
+
+    async def _page(self, keys: RunKeys, after: str) -> _Page:
+        """Read a page once for all who ask for it at the same moment."""
+        asked = self._asked.get((keys.events, after))
+        if asked is None:
+            asked = self._asked[keys.events, after] = asyncio.create_task(self._read(keys, after))
+        return await asyncio.shield(asked)
+
+    async def _read(self, keys: RunKeys, after: str) -> _Page:
+        # Whoever asks from now on may know of something that this reply will not hold.
+        async with self._turns:
+            del self._asked[keys.events, after]
+            call = ScriptCall(_READ, (keys.record, keys.events), (after, _PAGE, _PAGE_BYTES))
+            status, more, *parts = await self._driver.ask(call)
+        events = [_event(*parts[at : at + 3]) for at in range(0, len(parts), 3)]
+        is_over = not status or status.decode() in ENDS
+        return _Page(events, is_over and not more, bool(more))
 
 
-def _event(id_: bytes, fields: Mapping[bytes, bytes]) -> StreamedEvent:
-    return StreamedEvent(id_.decode(), fields[b"event"].decode(), fields[b"data"])
+def _event(id_: bytes, name: bytes, data: bytes) -> StreamedEvent:
+    return StreamedEvent(id_.decode(), name.decode(), data)

@@ -236,23 +236,18 @@ class Queue:
             UnknownNameError: there is no such run.
             InputError: ``after`` is no event's id.
         """
-        async with aclosing(self.event_pages(run_id, after)) as pages:
+        _check_event_id(after)
+        async with aclosing(self.event_pages(await self._store.get(run_id), after)) as pages:
             async for page in pages:
                 for event in page:
                     yield event
 
     async def event_pages(
-        self, run_id: str, after: str = "0"
+        self, run: Run, after: str = "0"
     ) -> AsyncGenerator[Sequence[StreamedEvent]]:
         """Yield what a run streams as `events` does, those that are there at once together."""
         _check_event_id(after)
-        run = await self._store.get(run_id)
-
-        async def ended() -> bool:
-            return (await self._store.get(run_id)).status in ENDS
-
-        keys = self._store.keys(run.thread_id, run_id)
-        async for page in self._reader.pages(keys, after, ended):
+        async for page in self._reader.pages(self._store.keys(run.thread_id, run.id), after):
             yield page
 
     async def latest_events(self, run: Run, count: int = 1) -> list[StreamedEvent]:

@@ -136,18 +136,18 @@ class ProtocolRuns:
     async def stream(
         self, run: Run, after: str, modes: Sequence[str] | None
     ) -> AsyncGenerator[bytes]:
-        """Yield what a run streams after an event, as it goes over the wire.
+        """Yield what a run streams after an event, as it goes over the wire, in pages.
 
         Args:
             run: the run.
             after: the id of the last event the client knows.
             modes: the stream modes it wants; all that the run streams when ``None``.
         """
-        async with aclosing(self._runtime.queue.event_pages(run.id, after)) as pages:
+        async with aclosing(self._runtime.queue.event_pages(run, after)) as pages:
             async for page in pages:
-                for event in page:
-                    if modes is None or is_wanted(event.name, modes):
-                        yield await self._wired(run, event)
+                wanted = [one for one in page if modes is None or is_wanted(one.name, modes)]
+                if wanted:
+                    yield b"".join([await self._wired(run, event) for event in wanted])
 
     async def _wired(self, run: Run, event: StreamedEvent) -> bytes:
         if event.name != END:

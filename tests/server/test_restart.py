@@ -1,0 +1,68 @@
+"""A server that is told to stop while it streams, and its successor on the same port."""
+
+import asyncio
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+from langgraph_sdk import get_client
+
+from tests.server.conftest import make_graphs_project
+from tests.support.serving import serving
+
+STEPS = 25
+SETTINGS = "[server]\nstop_seconds = 1\n"
+ASKED = {"messages": [], "steps": STEPS}
+AFTER = 3
+"""How many events each reader has before the server is stopped."""
+
+
+async def read(stream, parts, has_begun):
+    async for part in stream:
+        parts.append(part)
+        if len(parts) == AFTER:
+            has_begun.release()
+
+
+@pytest.mark.parametrize(("runs", "readers"), [(5, 10)])
+async def test_streams_go_on_at_the_next_server_where_this_one_stopped(
+    redis_url, tmp_path, runs, readers
+):
+    project = make_graphs_project(tmp_path)
+    (project / "treadle.toml").write_text(SETTINGS)
+    has_begun = asyncio.Semaphore(0)
+    with ExitStack() as stack:
+        served = stack.enter_context(serving(project, redis_url))
+        port = str(urlsplit(served.url).port)
+        async with get_client(url=served.url) as client:
+            options = {
+                "input": ASKED,
+                "stream_mode": ["custom", "values"],
+                "config": {"recursion_limit": STEPS + 5},
+            }
+            made = [await client.runs.create(None, "count_up", **options) for _ in range(runs)]
+            had = {run["run_id"]: [[] for _ in range(readers)] for run in made}
+            reading = [
+                asyncio.create_task(read(stream_of(client, run), parts, has_begun))
+                for run in made
+                for parts in had[run["run_id"]]
+            ]
+            for _ in reading:
+                await has_begun.acquire()
+            assert await asyncio.to_thread(served.stop) == 0
+            assert not any(task.done() for task in reading)
+            # The next one listens before it is ready: clients come back when they like.
+            await asyncio.to_thread(
+                stack.enter_context, serving(project, redis_url, "--port", port)
+            )
+            await asyncio.gather(*reading)
+            for run in made:
+                whole = [part async for part in stream_of(client, run)]
+                assert whole[-1].event == "end"
+                steps = [part.data["step"] for part in whole if part.event == "custom"]
+                assert sorted(set(steps)) == list(range(STEPS))
+                assert had[run["run_id"]] == [whole] * readers
+
+
+def stream_of(client, run):
+    return client.runs.join_stream(run["thread_id"], run["run_id"], last_event_id="-1")
