@@ -33,7 +33,7 @@ class FairPool(redis.asyncio.BlockingConnectionPool):
                 f"None of {self.max_connections} connections was free for {self.timeout} seconds."
             ) from None
         try:
-            connection = await super().get_connection()
+            connection = await super().get_connection()  # type: ignore[no-untyped-call]
         except BaseException:
             self._turns.release()
             raise
