@@ -57,7 +57,7 @@ def add(opening: Opening, asked: Asked, *, is_waited_for: bool, as_json: bool) -
                 out.print(queued.run_id, highlight=False)
             return
         err.print(f"Waiting for the run {queued.run_id}", style="dim", highlight=False)
-        run = await runtime.queue.wait(queued.run_id)
+        run = await runtime.queue.wait(queued.run)
         await _print_end(runtime, run, as_json=as_json)
 
     opening.run(within)

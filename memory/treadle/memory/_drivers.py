@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
 
 import redis
 import redis.asyncio
@@ -23,6 +24,8 @@ T = TypeVar("T")
 SyncClient = redis.Redis | redis.RedisCluster
 AsyncClient = redis.asyncio.Redis | redis.asyncio.RedisCluster
 OLDEST = (6, 2)
+_CHECKED: WeakSet[Any] = WeakSet()
+"""The clients whose server is known to be new enough."""
 
 
 class Driver(Protocol):
@@ -67,7 +70,6 @@ class SyncDriver:
     def __init__(self, client: SyncClient) -> None:
         self._client = client
         self._execute: Callable[..., Any] = client.execute_command
-        self._is_checked = False
 
     def run(self, operation: Generator[Request, Any, T]) -> T:
         """Run an operation in this thread."""
@@ -94,10 +96,12 @@ class SyncDriver:
         if isinstance(request, FindKeys):
             return [_text(key) for key in self._client.scan_iter(match=request.pattern, count=1000)]
         if isinstance(request, Pipeline):
+            if request.in_order and isinstance(self._client, redis.RedisCluster):
+                return [self._perform(call) for call in request.calls]
             pipeline = self._client.pipeline(transaction=False)
             for call in request.calls:
                 pipeline.execute_command(*_evalsha(call), NEVER_DECODE=True)
-            replies = pipeline.execute(raise_on_error=False)
+            replies = _to_ask_again(request, pipeline.execute(raise_on_error=False))
             return [
                 self._perform(call) if isinstance(reply, NoScriptError) else _checked(reply)
                 for call, reply in zip(request.calls, replies, strict=True)
@@ -108,11 +112,11 @@ class SyncDriver:
             return self._execute(*_eval(request), NEVER_DECODE=True)
 
     def _check_version(self) -> None:
-        if self._is_checked:
+        if self._client in _CHECKED:
             return
         with suppress(NoPermissionError):  # a user that may not ask is believed
             check_version(self._client.info("server"))
-        self._is_checked = True
+        _CHECKED.add(self._client)
 
 
 class AsyncDriver:
@@ -121,7 +125,6 @@ class AsyncDriver:
     def __init__(self, client: AsyncClient, owner: str) -> None:
         self._client = client
         self._owner = owner
-        self._is_checked = False
         self._loop = _running_loop()
 
     def run(self, operation: Generator[Request, Any, T]) -> T:
@@ -158,7 +161,7 @@ class AsyncDriver:
     async def ask(self, request: Request) -> Any:
         """Make one request and return the reply."""
         try:
-            if not self._is_checked:
+            if self._client not in _CHECKED:
                 await self._check_version()
             return await self._perform(request)
         except DriverError as problem:
@@ -169,10 +172,12 @@ class AsyncDriver:
             found = self._client.scan_iter(match=request.pattern, count=1000)
             return [_text(key) async for key in found]
         if isinstance(request, Pipeline):
+            if request.in_order and isinstance(self._client, redis.asyncio.RedisCluster):
+                return [await self._perform(call) for call in request.calls]
             pipeline = self._client.pipeline(transaction=False)
             for call in request.calls:
                 pipeline.execute_command(*_evalsha(call), NEVER_DECODE=True)
-            replies = await pipeline.execute(raise_on_error=False)
+            replies = _to_ask_again(request, await pipeline.execute(raise_on_error=False))
             return [
                 await self._perform(call) if isinstance(reply, NoScriptError) else _checked(reply)
                 for call, reply in zip(request.calls, replies, strict=True)
@@ -185,7 +190,7 @@ class AsyncDriver:
     async def _check_version(self) -> None:
         with suppress(NoPermissionError):  # a user that may not ask is believed
             check_version(await self._client.info("server"))
-        self._is_checked = True
+        _CHECKED.add(self._client)
 
 
 def asking(request: Request) -> Generator[Request, Any, Any]:
@@ -234,6 +239,16 @@ def _evalsha(call: ScriptCall) -> tuple[Any, ...]:
 
 def _eval(call: ScriptCall) -> tuple[Any, ...]:
     return ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args)
+
+
+def _to_ask_again(request: Pipeline, replies: list[Any]) -> list[Any]:
+    """Return the replies; in order, whatever follows a script that Redis did not have is asked
+    again with it."""
+    if request.in_order:
+        for place, reply in enumerate(replies):
+            if isinstance(reply, NoScriptError):
+                return replies[:place] + [reply] * (len(replies) - place)
+    return replies
 
 
 def _checked(reply: Any) -> Any:

@@ -30,12 +30,18 @@ class ScriptCall:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Calls that do not depend on each other: one round trip to each node concerned.
+    """Calls that need none of the others' replies: one round trip to each node concerned.
 
     The reply is the list of their replies. When one fails, the others are made all the same.
+
+    Attributes:
+        calls: the calls.
+        in_order: whether each is made after the one before it, also where their keys are on
+            several nodes: a cluster is asked one by one then. A call may be made twice.
     """
 
     calls: tuple[ScriptCall, ...]
+    in_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)

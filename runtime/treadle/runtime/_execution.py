@@ -242,8 +242,9 @@ class Executor:
         if not (options.is_watched or options.keep_values):
             return None
         events = EventWriter(self._driver, self._runs.keys(work.run.thread_id, work.run.id), number)
-        started = {"run_id": work.run.id, "attempt": number, "thread_id": work.run.thread_id}
-        events.add("metadata", encoded(started))
+        if options.is_watched:
+            started = {"run_id": work.run.id, "attempt": number, "thread_id": work.run.thread_id}
+            events.add("metadata", encoded(started))
         return events
 
     async def _attempt(self, attempt: "_Attempt", given: Any, emit: Emit) -> Reply:

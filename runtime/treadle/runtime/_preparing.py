@@ -1,6 +1,5 @@
 """What a run needs before it can be executed: checked, found, made and written down."""
 
-import asyncio
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from treadle.core.errors import InputError
 from treadle.memory import stamped
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import StrictSerializer
+from treadle.memory.scripts import ScriptCall
 from treadle.runtime._answers import asked, still_open
 from treadle.runtime._execution import Work, is_for_gate
 from treadle.runtime._forgetting import Forgetting
@@ -128,12 +128,25 @@ class Preparation:
 
     async def accept(self, run: Run, given: Any, request: RunRequest) -> bool:
         """Write a requested run down; return whether it is new."""
-        noted = self._threads.note_question(run.thread_id, run.agent, run.question)
-        users = [self._forgetting.note_user(run.user, run.thread_id)] if run.user else []
-        await asyncio.gather(noted, *users)
-        return await self._store.create(
-            run, given, request=request.to_dict(), metadata=self._redact(dict(request.metadata))
-        )
+        await self._threads.note_question(run.thread_id, run.agent, run.question)
+        await self._note_user(run)
+        return await self._store.create(run, given, **self._about(request))
+
+    async def accepting(self, run: Run, given: Any, request: RunRequest) -> list[ScriptCall]:
+        """Return the calls that write a run down whose id is new, in their order."""
+        await self._note_user(run)
+        return [
+            self._threads.noting(run.thread_id, run.agent, run.question),
+            *self._store.creating(run, given, **self._about(request)),
+        ]
+
+    async def _note_user(self, run: Run) -> None:
+        if run.user:
+            await self._forgetting.note_user(run.user, run.thread_id)
+
+    def _about(self, request: RunRequest) -> dict[str, Mapping[str, Any]]:
+        redacted = self._redact(dict(request.metadata))
+        return {"request": request.to_dict(), "metadata": redacted}
 
     async def answered(
         self, run: Run, answers: object

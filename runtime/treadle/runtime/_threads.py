@@ -94,10 +94,14 @@ class Threads:
 
     async def note_question(self, thread_id: str, agent: str, question: str) -> None:
         """Record that the thread was asked something."""
+        await self._driver.ask(self.noting(thread_id, agent, question))
+
+    def noting(self, thread_id: str, agent: str, question: str) -> ScriptCall:
+        """Return the call that records that the thread was asked something."""
         now = datetime.now(UTC)
         new = json.dumps({"title": _title(question), "created": _iso(now)})
         asked = (thread_id, now.timestamp(), new, agent, _iso(now))
-        await self._driver.ask(ScriptCall(_ASKED, (self._info_key, self._order_key), asked))
+        return ScriptCall(_ASKED, (self._info_key, self._order_key), asked)
 
     async def recent(self, limit: int = 50) -> list[Thread]:
         """Return the threads asked most recently, newest first."""

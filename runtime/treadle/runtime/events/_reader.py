@@ -76,7 +76,7 @@ class EventReader:
             keys: the run's keys.
             after: the id of the last event known; ``"0"`` reads from the beginning.
         """
-        async with self._bells.on(keys.record) as bell:
+        async with self._bells.on(keys.record, keys.events) as bell:
             while True:
                 page = await self._page(keys, after)
                 last = page.events[-1] if page.events and page.is_last else None

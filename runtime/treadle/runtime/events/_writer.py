@@ -73,7 +73,7 @@ class EventWriter:
             keys = self._keys
             arguments: list[Any] = [keys.token(self._attempt), KEEP_MS, MAX_EVENTS]
             arguments += [part for event in batch for part in event]
-            call = ScriptCall(_STREAM, (keys.fence, keys.record, keys.events), tuple(arguments))
+            call = ScriptCall(_STREAM, (keys.fence, keys.events), tuple(arguments))
             try:
                 held = await self._driver.ask(call)
             except RedisError as error:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from treadle.memory.scripts import Driver, ScriptCall, load_script
+from treadle.memory.scripts import Driver, Pipeline, ScriptCall, load_script
 from treadle.runtime.queue._records import Claimed, Job, Place, QueueStats
 from treadle.runtime.runs import Multitask
 
@@ -52,6 +52,7 @@ class Board:
         delay: timedelta,
         multitask: Multitask,
         stay: timedelta | None,
+        first: Sequence[ScriptCall] = (),
     ) -> tuple[str, list[str]]:
         """Put a run into the queue; return ``ok``, ``known`` or ``busy``, and which runs.
 
@@ -65,11 +66,16 @@ class Board:
             delay: how long it waits before it takes its place in its thread's line.
             multitask: what becomes of it where the thread is busy.
             stay: how long the thread stays after the run is at its end; ``None`` for ever.
+            first: what must be in Redis before; the run is announced before that, and all goes in
+                one round trip.
         """
-        reply = await self._call(
-            *("submit", run_id, thread_id, queue, _ms(delay), multitask, VERSION),
-            "" if stay is None else _ms(stay),
-        )
+        words = (run_id, thread_id, queue, _ms(delay), multitask, VERSION)
+        submit = self._made("submit", *words, "" if stay is None else _ms(stay))
+        if first:
+            calls = (self._made("announce", run_id), *first, submit)
+            reply = (await self._driver.ask(Pipeline(calls, in_order=True)))[-1]
+        else:
+            reply = await self._driver.ask(submit)
         return reply[0].decode(), [one.decode() for one in reply[1:]]
 
     async def claim(
@@ -152,7 +158,10 @@ class Board:
         return list(zip(flat[::2], flat[1::2], strict=True))
 
     async def _call(self, name: str, *arguments: Any) -> Any:
-        return await self._driver.ask(ScriptCall(_SCRIPTS[name], (self.base,), arguments))
+        return await self._driver.ask(self._made(name, *arguments))
+
+    def _made(self, name: str, *arguments: Any) -> ScriptCall:
+        return ScriptCall(_SCRIPTS[name], (self.base,), arguments)
 
 
 _SCRIPTS = {

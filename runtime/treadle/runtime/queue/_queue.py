@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from treadle.core.errors import InputError, UnknownNameError
-from treadle.memory.scripts import driver_of
+from treadle.memory.scripts import ScriptCall, driver_of
 from treadle.runtime._locks import is_locked
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
@@ -86,6 +86,10 @@ class Queue:
         is_known = request.key is not None and await self._store.find(run.id) is not None
         if request.multitask == "reject" and not is_known and await self._is_held(run.thread_id):
             raise _busy(run.thread_id)
+        if request.key is None:  # Nobody else has its id: no reply decides what follows.
+            first = await self._preparation.accepting(run, given, request)
+            await self._put(run, request, is_new=True, first=first)
+            return Queued(run, is_new=True)
         await self.board.announce(run.id)
         is_new = await self._preparation.accept(run, given, request)
         if not is_new:
@@ -96,10 +100,13 @@ class Queue:
             await self.board.withdraw(run.id)
         return Queued(run, is_new)
 
-    async def _put(self, run: Run, request: RunRequest, *, is_new: bool) -> None:
+    async def _put(
+        self, run: Run, request: RunRequest, *, is_new: bool, first: Sequence[ScriptCall] = ()
+    ) -> None:
         said, others = await self.board.submit(
             *(run.id, run.thread_id, request.queue, request.after, request.multitask),
             None if request.keep_thread else THREAD_STAYS,
+            first,
         )
         if said == "busy":
             if is_new:
@@ -208,19 +215,27 @@ class Queue:
             await self.board.complete(run_id)
         return is_stopped
 
-    async def wait(self, run_id: str) -> Run:
+    async def wait(self, run: Run | str) -> Run:
         """Return a run when it is at its end or waits for a person.
+
+        Args:
+            run: the run, as it was read last, or its id.
 
         Raises:
             UnknownNameError: there is no such run.
         """
-        run = await self._store.get(run_id)
+        run = await self._store.get(run) if isinstance(run, str) else run
         if run.status in ENDS:
             return run
-        async with self._bells.on(self._store.keys(run.thread_id, run_id).record) as bell:
-            while (run := await self._store.get(run_id)).status not in ENDS:
+        async with self._bells.on(self._store.keys(run.thread_id, run.id).record) as bell:
+            while (run := await self._again(run)).status not in ENDS:
                 await bell.wait()
         return run
+
+    async def _again(self, run: Run) -> Run:
+        """Read a run again."""
+        found = await self._store.find(run.id, run.thread_id)
+        return found or await self._store.get(run.id)
 
     async def events(self, run_id: str, after: str = "0") -> AsyncIterator[StreamedEvent]:
         """Yield what a run streams, as it happens, until it is at its end or waits for a person.

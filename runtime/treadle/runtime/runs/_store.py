@@ -12,7 +12,7 @@ from typing import Any, cast
 from treadle.core.errors import UnknownNameError
 from treadle.core.usage import Usage
 from treadle.memory import thread_root
-from treadle.memory.scripts import driver_of, script_of
+from treadle.memory.scripts import ScriptCall, driver_of, load_script, script_of
 from treadle.runtime.journal import (
     VERSION,
     Entry,
@@ -51,6 +51,8 @@ _INPUT = "input"
 _REQUEST = "request"
 _ANSWERS = "answers"
 _METADATA = "metadata"
+
+_FIND, _CREATE = (load_script(str(__package__), name) for name in ("find", "create"))
 
 STOPPED = "It was stopped."
 """What the journal says of a run that somebody stopped."""
@@ -103,8 +105,6 @@ class RunStore:
         self._telling = telling
         self._driver = driver_of(client, "RunStore")
         self.feedback = FeedbackStore(client, keep)
-        self._find = script_of(self._driver, _script("find"))
-        self._create = script_of(self._driver, _script("create"))
         self._begin = script_of(self._driver, _script("begin"))
         self._finish = script_of(self._driver, _script("finish"))
         self._again = script_of(self._driver, _script("again"))
@@ -134,22 +134,36 @@ class RunStore:
             request: how it is to be executed; kept as long as ``given``.
             metadata: what the caller wants to find with the run again, without secrets.
         """
-        moment = int(run.created.timestamp() * 1000)
-        # The way to the run first: a record that nobody finds would be lost.
-        way = [self._ttl_ms, run.id, moment, run.thread_id]
-        thread_id = (await self._find([self._order, self._threads], way)).decode()
+        way, record = self.creating(run, given, request=request, metadata=metadata)
+        thread_id = (await self._driver.ask(way)).decode()
         if thread_id != run.thread_id:
             if await self._read(run.id, thread_id) is not None:
                 return False
             await self._client.hset(self._threads, run.id, run.thread_id)  # That one is gone.
+        return bool(await self._driver.ask(record))
+
+    def creating(
+        self,
+        run: Run,
+        given: Any = None,
+        *,
+        request: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> tuple[ScriptCall, ScriptCall]:
+        """Return the calls that accept a run whose id is new, in their order; as for `create`."""
+        moment = int(run.created.timestamp() * 1000)
         keys = self.keys(run.thread_id, run.id)
         record = {**run.to_hash(), _INPUT: json.dumps(to_data(given), ensure_ascii=False)}
         for name, value in ((_REQUEST, request), (_METADATA, metadata)):
             if value:
                 record[name] = json.dumps(to_data(dict(value)), ensure_ascii=False)
         fields = [part for pair in record.items() for part in pair]
-        arguments = [self._ttl_ms, run.id, moment, *fields]
-        return bool(await self._create([keys.record, keys.runs], arguments))
+        # The way to the run first: a record that nobody finds would be lost.
+        way = (self._ttl_ms, run.id, moment, run.thread_id)
+        return (
+            ScriptCall(_FIND, (self._order, self._threads), way),
+            ScriptCall(_CREATE, (keys.record, keys.runs), (self._ttl_ms, run.id, moment, *fields)),
+        )
 
     async def begin(self, run: Run) -> int:
         """Begin an attempt of the run, and return its number; earlier ones can write no more.
@@ -331,8 +345,15 @@ class RunStore:
             raise UnknownNameError("run", run_id, known, hint="'treadle runs list' shows them.")
         return found
 
-    async def find(self, run_id: str) -> Run | None:
-        """Return a run, or ``None``; raises `JournalError` as `get`."""
+    async def find(self, run_id: str, thread_id: str | None = None) -> Run | None:
+        """Return a run, or ``None``; raises `JournalError` as `get`.
+
+        Args:
+            run_id: the run.
+            thread_id: its thread, where that is known: it spares a round trip.
+        """
+        if thread_id is not None:
+            return await self._read(run_id, thread_id)
         thread = await self._client.hget(self._threads, run_id)
         return await self._read(run_id, thread.decode()) if thread is not None else None
 

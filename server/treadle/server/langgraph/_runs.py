@@ -1,7 +1,6 @@
 """Runs as the protocol's clients know them."""
 
 import json
-import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
@@ -55,8 +54,7 @@ class ProtocolRuns:
         """
         _check_fits(body, thread_id)
         assistant = await self._assistants.get(body.assistant_id)
-        record = await self._thread(body, thread_id)
-        await self._note_graph(record, assistant)
+        record = await self._thread(body, thread_id, assistant)
         options = body.options(assistant, stream=stream, keep_values=values)
         if body.command is not None and "resume" in body.command.model_fields_set:
             run = await self._waiting(record["thread_id"])
@@ -114,7 +112,7 @@ class ProtocolRuns:
 
     async def joined(self, run: Run) -> Any:
         """Wait for a run's end, and return the state it left, or how it failed."""
-        run = await self._runtime.queue.wait(run.id)
+        run = await self._runtime.queue.wait(run)
         if run.status in FAILED:
             return {"__error__": _error_of(run)}
         for event in await self._runtime.queue.latest_events(run, 2):
@@ -157,21 +155,19 @@ class ProtocolRuns:
             return sse(_error_of(ended), event="error", id_=event.id)
         return sse(None, event=END, id_=event.id)
 
-    async def _thread(self, body: RunCreate, thread_id: str | None) -> Record:
+    async def _thread(self, body: RunCreate, thread_id: str | None, assistant: Record) -> Record:
+        """Return the run's thread, which says what it is used with."""
+        used = {name: assistant[name] for name in ("graph_id", "assistant_id")}
         if thread_id is None:
-            made = await self._threads.create(str(uuid.uuid4()), {})
-            assert made is not None  # noqa: S101 - the id is new
-            return made
+            return await self._threads.create_new(used)
         if body.if_not_exists == "create":
-            made = await self._threads.create(thread_id, {})
+            made = await self._threads.create(thread_id, used)
             if made is not None:
                 return made
-        return await self._threads.record(thread_id)
-
-    async def _note_graph(self, record: Record, assistant: Record) -> None:
-        used = {name: assistant[name] for name in ("graph_id", "assistant_id")}
+        record = await self._threads.record(thread_id)
         if any(record["metadata"].get(name) != value for name, value in used.items()):
-            await self._threads.update(record["thread_id"], used)
+            await self._threads.update(thread_id, used)
+        return record
 
     async def _waiting(self, thread_id: str) -> Run:
         for run in await self._runtime.runs.recent(20, thread=thread_id):

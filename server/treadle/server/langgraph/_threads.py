@@ -51,7 +51,18 @@ class ProtocolThreads:
 
     async def create(self, thread_id: str, metadata: Mapping[str, Any]) -> Record | None:
         """Keep a new thread; ``None`` when there is one of that id."""
-        if await self._records.get(thread_id) or not await self._ownership.begin(thread_id):
+        if await self._records.get(thread_id):
+            return None
+        return await self._kept(thread_id, metadata)
+
+    async def create_new(self, metadata: Mapping[str, Any]) -> Record:
+        """Keep a new thread under a new id."""
+        made = await self._kept(str(uuid.uuid4()), metadata)
+        assert made is not None  # noqa: S101 - the id is new
+        return made
+
+    async def _kept(self, thread_id: str, metadata: Mapping[str, Any]) -> Record | None:
+        if not await self._ownership.begin(thread_id):
             return None
         moment = now()
         moments = {"created_at": moment, "updated_at": moment, "state_updated_at": moment}
@@ -126,10 +137,8 @@ class ProtocolThreads:
 
     async def copy(self, record: Record) -> Record:
         """Copy a thread with its whole history under a new id."""
-        made = str(uuid.uuid4())
-        await self._runtime.memory.saver.acopy_thread(record["thread_id"], made)
-        copied = await self.create(made, record["metadata"])
-        assert copied is not None  # noqa: S101 - the id is new
+        copied = await self.create_new(record["metadata"])
+        await self._runtime.memory.saver.acopy_thread(record["thread_id"], copied["thread_id"])
         return copied
 
     async def delete(self, thread_id: str) -> None:
