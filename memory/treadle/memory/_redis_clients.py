@@ -26,6 +26,7 @@ import redis.sentinel
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
 from treadle.core.errors import RedisError
+from treadle.memory._batching import BatchingRedis
 from treadle.memory._embedded import EmbeddedRedis
 from treadle.memory._fair_pool import FairPool
 from treadle.memory._redis_url import Cluster, SentinelService, Server
@@ -128,7 +129,7 @@ def _async_server(
         options["connection_class"] = _AsyncSocketConnection
     else:
         options["connection_class"] = _AsyncTlsConnection if address.tls else _AsyncConnection
-    return redis.asyncio.Redis.from_pool(FairPool(**options))
+    return BatchingRedis.from_pool(FairPool(**options))
 
 
 def _sync_service(

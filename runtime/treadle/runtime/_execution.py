@@ -238,13 +238,11 @@ class Executor:
 
     def _events(self, work: Work, number: int) -> EventWriter | None:
         """Return what writes what the run streams; ``None`` where nobody asked for any."""
-        options = work.options
-        if not (options.is_watched or options.keep_values):
+        if not work.options.is_watched:
             return None
         events = EventWriter(self._driver, self._runs.keys(work.run.thread_id, work.run.id), number)
-        if options.is_watched:
-            started = {"run_id": work.run.id, "attempt": number, "thread_id": work.run.thread_id}
-            events.add("metadata", encoded(started))
+        started = {"run_id": work.run.id, "attempt": number, "thread_id": work.run.thread_id}
+        events.add("metadata", encoded(started))
         return events
 
     async def _attempt(self, attempt: "_Attempt", given: Any, emit: Emit) -> Reply:
@@ -270,8 +268,6 @@ class Executor:
                     events=attempt.events,
                 )
         if attempt.events is not None:
-            if work.options.keep_values:
-                attempt.events.add("values", encoded(state))
             await attempt.events.flush()
         reply = make_reply(
             checked_state(state, was_asked=bool(run.question)),
@@ -283,13 +279,11 @@ class Executor:
         messages = state.get("messages", ())
         if run.mode is not RunMode.DRY and messages:
             await self._memory.note(run.thread_id, messages)
-        interrupts = state.get("__interrupt__", ())
-        await attempt.writer.flush()
-        if interrupts:
-            await self._finish(attempt, RunStatus.INTERRUPTED, *_interrupted(interrupts))
+        if interrupts := state.get("__interrupt__", ()):
+            await self._finish(attempt, RunStatus.INTERRUPTED, _interrupted(interrupts), state)
         else:
-            entry = {"reply": reply_to_data(reply)}
-            await self._finish(attempt, RunStatus.SUCCESS, EntryType.RUN_FINISHED, entry)
+            ended = (EntryType.RUN_FINISHED, {"reply": reply_to_data(reply)})
+            await self._finish(attempt, RunStatus.SUCCESS, ended, state)
             self._learn(work, messages)
         emit(RunFinished(run.id, reply=reply))
         return reply
@@ -370,14 +364,21 @@ class Executor:
         return None
 
     async def _finish(
-        self, attempt: "_Attempt", status: RunStatus, type_: EntryType, data: Mapping[str, Any]
+        self,
+        attempt: "_Attempt",
+        status: RunStatus,
+        entry: tuple[EntryType, Mapping[str, Any]],
+        state: Any,
     ) -> None:
+        kept = [("values", encoded(state))] if attempt.work.options.keep_values else []
         await self._runs.finish(
             attempt.work.run,
             attempt.number,
             status,
-            (type_, self._redact(data)),
+            (entry[0], self._redact(entry[1])),
             usage=attempt.reporter.usage,
+            rest=await attempt.writer.rest(),
+            events=kept,
         )
 
     async def _failed(self, attempt: "_Attempt", status: RunStatus, error: str) -> None:

@@ -10,8 +10,10 @@ from tests.support.waiting import eventually
 from treadle.agents import Budget
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.core.usage import Usage
+from treadle.memory.scripts import driver_of
 from treadle.runtime.journal import EntryType
 from treadle.runtime.queue import RunOptions, RunRequest
+from treadle.runtime.queue._board import Board
 from treadle.runtime.runs import RunStateError, RunStatus, RunStore
 from treadle.runtime.testing import ScriptedOpenAI, call, hang, say, server_error, unauthorized
 
@@ -321,6 +323,33 @@ async def test_an_answer_is_never_given_to_the_next_question(opened, project, mo
             assert (await runtime.threads.show("t"))[-1].text == "yes no"
 
 
+async def test_an_answer_may_come_before_the_worker_has_told_of_the_question(
+    opened, project, monkeypatch
+):
+    (project / "twice.py").write_text(TWICE)
+    (project / "agents" / "twice.yaml").write_text("description: Asks.\ngraph: twice.py:graph\n")
+    claim, answered = Board.claim, asyncio.Event()
+
+    async def tells_late(self, worker, lease, wanted, limits, ended=()):
+        if ended:
+            await answered.wait()
+        return await claim(self, worker, lease, wanted, limits, ended)
+
+    monkeypatch.setattr(Board, "claim", tells_late)
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime):
+            queued = await runtime.queue.submit(RunRequest("twice", "Hello.", thread_id="t"))
+            for answer in ("yes", "no"):
+                run = await runtime.queue.wait(queued.run_id)
+                assert run.status is RunStatus.INTERRUPTED
+                answered.clear()
+                await runtime.queue.resume(run.id, answer)
+                answered.set()
+            assert (await runtime.queue.wait(run.id)).status is RunStatus.SUCCESS
+            assert (await runtime.threads.show("t"))[-1].text == "yes no"
+            assert (await runtime.queue.submit(RunRequest("twice", "Next.", thread_id="t"))).is_new
+
+
 async def test_an_answer_survives_the_attempt_that_took_it(opened, project):
     """The attempt fails after it was given the answer; the next one needs none from the person."""
     (project / "failing.py").write_text(
@@ -365,8 +394,8 @@ async def test_a_graph_without_messages_runs(opened, project):
                 RunRequest("adder", {"n": 4}, thread_id="t", options=options)
             )
             events = [event async for event in runtime.queue.events(queued.run_id)]
-            assert [event.name for event in events] == ["metadata", "values", "end"]
-            assert events[1].data == b'{"n":5}'
+            assert [event.name for event in events] == ["values", "end"]
+            assert events[0].data == b'{"n":5}'
 
 
 @pytest.mark.parametrize(
@@ -402,18 +431,30 @@ async def test_unknown_names_are_refused(opened):
                 await anext(runtime.queue.events("nothing", "x"))
 
 
-async def test_what_was_accepted_and_never_submitted_is_found(opened, monkeypatch):
+def dying(runtime):
+    """Return a way to submit whose process dies between the run's record and the queue."""
+    board = runtime.queue.board
+
+    async def submit(run_id, *words):
+        first = words[-1]
+        if first:
+            await board.announce(run_id)
+        for each in first:
+            await driver_of(runtime.redis, "test").ask(each)
+        raise ConnectionResetError
+
+    return submit
+
+
+@pytest.mark.parametrize("key", [None, "order 10"])
+async def test_what_was_accepted_and_never_submitted_is_found(opened, monkeypatch, key):
     """The submitter dies between the record and the queue; a worker finds the run."""
     with ScriptedOpenAI(heard) as server:
         async with opened(server) as runtime:
-
-            async def dies(*_):
-                raise ConnectionResetError
-
             with monkeypatch.context() as patched:
-                patched.setattr(runtime.queue.board, "submit", dies)
+                patched.setattr(runtime.queue.board, "submit", dying(runtime))
                 with pytest.raises(ConnectionResetError):
-                    await submit(runtime)
+                    await submit(runtime, key=key)
             [run] = await runtime.runs.recent()
             assert run.status is RunStatus.PENDING
             monkeypatch.setattr(
@@ -479,12 +520,8 @@ async def test_a_worker_leaves_runs_of_a_newer_version_alone(opened, monkeypatch
 async def test_what_was_to_wait_waits_also_when_it_is_found(opened, monkeypatch):
     with ScriptedOpenAI(heard) as server:
         async with opened(server) as runtime:
-
-            async def dies(*_):
-                raise ConnectionResetError
-
             with monkeypatch.context() as patched:
-                patched.setattr(runtime.queue.board, "submit", dies)
+                patched.setattr(runtime.queue.board, "submit", dying(runtime))
                 with pytest.raises(ConnectionResetError):
                     await submit(runtime, after=timedelta(hours=1))
             [run] = await runtime.runs.recent()

@@ -6,12 +6,10 @@ from typing import Any
 
 from treadle.core.errors import FencedError, RedisError
 from treadle.memory.scripts import Driver, Script, ScriptCall
-from treadle.runtime.journal import RunKeys, lost
+from treadle.runtime.journal import KEEP_EVENTS_MS, RunKeys, lost
 
 MAX_EVENTS = 20_000
 """How many events of a run are kept; a reader who is further behind misses the oldest."""
-KEEP_MS = 24 * 3_600 * 1_000
-"""How long events can be read after the last one was written."""
 _BATCH = 500
 _STREAM = Script.of((files(str(__package__)) / "lua" / "stream.lua").read_text())
 
@@ -71,7 +69,7 @@ class EventWriter:
         while self._waiting:
             batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
             keys = self._keys
-            arguments: list[Any] = [keys.token(self._attempt), KEEP_MS, MAX_EVENTS]
+            arguments: list[Any] = [keys.token(self._attempt), KEEP_EVENTS_MS, MAX_EVENTS]
             arguments += [part for event in batch for part in event]
             call = ScriptCall(_STREAM, (keys.fence, keys.events), tuple(arguments))
             try:

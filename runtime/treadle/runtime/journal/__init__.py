@@ -32,7 +32,9 @@ from treadle.runtime.journal._errors import (
 from treadle.runtime.journal._gates import CallJournal, KnownOutcomes, Listener, Recorder
 from treadle.runtime.journal._sources import EarlierAttempts, Recording, Source
 from treadle.runtime.journal._stream import (
+    KEEP_EVENTS_MS,
     JournalWriter,
+    Rest,
     RunKeys,
     check_version,
     read_blobs,
@@ -41,6 +43,7 @@ from treadle.runtime.journal._stream import (
 from treadle.runtime.journal._unknown import answer_to, is_told
 
 __all__ = [
+    "KEEP_EVENTS_MS",
     "VERSION",
     "CallJournal",
     "CallRecord",
@@ -57,6 +60,7 @@ __all__ = [
     "RecordedError",
     "Recorder",
     "Recording",
+    "Rest",
     "RunKeys",
     "Source",
     "answer_to",

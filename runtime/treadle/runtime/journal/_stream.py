@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -14,6 +14,9 @@ from treadle.runtime.journal._errors import JournalError, lost
 
 FLUSH_SECONDS = 0.05
 """How long entries that nobody's safety rests on may wait to be written together."""
+
+KEEP_EVENTS_MS = 24 * 3_600 * 1_000
+"""How long what a run streamed can be read after the last of it was written."""
 
 PAGE = 500
 _APPEND = (files(str(__package__)) / "lua" / "append.lua").read_text()
@@ -69,6 +72,19 @@ class RunKeys:
     def events(self) -> str:
         """What is streamed of it while it runs: a stream."""
         return f"{self.record}:events"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What of a journal is not written yet.
+
+    Attributes:
+        entries: types and data, as texts, in their order.
+        blobs: the long texts in them.
+    """
+
+    entries: Sequence[tuple[str, str]] = ()
+    blobs: Mapping[str, str] = field(default_factory=dict)
 
 
 class JournalWriter:
@@ -132,6 +148,13 @@ class JournalWriter:
             if self._waiting:
                 await self._send()
 
+    async def rest(self) -> "Rest":
+        """Take what waits, to be written with the attempt's end; raises as `write`."""
+        async with self._turn:
+            if self._failure is not None:
+                raise self._failure
+            return self._taken()
+
     async def aclose(self) -> None:
         """Let go of the timer, and write what waits if that is still possible."""
         if self._timer is not None:
@@ -154,18 +177,22 @@ class JournalWriter:
         except (FencedError, RedisError) as error:
             self._failure = error  # The next write raises it, where somebody can act on it.
 
-    async def _send(self) -> None:
+    def _taken(self) -> "Rest":
         if self._timer is not None:  # Nothing waits any more; what comes next has its own time.
             self._timer.cancel()
             self._timer = None
         batch, self._waiting = self._waiting, []
         blobs, self._blobs = self._blobs, {}
-        arguments: list[Any] = [self.token, self._ttl_ms, len(batch)]
-        for kind, data in batch:
-            arguments += (kind.value, self._attempt, as_text(data, blobs))
+        entries = [(kind.value, as_text(data, blobs)) for kind, data in batch]
         fresh = {name: text for name, text in blobs.items() if name not in self._written}
-        for pair in fresh.items():
-            arguments += pair
+        return Rest(entries, fresh)
+
+    async def _send(self) -> None:
+        rest = self._taken()
+        arguments: list[Any] = [self.token, self._ttl_ms, len(rest.entries)]
+        for kind, data in rest.entries:
+            arguments += (kind, self._attempt, data)
+        arguments += (part for pair in rest.blobs.items() for part in pair)
         keys = self._keys
         try:
             reply = await self._append(
@@ -178,7 +205,7 @@ class JournalWriter:
             ) from error
         if reply[0] != b"ok":
             raise lost(keys.run_id, self._attempt, reply[1].decode())
-        self._written |= fresh.keys()
+        self._written |= rest.blobs.keys()
 
 
 async def read_entries(client: Any, keys: RunKeys, after: str = "0") -> AsyncIterator[Entry]:

@@ -53,6 +53,7 @@ class Board:
         multitask: Multitask,
         stay: timedelta | None,
         first: Sequence[ScriptCall] = (),
+        is_again: bool = False,
     ) -> tuple[str, list[str]]:
         """Put a run into the queue; return ``ok``, ``known`` or ``busy``, and which runs.
 
@@ -68,9 +69,11 @@ class Board:
             stay: how long the thread stays after the run is at its end; ``None`` for ever.
             first: what must be in Redis before; the run is announced before that, and all goes in
                 one round trip.
+            is_again: whether it is to go on after an end, which its worker may not have told yet.
         """
         words = (run_id, thread_id, queue, _ms(delay), multitask, VERSION)
-        submit = self._made("submit", *words, "" if stay is None else _ms(stay))
+        more = ("" if stay is None else _ms(stay), int(is_again))
+        submit = self._made("submit", *words, *more)
         if first:
             calls = (self._made("announce", run_id), *first, submit)
             reply = (await self._driver.ask(Pipeline(calls, in_order=True)))[-1]
@@ -79,20 +82,26 @@ class Board:
         return reply[0].decode(), [one.decode() for one in reply[1:]]
 
     async def claim(
-        self, worker: str, lease: timedelta, wanted: int, limits: Mapping[str, int]
+        self,
+        worker: str,
+        lease: timedelta,
+        wanted: int,
+        limits: Mapping[str, int],
+        ended: Sequence[Job] = (),
     ) -> Claimed:
-        """Claim up to ``wanted`` runs of the queues in ``limits``.
+        """Take runs that ended out of the queue, and claim up to ``wanted`` of those in ``limits``.
 
         Args:
             worker: who claims.
             lease: how long the claim holds unless it is renewed.
             wanted: how many at most; 0 only says that the worker is there.
             limits: the queues, with the most of their runs at once over all workers; 0 for any.
+            ended: runs of this worker that came to their ends.
         """
         flat = [part for pair in limits.items() for part in pair]
-        reply = await self._call(
-            "claim", worker, _ms(lease), wanted, VERSION, _ms(LOST_AFTER), *flat
-        )
+        calls = [self._made("complete", job.run_id, job.claim) for job in ended]
+        calls += [self._made("claim", worker, _ms(lease), wanted, VERSION, _ms(LOST_AFTER), *flat)]
+        reply = (await self._driver.ask(Pipeline(tuple(calls), in_order=True)))[-1]
         wait, count, lost, rest = int(reply[0]), int(reply[1]), int(reply[2]), reply[3:]
         jobs = [_job(rest[7 * i : 7 * i + 7]) for i in range(count)]
         told, leaving = rest[7 * count : 7 * count + 2 * lost], rest[7 * count + 2 * lost :]

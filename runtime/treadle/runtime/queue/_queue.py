@@ -176,7 +176,8 @@ class Queue:
         delay = max(timedelta(0), timedelta(seconds=seconds) - age)
         queue = str(request.get("queue", DEFAULT_QUEUE))
         stay = None if request.get("keep_thread", True) else THREAD_STAYS
-        await self.board.submit(run.id, run.thread_id, queue, delay, "enqueue", stay)
+        words = (run.id, run.thread_id, queue, delay)
+        await self.board.submit(*words, "enqueue", stay, is_again=True)
 
     async def cancel(self, run_id: str, *, rollback: bool = False) -> Run:
         """Stop a run, at once where it waits and as soon as its worker can where it is at work.

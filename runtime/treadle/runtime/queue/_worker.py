@@ -139,6 +139,7 @@ class Worker:
         self._limits = {checked_queue(name): limits.get(name, 0) for name in queues}
         self._concurrency = min(concurrency or settings.runs.concurrent, settings.runs.concurrent)
         self._running: set[_Running] = set()
+        self._ended: list[Job] = []
         self._wake = asyncio.Event()
         self.is_stopping = False
         self._is_over = False
@@ -165,6 +166,7 @@ class Worker:
             for running in list(self._running):
                 running.stop("drain")
             await self._settled(list(self._running))
+            await self._complete()
             self._is_over = True
             for task in (listening, renewing):
                 task.cancel()
@@ -176,7 +178,12 @@ class Worker:
         sleep = LOOK_SECONDS
         try:
             free = self._concurrency - len(self._running)
-            claimed = await self._board.claim(self.id, self._lease, free, self._limits)
+            ended, self._ended = self._ended, []
+            try:
+                claimed = await self._board.claim(self.id, self._lease, free, self._limits, ended)
+            except RedisError:
+                self._ended += ended
+                raise
             for job in claimed.jobs:
                 self._start(job)
             for run_id, age in claimed.lost:
@@ -194,6 +201,12 @@ class Worker:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    async def _complete(self) -> None:
+        """Take the last runs that ended out of the queue; who claims one finds it at its end."""
+        with suppress(RedisError):
+            for job in self._ended:
+                await self._board.complete(job.run_id, job.claim)
 
     async def _forget(self, thread_id: str) -> None:
         with suppress(UnknownNameError):  # Somebody else forgot it.
@@ -259,7 +272,7 @@ class Worker:
             await self._board.bury(job, str(error), self._keep)
             return
         if accepted is None or accepted.run.status in ENDS:
-            await self._board.complete(job.run_id, job.claim)
+            self._ended.append(job)
         elif job.cancel:
             await self._conclude(job, accepted.run, RunStatus.CANCELLED, STOPPED)
         elif job.claim > self._settings.attempts:
@@ -296,7 +309,7 @@ class Worker:
         except TreadleError as error:
             await self._stopped(running, accepted.run, str(error))
         else:
-            await self._board.complete(job.run_id, job.claim)
+            self._ended.append(job)
 
     async def _overtaken(self, job: Job, run: Run, error: TreadleError) -> None:
         """Do what follows when a run is not as it was when it was claimed.
@@ -307,7 +320,7 @@ class Worker:
         _log.info("The run %s is not as it was: %s", job.run_id, error)
         now = await self._store.find(job.run_id)
         if now is None or now.status in ENDS:
-            await self._board.complete(job.run_id, job.claim)
+            self._ended.append(job)
         elif isinstance(error, FencedError) or now.attempt != run.attempt:
             await self._board.release(job, self._backoff(job.claim), str(error))
         else:  # Nobody else touched it: it cannot be gone on with.
@@ -339,7 +352,7 @@ class Worker:
         else:
             if running.ending == "rollback":
                 await self._rollback.undo(run)
-            await self._board.complete(job.run_id, job.claim)
+            self._ended.append(job)
 
     async def _conclude(
         self, job: Job, run: Run, status: RunStatus, reason: str, *, is_dead: bool = False
@@ -352,7 +365,7 @@ class Worker:
         if is_dead:
             await self._board.bury(job, reason, self._keep)
         else:
-            await self._board.complete(job.run_id, job.claim)
+            self._ended.append(job)
 
     def _backoff(self, claim: int) -> timedelta:
         usual = self._settings.backoff_seconds * 2.0 ** min(claim - 1, 20)

@@ -14,12 +14,14 @@ from treadle.core.usage import Usage
 from treadle.memory import thread_root
 from treadle.memory.scripts import ScriptCall, driver_of, load_script, script_of
 from treadle.runtime.journal import (
+    KEEP_EVENTS_MS,
     VERSION,
     Entry,
     EntryType,
     Journal,
     JournalError,
     JournalWriter,
+    Rest,
     RunKeys,
     from_data,
     lost,
@@ -52,6 +54,7 @@ _REQUEST = "request"
 _ANSWERS = "answers"
 _METADATA = "metadata"
 
+_NOTHING = Rest()
 _FIND, _CREATE = (load_script(str(__package__), name) for name in ("find", "create"))
 
 STOPPED = "It was stopped."
@@ -203,21 +206,36 @@ class RunStore:
         *,
         usage: Usage,
         error: str = "",
+        rest: Rest = _NOTHING,
+        events: Sequence[tuple[str, bytes]] = (),
     ) -> None:
         """End an attempt: write its last entry and the run's new status, together.
+
+        Args:
+            run: the run.
+            attempt: its attempt.
+            status: what becomes of it.
+            entry: the last entry of its journal.
+            usage: what it used.
+            error: why it failed.
+            rest: entries that come before the last.
+            events: what it streamed last.
 
         Raises:
             FencedError: the attempt no longer holds the thread.
         """
         keys = self.keys(run.thread_id, run.id)
-        blobs: dict[str, str] = {}
+        blobs = dict(rest.blobs)
         data = json.dumps(split(entry[1], blobs), ensure_ascii=False, separators=(",", ":"))
+        entries = (*rest.entries, (entry[0].value, data))
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         ended = json.dumps(None if status is RunStatus.PENDING else moment)
         cost = json.dumps(usage_to_data(usage))
-        fields = ("status", status.value, "ended", ended, "usage", cost, "error", error)
-        arguments: list[Any] = [keys.token(attempt), self._ttl_ms, attempt, entry[0].value, data]
-        arguments += (len(blobs), *(part for pair in blobs.items() for part in pair), *fields)
+        fields = (("status", status.value), ("ended", ended), ("usage", cost), ("error", error))
+        arguments: list[Any] = [keys.token(attempt), self._ttl_ms, attempt, KEEP_EVENTS_MS]
+        arguments += [len(blobs), len(entries), len(events)]
+        pairs = (*blobs.items(), *entries, *events, *fields)
+        arguments += (part for pair in pairs for part in pair)
         told = await self._about_to_end(replace(run, usage=usage), attempt, status, entry[1])
         reply = await self._finish(
             [keys.fence, keys.record, keys.entries, keys.blobs, keys.runs, keys.events], arguments

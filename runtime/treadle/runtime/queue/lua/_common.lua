@@ -1,6 +1,7 @@
 -- The queue of a tenant: every key shares one hash tag, so a script may reach them all.
 --   <base>:job:<run>       hash   thread, queue, state, claims, worker, cancel, reason, version,
---                                 stay (ms its thread stays after it; for ever without)
+--                                 stay (ms its thread stays after it; for ever without),
+--                                 again (it is to go on after the end it comes to)
 --   <base>:line:<thread>   list   the thread's runs in their order; only the first may be at work
 --   <base>:ready:<queue>   list   runs that a worker may claim
 --   <base>:delayed         zset   runs by when they are due
@@ -63,6 +64,16 @@ local function drop(run, thread, queue)
   if stay then redis.call('ZADD', LEAVING, now_ms() + stay, thread) end
   redis.call('DEL', job_of(run))
   leave(run, thread)
+end
+
+-- A run that is to go on after the end it came to: it is ready again. Replies whether it is.
+local function goes_on(run, queue)
+  if redis.call('HDEL', job_of(run), 'again') == 0 then return false end
+  redis.call('ZREM', leases_of(queue), run)
+  redis.call('HDEL', job_of(run), 'cancel', 'reason')
+  redis.call('HSET', job_of(run), 'claims', 0)
+  make_ready(run, queue, true)
+  return true
 end
 
 local function is_held(run, claim)

@@ -4,6 +4,7 @@
 local run, claim = ARGV[1], ARGV[2]
 if not is_held(run, claim) then return 0 end
 local job = redis.call('HMGET', job_of(run), 'thread', 'queue')
+if goes_on(run, job[2]) then return 1 end
 redis.call('ZREM', leases_of(job[2]), run)
 redis.call('HSET', job_of(run), 'state', 'dead', 'reason', ARGV[3])
 redis.call('PEXPIRE', job_of(run), ARGV[4])

@@ -9,5 +9,5 @@ if claim == '' then
 elseif not is_held(run, claim) then
   return 0
 end
-drop(run, job[1], job[2])
+if not goes_on(run, job[2]) then drop(run, job[1], job[2]) end
 return 1

@@ -1,12 +1,14 @@
 -- Put a run into the queue, once.
 -- KEYS: base
 -- ARGV: run, thread, queue, delay in ms, multitask (enqueue, reject, interrupt, rollback), version,
---       ms its thread stays after it, or '' for ever
+--       ms its thread stays after it, or '' for ever, 1 for a run that is to go on after an end
 -- Replies {'ok', cancelled run...}: the runs before it that are not at work and are to be stopped;
 -- {'known'}; or {'busy', the run that has the thread}.
 local run, thread, queue, delay, multitask = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 redis.call('ZREM', ANNOUNCED, run)
 if redis.call('EXISTS', job_of(run)) == 1 and not redis.call('ZSCORE', DEAD, run) then
+  -- Its worker may not have said yet that it came to the end it is to go on after.
+  if ARGV[8] == '1' then redis.call('HSET', job_of(run), 'again', 1) end
   return { 'known' }
 end
 local first = redis.call('LINDEX', line_of(thread), 0)

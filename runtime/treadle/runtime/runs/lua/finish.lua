@@ -1,22 +1,42 @@
--- End an attempt: its last entry and the run's status change together, if it still holds the fence.
+-- End an attempt: its last entries and events and the run's status change together, if it still
+-- holds the fence.
 -- KEYS: fence of the thread, run, stream of entries, blobs, runs of the thread, stream of events
--- ARGV: token, time to live in ms, attempt, type, data, number of blobs, (name, text)...,
+-- ARGV: token, time to live in ms, attempt, ms for which events live, number of blobs, of entries,
+--       of events, (name, text)..., (type, data)..., (event, data)...,
 --       'status', status, (field, value)...
--- Replies {'ok', entry id}, {'fenced', the token that holds the thread now} or {'missing'}.
+-- Replies {'ok', id of the last entry}, {'fenced', the token that holds the thread now} or
+-- {'missing'}.
 local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] then return { 'fenced', holder or '' } end
 if redis.call('HGET', KEYS[2], 'status') ~= 'running' then return { 'missing' } end
-local first = 7 + 2 * tonumber(ARGV[6])
-for i = 7, first - 1, 2 do redis.call('HSETNX', KEYS[4], ARGV[i], ARGV[i + 1]) end
-local id = redis.call('XADD', KEYS[3], '*', 'version', '1',
-  'type', ARGV[4], 'attempt', ARGV[3], 'data', ARGV[5])
-redis.call('HSET', KEYS[2], unpack(ARGV, first))
-if ARGV[4] == 'run.finished' then redis.call('HDEL', KEYS[2], 'input', 'request', 'answers') end
-if ARGV[4] ~= 'run.paused' then
+local place = 8
+local function pairs_of(count)
+  local first = place
+  place = place + 2 * tonumber(count)
+  return first, place - 1
+end
+local first, last = pairs_of(ARGV[5])
+for i = first, last, 2 do redis.call('HSETNX', KEYS[4], ARGV[i], ARGV[i + 1]) end
+local id, kind
+first, last = pairs_of(ARGV[6])
+for i = first, last, 2 do
+  kind = ARGV[i]
+  id = redis.call('XADD', KEYS[3], '*', 'version', '1',
+    'type', kind, 'attempt', ARGV[3], 'data', ARGV[i + 1])
+end
+first, last = pairs_of(ARGV[7])
+for i = first, last, 2 do
+  redis.call('XADD', KEYS[6], '*', 'event', ARGV[i], 'data', ARGV[i + 1])
+end
+local status = ARGV[place + 1]
+redis.call('HSET', KEYS[2], unpack(ARGV, place))
+if kind == 'run.finished' then redis.call('HDEL', KEYS[2], 'input', 'request', 'answers') end
+if kind ~= 'run.paused' then
   if redis.call('EXISTS', KEYS[6]) == 1 then
-    redis.call('XADD', KEYS[6], '*', 'event', 'end', 'data', cjson.encode({ status = ARGV[first + 1] }))
+    redis.call('XADD', KEYS[6], '*', 'event', 'end', 'data', cjson.encode({ status = status }))
+    redis.call('PEXPIRE', KEYS[6], ARGV[4])
   end
-  redis.pcall('PUBLISH', KEYS[2], ARGV[first + 1])
+  redis.pcall('PUBLISH', KEYS[2], status)
 end
 for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
 return { 'ok', id }
