@@ -105,16 +105,19 @@ class Serving:
         return [name for name in self.runtime.agents() if name not in self.failed]
 
 
-def of_request(request: Request) -> Serving:
+# Coroutines: FastAPI would call functions from a thread, which costs more than all they do.
+
+
+async def of_request(request: Request) -> Serving:
     """Return what serves a request."""
     serving: Serving = request.app.state.serving
     return serving
 
 
-def runtime_of_request(request: Request) -> Runtime:
+async def runtime_of_request(request: Request) -> Runtime:
     """Return the runtime of a request's tenant.
 
     Raises:
         InputError: its tenant cannot be one.
     """
-    return of_request(request).runtime_of(current_principal())
+    return (await of_request(request)).runtime_of(current_principal())

@@ -4,7 +4,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import HTTPException, Path, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from langgraph.errors import InvalidUpdateError
 from langgraph.store.base import InvalidNamespaceError
@@ -15,7 +14,7 @@ from pydantic import (
     Field,
     Strict,
 )
-from pydantic_core import to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 
 from treadle.core.errors import RunError, UnknownNameError, UserError
 from treadle.server.langgraph._records import Record
@@ -82,9 +81,10 @@ class Route(APIRoute):
         return answer
 
 
-def answered(value: Any) -> JSONResponse:
+def answered(value: Any) -> Response:
     """Return a value as JSON, messages and whatever else a graph's state holds included."""
-    return JSONResponse(jsonable(value))
+    text = to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
+    return Response(text, media_type="application/json")
 
 
 def jsonable(value: Any) -> Any:

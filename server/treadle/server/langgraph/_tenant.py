@@ -7,7 +7,7 @@ from fastapi import Depends
 from treadle.runtime import Runtime
 
 
-def tenant_runtime() -> Runtime:
+async def tenant_runtime() -> Runtime:
     """Stand for the runtime of the request's tenant; the application that serves says which.
 
     Raises:
