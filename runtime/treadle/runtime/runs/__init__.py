@@ -3,7 +3,15 @@
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import SUFFIX, JournalFile
 from treadle.runtime.runs._options import RunOptions, StreamMode
-from treadle.runtime.runs._record import ENDS, NEXT, Run, RunMode, RunStateError, RunStatus
+from treadle.runtime.runs._record import (
+    ENDS,
+    NEXT,
+    Accepted,
+    Run,
+    RunMode,
+    RunStateError,
+    RunStatus,
+)
 from treadle.runtime.runs._replay import Replay, definition_of
 from treadle.runtime.runs._replayer import Replayer, journal_files
 from treadle.runtime.runs._request import (
@@ -15,7 +23,7 @@ from treadle.runtime.runs._request import (
     checked_queue,
 )
 from treadle.runtime.runs._runs import Runs
-from treadle.runtime.runs._store import STOPPED, Accepted, RunStore
+from treadle.runtime.runs._store import STOPPED, RunStore
 
 __all__ = [
     "DEFAULT_QUEUE",

@@ -155,3 +155,24 @@ class Run:
 _JSON = {"attempt", "ended", "usage"}
 FIELDS = tuple(item.name for item in fields(Run))
 """The fields of a run's hash, beside its input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run as it was accepted.
+
+    Attributes:
+        run: the run.
+        given: what its graph is to be given.
+        request: how it is to be executed, as data; nothing for a run that was never queued.
+        answers: answers to the interrupts it waited at.
+        asked: what those interrupts asked, in digests.
+        is_again: whether it was accepted before and taken up again since.
+    """
+
+    run: Run
+    given: Any
+    request: Mapping[str, Any]
+    answers: Mapping[str, Any]
+    asked: Mapping[str, str]
+    is_again: bool

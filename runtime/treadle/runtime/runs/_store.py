@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, cast
@@ -14,7 +14,6 @@ from treadle.core.usage import Usage
 from treadle.memory import thread_root
 from treadle.memory.scripts import ScriptCall, driver_of, load_script, script_of
 from treadle.runtime.journal import (
-    KEEP_EVENTS_MS,
     VERSION,
     Entry,
     EntryType,
@@ -29,24 +28,17 @@ from treadle.runtime.journal import (
     read_entries,
     split,
     to_data,
-    usage_to_data,
 )
+from treadle.runtime.runs._ending import ending
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
-from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Run, RunStateError, RunStatus
+from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Accepted, Run, RunStateError, RunStatus
 from treadle.runtime.runs._telling import Telling
 
 _BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
-_CANCEL_FROM = [
-    status.value
-    for status, following in NEXT.items()
-    if RunStatus.CANCELLED in following and status is not RunStatus.RUNNING
-]
-_AGAIN_FROM = [
-    status.value
-    for status, following in NEXT.items()
-    if RunStatus.PENDING in following and status is not RunStatus.RUNNING
-]
+_AT_REST = [pair for pair in NEXT.items() if pair[0] is not RunStatus.RUNNING]
+_CANCEL_FROM = [status.value for status, after in _AT_REST if RunStatus.CANCELLED in after]
+_AGAIN_FROM = [status.value for status, after in _AT_REST if RunStatus.PENDING in after]
 _PAGE = 100
 _BEFORE = "before"
 _INPUT = "input"
@@ -63,27 +55,6 @@ STOPPED = "It was stopped."
 
 def _script(name: str) -> str:
     return (files(__package__) / "lua" / f"{name}.lua").read_text()
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A run as it was accepted.
-
-    Attributes:
-        run: the run.
-        given: what its graph is to be given.
-        request: how it is to be executed, as data; nothing for a run that was never queued.
-        answers: answers to the interrupts it waited at.
-        asked: what those interrupts asked, in digests.
-        is_again: whether it was accepted before and taken up again since.
-    """
-
-    run: Run
-    given: Any
-    request: Mapping[str, Any]
-    answers: Mapping[str, Any]
-    asked: Mapping[str, str]
-    is_again: bool
 
 
 class RunStore:
@@ -225,17 +196,8 @@ class RunStore:
             FencedError: the attempt no longer holds the thread.
         """
         keys = self.keys(run.thread_id, run.id)
-        blobs = dict(rest.blobs)
-        data = json.dumps(split(entry[1], blobs), ensure_ascii=False, separators=(",", ":"))
-        entries = (*rest.entries, (entry[0].value, data))
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-        ended = json.dumps(None if status is RunStatus.PENDING else moment)
-        cost = json.dumps(usage_to_data(usage))
-        fields = (("status", status.value), ("ended", ended), ("usage", cost), ("error", error))
-        arguments: list[Any] = [keys.token(attempt), self._ttl_ms, attempt, KEEP_EVENTS_MS]
-        arguments += [len(blobs), len(entries), len(events)]
-        pairs = (*blobs.items(), *entries, *events, *fields)
-        arguments += (part for pair in pairs for part in pair)
+        how = ending(status, entry, usage=usage, error=error, rest=rest, events=events)
+        arguments = [keys.token(attempt), self._ttl_ms, attempt, *how]
         told = await self._about_to_end(replace(run, usage=usage), attempt, status, entry[1])
         reply = await self._finish(
             [keys.fence, keys.record, keys.entries, keys.blobs, keys.runs, keys.events], arguments
