@@ -13,7 +13,7 @@ from treadle.core.addresses import Allowed, IPAddress
 from treadle.core.calls import Effect
 from treadle.core.outgoing import Outgoing
 from treadle.core.settings import Settings
-from treadle.tools import Tool, ToolContext, build_tool
+from treadle.tools import Tool, ToolContext, _soup, build_tool
 from treadle.tools.fetch_url import WebReader, _reading, make_tool
 from treadle.tools.fetch_url._robots import KEPT_SECONDS, Robots
 
@@ -137,6 +137,32 @@ async def test_every_charset_is_understood(body, content_type, fetch, web):
 async def test_what_cannot_be_read_is_told_to_the_model(answer, message, fetch, web):
     web.answer = answer
     assert message in (await asked(fetch, at(web))).text
+
+
+BOMBS = ["<!--" * 20_000, '<a b="' * 15_000, "<![CDATA[" * 10_000, "<p>a" * 20_000]
+
+
+@pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: bomb[:8])
+async def test_a_page_that_computes_for_hours_is_left(bomb, fetch, web, monkeypatch):
+    monkeypatch.setattr(_soup, "MAX_SECONDS", 0.05)
+    web.answer = Answer(bomb)
+    answer = await asked(fetch, at(web))
+    assert "cannot be read: takes too long to read" in answer.text
+    assert not answer.sources
+
+
+async def test_in_a_page_of_very_many_tags_no_article_is_looked_for(fetch, web, monkeypatch):
+    web.answer = Answer(
+        f"<html><body><p>Looms have four shafts.</p>{'<br>' * 20_000}</body></html>"
+    )
+    monkeypatch.setattr(_reading, "import_module", lambda name: pytest.fail("it was looked for"))
+    assert "Looms have four shafts." in (await asked(fetch, at(web))).text
+
+
+async def test_a_robots_txt_without_an_end_is_not_read_to_it(fetch, web):
+    web.answers["/robots.txt"] = Answer(b"# " + b"x" * 2_000_000)
+    assert "longer than 512,000 bytes" in (await asked(fetch, at(web))).text
+    assert [request.path for request in web.requests] == ["/robots.txt"]
 
 
 @pytest.mark.parametrize("url", ["", "x", "http://", "ftp://site.example/", "//x/y"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.support.pdfs import pdf
 from treadle.tools.documents._document import Block, Document, UnreadableError
 from treadle.tools.documents._formats import is_document, load, parse
+from treadle.tools.documents._pdf import read_pdf
 
 
 def read(name: str, content: str | bytes) -> Document:
@@ -182,6 +183,7 @@ def test_a_pdf_that_anybody_may_read_is_read():
         (b"%PDF-1.7 nothing", "damaged PDF"),
         (b"", "damaged PDF"),
         (pdf([""]), "holds no text"),
+        (pdf(["x" * 9_000_000]), "page 1 unpacks to more than 8,000,000 bytes"),
     ],
 )
 def test_a_pdf_that_cannot_be_read_says_why(data, reason):
@@ -244,3 +246,14 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
 )
 def test_which_files_are_documents(name, wanted):
     assert is_document(Path(name)) is wanted
+
+
+def test_a_pdf_is_not_read_on_when_the_time_is_up_in_the_middle_of_a_page():
+    with pytest.raises(UnreadableError, match="the time was up at page 1"):
+        read_pdf(pdf(["A line.\n" * 20_000]), seconds=0.05)
+
+
+def test_a_page_that_would_take_too_long_is_left(monkeypatch):
+    monkeypatch.setattr("treadle.tools._soup.MAX_SECONDS", 0.05)
+    with pytest.raises(UnreadableError, match="takes too long to read"):
+        read("a.html", ("<!--" * 20_000).encode())

@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass, field
 
-from bs4 import BeautifulSoup
 from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 
-from treadle.tools.documents._document import Block, Document
+from treadle.tools._soup import TooLongError, parse_html
+from treadle.tools.documents._document import Block, Document, UnreadableError
 
 _UNSEEN_TAGS = """
 script style noscript template svg math head title nav footer form button select iframe
@@ -23,9 +23,15 @@ _HEADING = re.compile(r"h[1-6]$")
 
 
 def read_html(text: str) -> Document:
-    """Read a page; its menus, scripts and forms are left out."""
-    # What follows keeps the parser from warning of a short text that could be a name or address.
-    soup = BeautifulSoup(f"{text} \n", "html.parser")
+    """Read a page; its menus, scripts and forms are left out.
+
+    Raises:
+        UnreadableError: it is written so that reading it would take too long.
+    """
+    try:
+        soup = parse_html(text)
+    except TooLongError:
+        raise UnreadableError("takes too long to read") from None
     title = " ".join(soup.title.get_text().split()) if soup.title else ""
     return Document(_Blocks().of(soup.find("main") or soup.find("body") or soup), title)
 

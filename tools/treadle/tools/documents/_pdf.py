@@ -4,8 +4,9 @@ import io
 import logging
 import re
 import time
+from typing import Any
 
-from pypdf import PasswordType, PdfReader
+from pypdf import PageObject, PasswordType, PdfReader
 from pypdf.errors import DependencyError, PyPdfError
 
 from treadle.tools.documents._document import Block, Document, UnreadableError
@@ -21,12 +22,16 @@ MAX_SECONDS = 300.0
 """How long reading may compute; a small file can hold many pages that unpack to a lot."""
 
 
+MAX_PAGE_BYTES = 8_000_000
+"""How much one page may unpack to; its drawing alone can be thousands of times the file's size."""
+
+
 def read_pdf(data: bytes, seconds: float = MAX_SECONDS) -> Document:
     """Read a PDF's text, page by page.
 
     Args:
         data: the file.
-        seconds: how long reading it may compute; it is looked at after each page.
+        seconds: how long reading it may compute.
 
     Raises:
         UnreadableError: it is damaged, needs a password, holds no text or takes too long.
@@ -39,7 +44,7 @@ def read_pdf(data: bytes, seconds: float = MAX_SECONDS) -> Document:
         blocks = [
             Block(block.text, number, number)
             for number, page in enumerate(reader.pages, 1)
-            for block in _page(page.extract_text(), number, end)
+            for block in _page(page, number, end)
         ]
         title = reader.metadata.title if reader.metadata else ""
     except UnreadableError:
@@ -54,7 +59,14 @@ def read_pdf(data: bytes, seconds: float = MAX_SECONDS) -> Document:
     return Document(blocks, str(title or "").strip(), "page")
 
 
-def _page(text: str, number: int, end: float) -> list[Block]:
-    if time.thread_time() > end:
-        raise UnreadableError(f"takes too long to read: the time was up at page {number}")
+def _page(page: PageObject, number: int, end: float) -> list[Block]:
+    def look(*_: Any) -> None:
+        if time.thread_time() > end:
+            raise UnreadableError(f"takes too long to read: the time was up at page {number}")
+
+    look()
+    contents = page.get_contents()
+    if contents is not None and len(contents.get_data()) > MAX_PAGE_BYTES:
+        raise UnreadableError(f"page {number} unpacks to more than {MAX_PAGE_BYTES:,} bytes")
+    text = page.extract_text(visitor_operand_before=look)
     return paragraphs(_BROKEN_WORD.sub("", text).split("\n"))

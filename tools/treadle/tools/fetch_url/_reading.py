@@ -16,6 +16,9 @@ from treadle.tools.fetch_url._page import Page
 PDF_SECONDS = 20.0
 """How long reading a PDF may compute."""
 
+MAX_ARTICLE_TAGS = 15_000
+"""Where a page has more, its article is not looked for, which can take their number squared."""
+
 _HTML = {"text/html", "application/xhtml+xml"}
 _PLAIN = re.compile(r"text/.+|application/(.+\+)?(json|xml|yaml|x-yaml|javascript)")
 # It reports every page without an article as an error; such a page is read whole.
@@ -33,21 +36,26 @@ def read(answer: httpx.Response) -> Page:
     url = str(answer.url)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     body = answer.content
+    try:
+        page = _read(url, kind, body, answer)
+    except UnreadableError as error:
+        raise ToolError(f"{url} cannot be read: {error}.") from None
+    if not page.text.strip():
+        raise ToolError(
+            f"{url} holds no text.", hint="It may be built by scripts; look for another page."
+        )
+    return page
+
+
+def _read(url: str, kind: str, body: bytes, answer: httpx.Response) -> Page:
     if body.startswith(b"%PDF-") or kind == "application/pdf":
-        try:
-            page = _page(url, read_pdf(body, PDF_SECONDS))
-        except UnreadableError as error:
-            raise ToolError(f"{url} cannot be read: {error}.") from None
+        page = _page(url, read_pdf(body, PDF_SECONDS))
     elif kind in _HTML or (not kind and body.lstrip()[:1] == b"<"):
         page = _html(url, _decode(answer, is_html=True))
     elif not kind or _PLAIN.fullmatch(kind):
         page = Page(url, "", _decode(answer, is_html=False))
     else:
         raise ToolError(f"{url} is {kind}, which cannot be read as text.")
-    if not page.text.strip():
-        raise ToolError(
-            f"{url} holds no text.", hint="It may be built by scripts; look for another page."
-        )
     return page
 
 
@@ -68,6 +76,8 @@ def _html(url: str, text: str) -> Page:
 
 def _main_text(url: str, text: str) -> str:
     """Return the article without what stands around it; nothing when none can be told."""
+    if text.count("<") > MAX_ARTICLE_TAGS:
+        return ""
     try:
         trafilatura = import_module("trafilatura")
     except ModuleNotFoundError:

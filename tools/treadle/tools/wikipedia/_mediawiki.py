@@ -123,7 +123,8 @@ class OnlineWiki:
             parsed = await self._client.ask(
                 action="parse", pageid=page["pageid"], prop="text", disableeditsection=1
             )
-            sections, marked = sections_of_html(parsed["parse"]["text"])
+            html = parsed["parse"]["text"]
+            sections, marked = await asyncio.to_thread(sections_of_html, html)
             lists_meanings = lists_meanings or marked
         lists_meanings = lists_meanings or page["title"].endswith("(disambiguation)")
         return Article(page["title"], page["canonicalurl"], sections, lists_meanings)

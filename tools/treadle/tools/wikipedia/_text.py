@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from treadle.core.errors import ToolError
 from treadle.tools.wikipedia._article import Outline, Section
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ def sections_of_extract(extract: str) -> tuple[Section, ...]:
 
 def sections_of_html(html: str | bytes) -> tuple[tuple[Section, ...], bool]:
     """Return the sections of a page, and whether the page marks itself as a list of meanings."""
-    from bs4 import BeautifulSoup  # noqa: PLC0415 - it takes long to load
+    from treadle.tools._soup import TooLongError, parse_html  # noqa: PLC0415 - it takes long to load
 
-    soup = BeautifulSoup(html, "html.parser")
+    try:
+        soup = parse_html(html if isinstance(html, str) else html.decode("utf-8", "replace"))
+    except TooLongError:
+        raise ToolError("The article is written so that it takes too long to read.") from None
     lists_meanings = soup.select_one(_LISTS_MEANINGS) is not None
     for element in soup.select(_NOT_PROSE):
         element.decompose()
