@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.openai.conftest import model, server
+
+__all__ = ["model", "server"]
+"""A server with a scripted model behind it, as Python's clients are tried on."""
+
 HERE = Path(__file__).parent
 PINNED = ("package.json", "package-lock.json")
 NODE_MAJOR = 20

@@ -1,5 +1,11 @@
 """The clients of LangGraph and OpenAI in JavaScript, against a real server process."""
 
+import json
+
+import pytest
+
+from tests.server.openai.conftest import CITY, LONG
+
 
 def test_langgraphs_client(run_in_node, served_graphs):
     run_in_node("client.mjs", URL=served_graphs.url)
@@ -7,3 +13,8 @@ def test_langgraphs_client(run_in_node, served_graphs):
 
 def test_langgraphs_react_hook(run_in_node, served_graphs):
     run_in_node("use_stream.mjs", URL=served_graphs.url)
+
+
+@pytest.mark.parametrize("client", ["openai.mjs", "ai_sdk.mjs"])
+def test_clients_of_openai(run_in_node, server, client):
+    run_in_node(client, URL=server.url, CITY=json.dumps(CITY), LONG=LONG)
