@@ -206,6 +206,7 @@ def test_a_user_without_dangerous_commands(redis_server: RedisServer) -> None:
         admin.execute_command("ACL", "DELUSER", "app")
 
 
+@pytest.mark.any_keys("one of them is not the saver's")
 def test_a_key_of_another_kind(client: redis.Redis, saver: RedisSaver) -> None:
     client.set("treadle:main:{t}:cp", "mine")
     with pytest.raises(RedisError, match=r"another kind.*own prefix"):

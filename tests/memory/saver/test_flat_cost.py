@@ -1,5 +1,7 @@
 """A turn of a long thread costs what a turn of a short one costs."""
 
+import sys
+import threading
 from itertools import pairwise
 from typing import Any
 
@@ -19,7 +21,7 @@ def long_answer(_: Chat) -> dict[str, Any]:
     return {"messages": [AIMessage(TEXT)]}
 
 
-def test_bytes_and_round_trips_stay_flat(client: redis.Redis, saver: RedisSaver) -> None:
+def test_bytes_round_trips_and_calls_stay_flat(client: redis.Redis, saver: RedisSaver) -> None:
     graph = chat_graph(saver, long_answer)
     sizes, trips = [0], [round_trips(client)]
     for _ in range(TURNS):
@@ -33,6 +35,29 @@ def test_bytes_and_round_trips_stay_flat(client: redis.Redis, saver: RedisSaver)
     assert late <= 1.1 * early
     per_turn = {later - earlier for earlier, later in pairwise(trips[2:])}
     assert per_turn == {MAX_ROUND_TRIPS}
+    # What the client does for each message of a thread is done in C, for all of them at once.
+    old = calls_of_a_turn(graph, "t")
+    for _ in range(5):
+        young = calls_of_a_turn(graph, "young")
+    assert old <= 1.2 * young
+
+
+def calls_of_a_turn(graph: Any, thread_id: str) -> int:
+    """Return how many functions a turn calls, in all threads."""
+    n_calls = 0
+
+    def counted(_frame: object, event: str, _of: object) -> None:
+        nonlocal n_calls
+        n_calls += event in ("call", "c_call")
+
+    threading.setprofile(counted)
+    sys.setprofile(counted)
+    try:
+        graph.invoke({"messages": [HumanMessage(TEXT)]}, thread(thread_id))
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    return n_calls
 
 
 def test_the_first_turn_of_a_fresh_process_reads_the_thread_once(
