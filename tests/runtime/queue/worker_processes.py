@@ -117,6 +117,7 @@ api_key_env = "TEST_KEY"
 max_retries = 0
 [runs]
 lease_seconds = {lease}
+concurrent = {concurrent}
 [queue]
 attempts = {attempts}
 backoff_seconds = 0.05
@@ -124,7 +125,9 @@ drain_seconds = 20
 """
 
 
-def write_settings(project: Path, url: str, *, lease: float = 1, attempts: int = 50) -> None:
+def write_settings(
+    project: Path, url: str, *, lease: float = 1, attempts: int = 50, concurrent: int = 32
+) -> None:
     """Write the project's settings: a model on loopback, and short leases."""
-    text = SETTINGS.format(url=url, lease=lease, attempts=attempts)
+    text = SETTINGS.format(url=url, lease=lease, attempts=attempts, concurrent=concurrent)
     (project / "treadle.toml").write_text(text)
