@@ -1,0 +1,190 @@
+"""The queue's scripts under any order of what can happen: no run is lost, doubled or overtaken."""
+
+from collections import defaultdict
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from treadle.memory import connect
+from treadle.memory.scripts import driver_of
+from treadle.runtime.queue._board import Board
+
+BASE = "treadle:main:{queue}"
+LEASE, LATER, NOW = timedelta(hours=1), timedelta(hours=2), timedelta(0)
+THREADS = ["a", "b"]
+LIMITS = {"default": 3}
+
+OPERATIONS = st.one_of(
+    st.tuples(
+        st.just("submit"),
+        st.sampled_from(THREADS),
+        st.sampled_from(["enqueue", "enqueue", "reject", "interrupt"]),
+        st.sampled_from([False, False, True]),
+    ),
+    st.tuples(st.just("claim"), st.integers(1, 3)),
+    st.tuples(st.sampled_from(["complete", "renew", "bury"]), st.integers(0, 9)),
+    st.tuples(st.just("release"), st.integers(0, 9), st.booleans(), st.booleans()),
+    st.tuples(st.sampled_from(["cancel", "drop", "again"]), st.integers(0, 9)),
+    st.tuples(st.sampled_from(["lapse", "fall due"])),
+)
+
+
+class House:
+    """The queue, with all that was done to it.
+
+    Attributes:
+        jobs: the latest claim of each run that was claimed, in that order.
+        stale: claims that were replaced since, and may change nothing.
+        line: the runs of each thread in the order in which they came.
+        gone: runs that came to their end, in that order.
+    """
+
+    def __init__(self, client):
+        self.client = client
+        self.board = Board(driver_of(client, "test"), "treadle:main:")
+        self.submitted = []
+        self.jobs, self.stale, self.gone, self.dead = {}, [], [], set()
+
+    async def submit(self, thread, multitask, is_delayed):
+        run = f"{thread}{len(self.submitted)}"
+        delay = LATER if is_delayed else NOW
+        said, others = await self.board.submit(run, thread, "default", delay, multitask, None)
+        line = await self.line(thread)
+        if said == "busy":
+            assert multitask == "reject"
+            assert others == line[:1]
+            return
+        assert (said, multitask == "reject" and len(line) > 1) == ("ok", False)
+        assert (await self.board.submit(run, thread, "default", NOW, "enqueue", None))[0] == "known"
+        self.submitted.append(run)
+
+    async def claim(self, wanted):
+        claimed = await self.board.claim("w", LEASE, wanted, LIMITS)
+        assert len(claimed.jobs) <= wanted
+        for job in claimed.jobs:
+            if job.run_id in self.jobs:
+                self.stale.append(self.jobs[job.run_id])
+            self.jobs[job.run_id] = job
+            assert (await self.line(job.thread_id))[0] == job.run_id
+
+    async def on(self, number, what, *arguments):
+        """Do something under the latest claim of a run, and see that no earlier one can."""
+        for job in self.stale:
+            assert await self.board.renew([job], LEASE) == ["lost"]
+            assert not await self.board.complete(job.run_id, job.claim)
+            assert not await self.board.release(job, NOW, "", counts=True)
+            assert not await self.board.bury(job, "", LATER)
+        if not self.jobs:
+            return
+        job = list(self.jobs.values())[number % len(self.jobs)]
+        is_held = await self.state(job.run_id) == "running"
+        if what == "renew":
+            [reply] = await self.board.renew([job], LEASE)
+            assert (reply == "lost") != is_held
+        elif what == "release":
+            delay = LATER if arguments[0] else NOW
+            counts = arguments[1]
+            assert await self.board.release(job, delay, "", counts=counts) == is_held
+            if is_held and not counts:  # Its number is given to the next claim as well.
+                del self.jobs[job.run_id]
+        elif what == "complete":
+            assert await self.board.complete(job.run_id, job.claim) == is_held
+            self.gone += [job.run_id] * is_held
+        elif what == "bury":
+            assert await self.board.bury(job, "It failed.", LATER) == is_held
+            self.dead |= {job.run_id} if is_held else set()
+
+    async def from_outside(self, number, what):
+        if not self.submitted:
+            return
+        run = self.submitted[number % len(self.submitted)]
+        state = await self.state(run)
+        if what == "cancel":
+            assert await self.board.cancel(run, "interrupt") == (
+                state if state not in {None, "dead"} else ""
+            )
+        elif what == "drop" and state != "dead":
+            is_dropped = await self.board.complete(run)
+            assert is_dropped == (state not in {None, "running"})
+            self.gone += [run] * is_dropped
+        elif what == "again" and state == "dead":
+            said, _ = await self.board.submit(run, run[0], "default", NOW, "enqueue", None)
+            assert said == "ok"
+            self.dead.discard(run)
+            self.jobs.pop(run, None)
+            self.stale = [job for job in self.stale if job.run_id != run]
+            self.submitted.remove(run)
+            self.submitted.append(run)
+
+    async def pass_time(self, zset):
+        for run in await self.client.zrange(f"{BASE}:{zset}", 0, -1):
+            await self.client.zadd(f"{BASE}:{zset}", {run: 0})
+
+    async def state(self, run):
+        found = await self.client.hget(f"{BASE}:job:{run}", "state")
+        return found.decode() if found else None
+
+    async def line(self, thread):
+        return [one.decode() for one in await self.client.lrange(f"{BASE}:line:{thread}", 0, -1)]
+
+    async def check(self):
+        """Check that each run is in one place, the one that its state says."""
+        ready = [one.decode() for one in await self.client.lrange(f"{BASE}:ready:default", 0, -1)]
+        leased = [o.decode() for o in await self.client.zrange(f"{BASE}:leases:default", 0, -1)]
+        later = [one.decode() for one in await self.client.zrange(f"{BASE}:delayed", 0, -1)]
+        lines = {thread: await self.line(thread) for thread in THREADS}
+        states = {run: await self.state(run) for run in self.submitted}
+        assert {run for run, state in states.items() if state is None} == set(self.gone)
+        assert {run for run, state in states.items() if state == "dead"} == self.dead
+        found = defaultdict(set)
+        for run, state in states.items():
+            found[state].add(run)
+        live = [run for run in ready if states[run] == "ready"]
+        assert sorted(live) == sorted(found["ready"])
+        assert set(leased) == found["running"]
+        assert set(later) == found["delayed"] | found["paused"]
+        for thread, line in lines.items():
+            assert len(set(line)) == len(line)
+            heads = found["ready"] | found["running"] | found["paused"]
+            assert [run for run in line if run in heads] == line[:1]
+            assert set(line[1:]) == {run for run in found["waiting"] if run[0] == thread}
+        assert len(leased) <= LIMITS["default"]
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(operations=st.lists(OPERATIONS, min_size=20, max_size=60))
+async def test_each_run_is_where_its_state_says_and_all_come_to_their_end(redis_url, operations):
+    async with connect(redis_url) as client:
+        await client.flushall()
+        house = House(client)
+        for what, *arguments in operations:
+            if what == "submit":
+                await house.submit(*arguments)
+            elif what == "claim":
+                await house.claim(*arguments)
+            elif what in {"complete", "renew", "bury", "release"}:
+                await house.on(arguments[0], what, *arguments[1:])
+            elif what in {"cancel", "drop", "again"}:
+                await house.from_outside(arguments[0], what)
+            else:
+                await house.pass_time("leases:default" if what == "lapse" else "delayed")
+            await house.check()
+
+        await house.pass_time("leases:default")
+        await house.pass_time("delayed")
+        waiting = {thread: await house.line(thread) for thread in THREADS}
+        ended = defaultdict(list)
+        while (claimed := await house.board.claim("w", LEASE, 3, LIMITS)).jobs:
+            for job in claimed.jobs:
+                assert await house.board.complete(job.run_id, job.claim)
+                ended[job.thread_id].append(job.run_id)
+                house.gone.append(job.run_id)
+            await house.check()
+        for thread, line in waiting.items():
+            assert ended[thread][: len(line)] == line
+        assert sorted({*house.gone, *house.dead}) == sorted(house.submitted)
