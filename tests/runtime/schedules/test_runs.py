@@ -117,6 +117,9 @@ async def test_the_budget_of_a_fire_is_a_wall(house):
             await runtime.schedules.add("d", daily(budget=Limits(tokens=10)))
             fire = await fired(runtime, "d", FireStatus.SUCCESS)
             assert fire.tokens == 0
+            assert fire.note.startswith("budget: the fire's budget of 10 tokens does not allow"), (
+                fire.note
+            )
 
 
 async def test_a_run_that_asks_a_person_holds_the_next_until_it_is_answered(house):

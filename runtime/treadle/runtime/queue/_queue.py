@@ -238,6 +238,10 @@ class Queue:
         found = await self._store.find(run.id, run.thread_id)
         return found or await self._store.get(run.id)
 
+    async def stopped_early(self, run: Run) -> str:
+        """Return why a run ended with what it knew until then; empty where it did not."""
+        return await self._store.stopped_early(run)
+
     async def events(self, run_id: str, after: str = "0") -> AsyncIterator[StreamedEvent]:
         """Yield what a run streams, as it happens, until it is at its end or waits for a person.
 

@@ -389,6 +389,15 @@ class RunStore:
         blobs.pop(_BEFORE, None)
         return Journal(run.to_dict(), entries, blobs)
 
+    async def stopped_early(self, run: Run) -> str:
+        """Return why a run ended with what it knew until then; empty where it did not."""
+        last = await self._client.xrevrange(self.keys(run.thread_id, run.id).entries, count=1)
+        if run.status is not RunStatus.SUCCESS or not last:
+            return ""
+        before = f"{int(last[0][0].split(b'-')[0]) - 1}"
+        ended = [one.data async for one in self.entries(run, before)][-1]
+        return str((ended.get("reply") or {}).get("stopped", ""))
+
     async def before(self, run: Run) -> Mapping[str, Any] | None:
         """Return the state a run began in, where `keep_before` kept it."""
         text = await self._client.hget(self.keys(run.thread_id, run.id).blobs, _BEFORE)

@@ -74,7 +74,8 @@ class QueueLauncher:
     async def wait(self, run_id: str) -> Ended:
         """See `Launcher`."""
         run = await self._queue.wait(run_id)
-        return Ended(run.status.value, run.usage.usd, run.usage.total_tokens, run.error)
+        why = run.error or await self._queue.stopped_early(run)
+        return Ended(run.status.value, run.usage.usd, run.usage.total_tokens, why)
 
     async def _check(self, month: Account) -> None:
         if not month.is_limited:

@@ -45,7 +45,7 @@ class Ended:
         status: as the run's record has it.
         usd: what it cost, in US dollars.
         tokens: how many tokens it used.
-        error: why it failed.
+        error: why it failed, or ended with what it knew until then.
     """
 
     status: str
