@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 from treadle.runtime import Runtime
 from treadle.runtime.queue import RunOptions
 from treadle.runtime.runs import RunStatus
-from treadle.runtime.testing import ScriptedOpenAI, call, say
+from treadle.runtime.testing import ScriptedOpenAI, call, hang, say
 
 LEASE = timedelta(seconds=2)
 _log = logging.getLogger(__name__)
@@ -286,6 +286,27 @@ async def test_workers_replaced_under_load(redis_url, project, served):
             await check(runtime, runs)
             # Handed over between two steps, no run asks its model for anything twice.
             assert len(served.requests) == 2 * sum(len(ids) for ids in runs.values())
+
+
+async def test_a_second_signal_hands_over_what_does_not_come_to_the_end_of_its_step(
+    redis_url, project
+):
+    with ScriptedOpenAI(lambda _: hang() if len(server.requests) == 1 else say("Done.")) as server:
+        write_settings(project, server.base_url, drain=3_600, lease=30)
+        async with Runtime.open(redis_url, project) as runtime:
+            with workers(project, redis_url, 1) as team:
+                queued = await submit(runtime)
+                await eventually(lambda: server.requests, within_seconds=60)
+                process = team.alive[0]
+                team.signal(signal.SIGTERM)
+                team.signal(signal.SIGINT)
+                await asyncio.to_thread(process.join, 60)
+                assert process.exitcode == 0
+                place = await runtime.queue.place(queued.run_id)
+                assert (place.state, place.reason) == ("ready", "It was stopped.")
+                team.start()
+                run = await runtime.queue.wait(queued.run_id)
+                assert (run.status, run.attempt) == (RunStatus.SUCCESS, 2)
 
 
 async def test_a_run_that_kills_its_workers_is_given_up(redis_url, project):

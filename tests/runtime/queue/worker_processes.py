@@ -121,13 +121,12 @@ concurrent = {concurrent}
 [queue]
 attempts = {attempts}
 backoff_seconds = 0.05
-drain_seconds = 20
+drain_seconds = {drain}
 """
 
 
-def write_settings(
-    project: Path, url: str, *, lease: float = 1, attempts: int = 50, concurrent: int = 32
-) -> None:
+def write_settings(project: Path, url: str, **changes: float) -> None:
     """Write the project's settings: a model on loopback, and short leases."""
-    text = SETTINGS.format(url=url, lease=lease, attempts=attempts, concurrent=concurrent)
+    usual = {"lease": 1, "attempts": 50, "concurrent": 32, "drain": 20}
+    text = SETTINGS.format(url=url, **{**usual, **changes})
     (project / "treadle.toml").write_text(text)
