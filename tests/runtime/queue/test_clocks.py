@@ -68,7 +68,7 @@ async def _lost(runtime, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(runtime.queue.board, "submit", dies)
         with pytest.raises(ConnectionResetError):
-            await submit(runtime, "Lost.", "lost", after=timedelta(hours=1))
+            await submit(runtime, "Lost.", "lost", key="k", after=timedelta(hours=1))
     [run] = await runtime.runs.recent(1, thread="lost")
     await runtime.queue.put_back(run.id, timedelta(seconds=10))
     return run.id
