@@ -28,6 +28,7 @@ from treadle.runtime._rollback import Rollback
 from treadle.runtime.events import Bells
 from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import VERSION
+from treadle.runtime.queue._leaving import Leaving
 from treadle.runtime.queue._queue import Queue
 from treadle.runtime.queue._records import Job
 from treadle.runtime.runs import (
@@ -130,7 +131,7 @@ class Worker:
         self._preparation = preparation
         self._executor = executor
         self._rollback = rollback
-        self._forgetting = forgetting
+        self._leaving = Leaving(forgetting, queue.board)
         self._bells = bells
         self._settings = settings.queue
         self._lease = timedelta(seconds=settings.runs.lease_seconds)
@@ -167,6 +168,7 @@ class Worker:
                 running.stop("drain")
             await self._settled(list(self._running))
             await self._complete()
+            await self._leaving.aclose()
             self._is_over = True
             for task in (listening, renewing):
                 task.cancel()
@@ -188,8 +190,7 @@ class Worker:
                 self._start(job)
             for run_id, age in claimed.lost:
                 await self._queue.put_back(run_id, age)
-            for thread_id in claimed.leaving:
-                await self._forget(thread_id)
+            self._leaving.forget(claimed.leaving)
             if claimed.again_in is not None:
                 sleep = min(sleep, claimed.again_in.total_seconds())
         except RedisError as error:
@@ -207,11 +208,6 @@ class Worker:
         with suppress(RedisError):
             for job in self._ended:
                 await self._board.complete(job.run_id, job.claim)
-
-    async def _forget(self, thread_id: str) -> None:
-        with suppress(UnknownNameError):  # Somebody else forgot it.
-            await self._forgetting.thread(thread_id)
-        await self._board.left(thread_id)
 
     async def _listen(self) -> None:
         async with self._bells.on(*(self._board.ready_channel(q) for q in self._limits)) as bell:
