@@ -1,6 +1,7 @@
 """docs/graphs.md says what is so: its pictures, its options and its prompts."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -35,6 +36,17 @@ def test_the_picture_is_what_the_product_draws(name):
     assert (ROOT / "docs" / "graphs" / f"{name}.svg").read_text("utf-8") == drawn, (
         f"docs/graphs/{name}.svg is out of date: draw it again with 'treadle graph'"
     )
+
+
+@pytest.mark.parametrize("name", pattern_names())
+def test_every_arrow_of_a_picture_has_a_direction(name):
+    """It is that of the wire's end, and a line without a length has none."""
+    drawn = to_svg(build_graph(name, parts_of(name), {}, ROOT))
+    wires = re.findall(r'<path class="wire[^"]*" d="([^"]*)"', drawn)
+    assert wires
+    for wire in wires:
+        heights = re.findall(r"(-?[\d.]+)(?= [A-Zc]|$)", wire)
+        assert not any(one == after for one, after in pairwise(heights)), wire
 
 
 @pytest.mark.parametrize("name", pattern_names())

@@ -178,14 +178,22 @@ def _label(lines: Sequence[str], x: float, y: float) -> Iterator[str]:
 
 
 def _curve(stops: Sequence[Stop]) -> str:
-    steps = [f"M{_n(stops[0].x)} {_n(stops[0].enter)} V{_n(stops[0].leave)}"]
+    steps = [f"M{_n(stops[0].x)} {_n(stops[0].enter)}", *_down(stops[0])]
     for one, following in pairwise(stops):
         bend = _n((one.leave + following.enter) / 2)
         steps.append(
             f"C{_n(one.x)} {bend} {_n(following.x)} {bend} {_n(following.x)} {_n(following.enter)}"
-            f" V{_n(following.leave)}"
         )
+        steps += _down(following)
     return " ".join(steps)
+
+
+def _down(stop: Stop) -> list[str]:
+    """Go from where a wire enters a row to where it leaves it.
+
+    A line without a length would have no direction, and so would the arrow's head at its end.
+    """
+    return [] if _n(stop.enter) == _n(stop.leave) else [f"V{_n(stop.leave)}"]
 
 
 def _loop(box: Box, x: float, y: float) -> str:

@@ -175,6 +175,12 @@ async def test_a_condition_that_no_file_can_fit_says_what_there_is(reports):
     assert "bounds are 'min' and 'max'" in await ask(reports, "geese", where={"year": {"gt": 1}})
 
 
+async def test_a_condition_that_is_written_to_take_long_is_refused(reports):
+    assert "longer than 2,000 characters" in await ask(
+        reports, "goose", where={"path": "[a-" * 20_000}
+    )
+
+
 @pytest.mark.parametrize(
     "front", ["[1, 2]", "a: [", "x: &a [*a]", "- b", "a: !!python/name:os.system", "k: {z: 1}"]
 )

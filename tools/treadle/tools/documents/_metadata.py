@@ -14,6 +14,7 @@ Note: TypeAlias = dict[str, Any]
 """What is kept with a file: ``digest``, ``stamp`` and ``meta``."""
 
 MAX_KEYS = 30
+MAX_CONDITION_CHARS = 2_000
 MAX_VALUE_CHARS = 200
 _UNSETTLED_SECONDS = 2.0
 _BOUNDS = {"min", "max"}
@@ -55,8 +56,11 @@ def check_conditions(where: Mapping[str, Any], known: set[str]) -> None:
     """Make sure that conditions can be fulfilled.
 
     Raises:
-        ToolError: no file says anything of that kind, or a bound is no bound.
+        ToolError: no file says anything of that kind, a bound is no bound, or the conditions are
+            too long: patterns can be written to take long.
     """
+    if len(repr(where)) > MAX_CONDITION_CHARS:
+        raise ToolError(f"'where' is longer than {MAX_CONDITION_CHARS:,} characters.")
     for key, wanted in where.items():
         if key.lower() not in known:
             there = ", ".join(sorted(known))
