@@ -220,8 +220,8 @@ async def astream(
     if isinstance(known, Outcome):
         yield split(_unwrap(await _tell(scope, call, known)))
         return
-    measured = _Measured(call)
     pieces: list[T] = []
+    measured = _Measured(call, lambda: join(pieces) if pieces else None)
     try:
         with measured:
             _check_not_stopped()
@@ -261,8 +261,8 @@ def stream(
     if isinstance(known, Outcome):
         yield split(_unwrap(scope.wait(_tell(scope, call, known))))
         return
-    measured = _Measured(call)
     pieces: list[T] = []
+    measured = _Measured(call, lambda: join(pieces) if pieces else None)
     try:
         with measured:
             source = stream(Execution(scope, call, known))
@@ -352,10 +352,16 @@ def _check_not_stopped() -> None:
 
 
 class _Measured:
-    """Makes the outcome of what runs inside it, whichever way that ends."""
+    """Makes the outcome of what runs inside it, whichever way that ends.
 
-    def __init__(self, call: Call) -> None:
+    Args:
+        call: the call.
+        so_far: returns what was received of a stream until now.
+    """
+
+    def __init__(self, call: Call, so_far: Callable[[], Any] = lambda: None) -> None:
         self._call = call
+        self._so_far = so_far
         self._started = time.perf_counter()
         self._value: Any = None
         self._usage = Usage()
@@ -379,7 +385,8 @@ class _Measured:
             self.outcome = Outcome(self._value, None, self._usage, seconds)
             return
         contained = _contained(self._call, error)
-        failed = Outcome(None, contained, _FAILED.get(self._call.kind, Usage()), seconds)
+        value = self._so_far() if isinstance(error, GeneratorExit) else None
+        failed = Outcome(value, contained, _FAILED.get(self._call.kind, Usage()), seconds)
         self.outcome = replace(failed, usage=Usage()) if failed.is_paused else failed
         if contained is not error:
             raise contained from error

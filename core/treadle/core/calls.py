@@ -166,8 +166,8 @@ class Outcome:
 
     Attributes:
         value: what it returned: an ``AIMessage`` from a model, ``(content, artifact)`` from a
-            tool; ``None`` when it failed.
-        error: what it raised, or ``None``.
+            tool; ``None`` when it failed. What was received, where nobody read a stream on.
+        error: what it raised, or ``None``; ``GeneratorExit`` where nobody read a stream on.
         usage: what it cost.
         seconds: how long it took, by a monotonic clock; 0 when it was not executed.
     """

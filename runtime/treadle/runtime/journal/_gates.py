@@ -237,6 +237,11 @@ class Recorder:
         if isinstance(outcome.error, GraphBubbleUp):
             await self._paused(call, outcome.error)
             return outcome  # The graph waits for somebody, or goes elsewhere: this is no end.
+        if isinstance(outcome.error, GeneratorExit) and outcome.value is not None:
+            data, _ = self._recordable(call, replace(outcome, error=None))
+            await self._finished(call, {"call_id": call.id, "outcome": {**data, "partial": True}})
+            journal.listener.ended(call, outcome)
+            return outcome
         if outcome.error is not None and not isinstance(outcome.error, Exception):
             if journal.writer is not None:
                 journal.writer.note(EntryType.CALL_ABANDONED, {"call_id": call.id})

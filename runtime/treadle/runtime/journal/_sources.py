@@ -61,7 +61,8 @@ class EarlierAttempts:
     """The outcomes that the earlier attempts of the same run recorded, by the call's own id.
 
     What was answered is not asked again. A failure is tried again, but for an effect that must
-    happen at most once: that has had its try.
+    happen at most once: that has had its try. So is what was left before its end: whether whoever
+    left it had enough is not known.
     """
 
     is_own = True
@@ -102,7 +103,8 @@ class EarlierAttempts:
         if record.outcome is None:
             is_once = call.effect is Effect.ONCE
             return Finding(Knowledge.UNKNOWN_EFFECT, record) if is_once else _NOTHING
-        if "error" in record.outcome and call.effect is not Effect.ONCE:
+        is_whole = not ("error" in record.outcome or record.outcome.get("partial"))
+        if not is_whole and call.effect is not Effect.ONCE:
             return _NOTHING
         return Finding(Knowledge.OUTCOME, record)
 
