@@ -31,7 +31,7 @@ Missed = Annotated[
 Window = Annotated[str | None, typer.Option(help="With --missed all: how late; 1d by default.")]
 Overlap = Annotated[
     str | None,
-    typer.Option(help="While the run before is not over: skip (default), queue or cancel."),
+    typer.Option(help="While the run before is not over: skip (default), queue, cancel or allow."),
 ]
 Conversation = Annotated[
     str | None,

@@ -28,7 +28,7 @@ ScheduleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 T = TypeVar("T")
 Missed = Literal["skip", "once", "all"]
-Overlap = Literal["skip", "queue", "cancel"]
+Overlap = Literal["skip", "queue", "cancel", "allow"]
 
 
 class ScheduleSettings(BaseModel):
@@ -48,7 +48,8 @@ class ScheduleSettings(BaseModel):
             makes up for all of them with one, ``all`` makes up for each within ``window``.
         window: how late a fire may be made up for, with ``all``.
         overlap: what becomes of a fire while the run of the one before is not over: ``skip``
-            leaves it out, ``queue`` lets it wait, ``cancel`` stops the old run.
+            leaves it out, ``queue`` lets it wait, ``cancel`` stops the old run, ``allow`` lets both
+            run.
         thread: ``fire`` begins a conversation for each fire, ``schedule`` goes on with one.
         user: whose long-term memory is used.
         queue: the queue its runs go to.

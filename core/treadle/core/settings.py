@@ -302,6 +302,8 @@ class ServerSettings(_Section):
         require_key: whether a key is needed on loopback too, as behind a proxy.
         authenticate: a check of the project's own, as ``path.py:name``.
         jwt: which tokens are taken beside API keys.
+        webhook_secret_env: the environment variable with the secret that signs what is sent to the
+            addresses runs name as ``webhook``; they can name none where it is not set.
         requests_per_minute: how many requests of one caller are answered, where its key says
             nothing else; any number when not set.
         runs_at_once: how many requests of one caller may run something at once, as above.
@@ -317,6 +319,7 @@ class ServerSettings(_Section):
     require_key: bool = False
     authenticate: str | None = None
     jwt: JwtSettings | None = None
+    webhook_secret_env: str | None = Field(default=None, min_length=1)
     requests_per_minute: int | None = Field(default=None, ge=1)
     runs_at_once: int | None = Field(default=None, ge=1)
     max_body_bytes: int = Field(default=4_000_000, ge=1_000, le=1_000_000_000)

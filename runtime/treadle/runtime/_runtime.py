@@ -23,7 +23,9 @@ from treadle.graphs import Graph
 from treadle.memory import connect
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import AesGcmCipher
+from treadle.runtime._agenda import Agenda
 from treadle.runtime._documents import Documents
+from treadle.runtime._every_tenant import EveryTenant
 from treadle.runtime._execution import Executor, Work
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
@@ -39,10 +41,12 @@ from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
 from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells
+from treadle.runtime.notifications import AGENDA as NOTIFICATIONS
 from treadle.runtime.notifications import Notifications
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
+from treadle.runtime.schedules import AGENDA as SCHEDULES
 from treadle.runtime.schedules import QueueLauncher, Scheduler, Schedules, ScheduleStore
 from treadle.tools import ToolContext
 from treadle.tools.mcp import McpServers
@@ -159,21 +163,48 @@ class Runtime:
 
         Each process that has workers may have one: what is due is fired once.
         """
-        launcher = QueueLauncher(self.queue, Ledger(self.redis, prefix=self.settings.prefix))
+        ledger = Ledger(self.redis, prefix=self.settings.prefix)
+        launcher = QueueLauncher(self.queue, ledger, self.threads)
         return Scheduler(self._schedule_store, launcher)
 
     @asynccontextmanager
-    async def unattended(self) -> AsyncGenerator[None]:
+    async def unattended(self, serves: Callable[[str], bool] | None = None) -> AsyncGenerator[None]:
         """Fire schedules and tell others while the context is open, beside a worker.
 
         The schedules in the project's files are reconciled first.
 
+        Args:
+            serves: the tenants that this is done for as well; it costs nothing while nothing of
+                theirs is due.
+
         Raises:
             UserError: a file, a schedule or a notification cannot be used.
         """
-        parts = (self.scheduler(), self.notifications.notifier())
+        own = self.settings.tenant
+
+        def is_served(tenant: str) -> bool:
+            return tenant == own or (serves is not None and serves(tenant))
+
+        ways = self.notifications.ways()
+        agendas = [Agenda(self.redis, kind) for kind in (SCHEDULES, NOTIFICATIONS)]
         await self.schedules.reconcile()
-        async with side_by_side(*parts):
+        for agenda in agendas:  # What an earlier version planned stands in no agenda.
+            await agenda.look_at(self.settings.prefix)
+        schedules, notifications = agendas
+        async with side_by_side(
+            EveryTenant(
+                schedules,
+                lambda tenant: self.of_tenant(tenant).scheduler(),
+                is_served,
+                what="Schedules",
+            ),
+            EveryTenant(
+                notifications,
+                lambda tenant: self.of_tenant(tenant).notifications.notifier(ways),
+                is_served,
+                what="Notifications",
+            ),
+        ):
             yield
 
     async def _check_arguments(self, approval: Approval, arguments: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from treadle.core.errors import ConfigError, OutgoingError, RunError
 from treadle.core.notifying import NotificationSettings, SmtpSettings
 from treadle.core.outgoing import Outgoing
 from treadle.core.settings import OutgoingSettings, Settings
-from treadle.runtime.notifications import Notifier, ways
+from treadle.runtime.notifications import Notifier, Ways
 from treadle.runtime.notifications._ways import Webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -40,7 +40,7 @@ BODY = json.dumps(
 
 def told(outgoing=LOOPBACK, smtp=None, **one):
     settings = Settings(notifications={"ops": one}, outgoing=outgoing, smtp=smtp)
-    return ways(settings, {"SECRET": SECRET})["ops"]
+    return Ways(settings, {"SECRET": SECRET}).get("ops")
 
 
 def webhook(url, **changes):

@@ -6,16 +6,17 @@ one that nobody takes is given up after a day, and can be replayed: see docs/not
 
 from treadle.runtime.notifications._notifications import Notifications
 from treadle.runtime.notifications._notifier import Notifier
-from treadle.runtime.notifications._outbox import Message, Outbox
+from treadle.runtime.notifications._outbox import AGENDA, Message, Outbox
 from treadle.runtime.notifications._telling import Telling
-from treadle.runtime.notifications._ways import Way, ways
+from treadle.runtime.notifications._ways import Way, Ways
 
 __all__ = [
+    "AGENDA",
     "Message",
     "Notifications",
     "Notifier",
     "Outbox",
     "Telling",
     "Way",
-    "ways",
+    "Ways",
 ]

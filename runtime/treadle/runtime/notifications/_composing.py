@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -39,20 +40,11 @@ def told_of(
     ]
 
 
-def compose(
-    target: str,
-    run: Run,
-    status: RunStatus,
-    *,
-    attempt: int,
-    details: Mapping[str, Any],
-    metadata: Mapping[str, Any],
-    moment: datetime,
-) -> Message:
-    """Return the message of a run's end; the same end gives the same id.
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended, or that it waits.
 
-    Args:
-        target: whom it is for.
+    Attributes:
         run: the run as it was before.
         status: how it stands by now.
         attempt: the attempt that ended.
@@ -60,13 +52,46 @@ def compose(
         metadata: what its schedule or request gave with it.
         moment: when it ended.
     """
-    digest = hashlib.sha256(f"{run.id}:{attempt}:{status}:{target}".encode()).hexdigest()
+
+    run: Run
+    status: RunStatus
+    attempt: int
+    details: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    moment: datetime
+
+
+def compose(target: str, end: End) -> Message:
+    """Return the message of a run's end for one who is named; the same end gives the same id."""
+    return _message(target, end, _told(end))
+
+
+def compose_webhook(url: str, end: End) -> Message:
+    """Return the message for the address that a run named: with the run in LangGraph's words."""
+    run, failed = end.run, end.status in (RunStatus.ERROR, RunStatus.TIMEOUT)
+    told = {
+        "run_id": run.id,
+        "thread_id": run.thread_id,
+        "assistant_id": end.metadata.get("assistant_id", run.agent),
+        "status": "interrupted" if end.status is RunStatus.CANCELLED else end.status.value,
+        "metadata": end.metadata.get("metadata", {}),
+        "multitask_strategy": end.metadata.get("multitask_strategy", "enqueue"),
+        "created_at": run.created.isoformat(),
+        "updated_at": end.moment.isoformat(),
+        "error": _cut(str(end.details.get("error", ""))) if failed else None,
+        "webhook_sent_at": end.moment.isoformat(),
+    }
+    return _message(url, end, {**told, **_told(end)})
+
+
+def _told(end: End) -> dict[str, Any]:
+    run, details, metadata = end.run, end.details, end.metadata
     reply = details.get("reply") or {}
     data = {
         "run_id": run.id,
         "thread_id": run.thread_id,
         "agent": run.agent,
-        "status": status.value,
+        "status": end.status.value,
         "question": _cut(run.question),
         "reply": _cut(str(reply.get("text", ""))),
         "error": _cut(str(details.get("error", ""))),
@@ -75,9 +100,14 @@ def compose(
         "schedule": str(metadata.get("schedule", "")),
         "fire": str(metadata.get("fire", "")),
     }
-    body = {"type": f"run.{status}", "timestamp": moment.isoformat(), "data": data}
+    return {"type": f"run.{end.status}", "timestamp": end.moment.isoformat(), "data": data}
+
+
+def _message(target: str, end: End, body: Mapping[str, Any]) -> Message:
+    run, status = end.run, end.status
+    digest = hashlib.sha256(f"{run.id}:{end.attempt}:{status}:{target}".encode()).hexdigest()
     text = json.dumps(body, ensure_ascii=False, default=str)
-    return Message(f"msg_{digest[:32]}", target, text, run.id, status.value, attempt)
+    return Message(f"msg_{digest[:32]}", target, text, run.id, status.value, end.attempt)
 
 
 def _cut(text: str) -> str:

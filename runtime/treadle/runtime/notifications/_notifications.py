@@ -8,11 +8,11 @@ from typing import Any
 
 from treadle.core.errors import UnknownNameError
 from treadle.core.settings import Settings
-from treadle.runtime.notifications._composing import compose
+from treadle.runtime.notifications._composing import End, compose
 from treadle.runtime.notifications._notifier import Notifier
 from treadle.runtime.notifications._outbox import Message, Outbox
 from treadle.runtime.notifications._telling import Telling
-from treadle.runtime.notifications._ways import ways
+from treadle.runtime.notifications._ways import Ways
 from treadle.runtime.runs import Run, RunStatus, RunStore
 
 
@@ -33,15 +33,31 @@ class Notifications:
         self._outbox = Outbox(client, prefix, keep)
         self._runs = RunStore(client, prefix, keep)
         self._settings = settings
-        self.telling = Telling(self._outbox, settings.notifications)
+        self.telling = Telling(self._outbox, settings.notifications, has_webhooks=self.has_webhooks)
 
-    def notifier(self) -> Notifier:
-        """Return a notifier; ``await notifier.run()`` tells others until its stop.
+    @property
+    def has_webhooks(self) -> bool:
+        """Whether a run can name an address to be told; it needs a secret to sign with."""
+        return self._settings.server.webhook_secret_env is not None
+
+    def ways(self) -> Ways:
+        """Return the ways to tell others.
 
         Raises:
             ConfigError: the secret of a webhook or the mail server is missing.
         """
-        return Notifier(self._outbox, ways(self._settings, os.environ), self._runs)
+        return Ways(self._settings, os.environ)
+
+    def notifier(self, ways: Ways | None = None) -> Notifier:
+        """Return a notifier; ``await notifier.run()`` tells others until its stop.
+
+        Args:
+            ways: the ways to tell others; made when not given.
+
+        Raises:
+            ConfigError: the secret of a webhook or the mail server is missing.
+        """
+        return Notifier(self._outbox, ways or self.ways(), self._runs)
 
     async def open(self, limit: int = 50) -> Sequence[Message]:
         """Return messages on their way, the earliest due first."""
@@ -69,19 +85,13 @@ class Notifications:
             ConfigError: its secret or its server is missing.
             RunError: it was not taken.
         """
-        way = ways(self._settings, os.environ).get(name)
+        way = self.ways().get(name) if name in self._settings.notifications else None
         if way is None:
             hint = "They stand in treadle.toml under [notifications]."
             raise UnknownNameError("notification", name, self._settings.notifications, hint=hint)
         run = Run(uuid.uuid4().hex, "test", "test", question="Does this arrive?")
         message = compose(
-            name,
-            run,
-            RunStatus.SUCCESS,
-            attempt=1,
-            details={"reply": {"text": "It does."}},
-            metadata={},
-            moment=run.created,
+            name, End(run, RunStatus.SUCCESS, 1, {"reply": {"text": "It does."}}, {}, run.created)
         )
         await way.send(message)
         return message

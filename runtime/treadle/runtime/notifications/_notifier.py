@@ -3,14 +3,12 @@
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
+from typing import Protocol
 
-from redis.exceptions import RedisError as DriverError
-
-from treadle.core.errors import RedisError, RunError, UnknownNameError
-from treadle.core.tasks import stopped
+from treadle.core.errors import RunError, UnknownNameError
+from treadle.runtime._attending import attend
 from treadle.runtime.notifications._outbox import Message, Outbox
 from treadle.runtime.notifications._ways import GoneError, Way
 from treadle.runtime.runs import RunStore
@@ -21,8 +19,15 @@ BACKOFF = tuple(
 """How long to wait after each failure; after the last one a message is given up."""
 AT_ONCE = 8
 LONGEST_REST = timedelta(seconds=10)
-_RETRY = timedelta(seconds=1)
 _log = logging.getLogger("treadle.notifications")
+
+
+class HasWays(Protocol):
+    """The ways to tell others; a mapping by their names is one."""
+
+    def get(self, target: str, /) -> Way | None:
+        """Return the way to tell somebody, or ``None`` when there is none."""
+        ...
 
 
 class Notifier:
@@ -38,7 +43,7 @@ class Notifier:
     def __init__(
         self,
         outbox: Outbox,
-        ways: Mapping[str, Way],
+        ways: HasWays,
         runs: RunStore,
         backoff: tuple[timedelta, ...] = BACKOFF,
     ) -> None:
@@ -53,21 +58,15 @@ class Notifier:
 
         What is being sent when it is stopped comes to its end first.
         """
-        stopping = asyncio.create_task(self._stopping.wait())
-        try:
-            while not self._stopping.is_set():
-                try:
-                    resting = asyncio.create_task(self._rest(await self.step()))
-                    await asyncio.wait({resting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                    if resting.done():
-                        resting.result()
-                    await stopped(resting)
-                except (DriverError, RedisError, OSError) as problem:
-                    _log.warning("Notifications rest until Redis answers: %s", problem)
-                    await asyncio.wait({stopping}, timeout=_RETRY.total_seconds())
-        finally:
-            stopping.cancel()
-            await asyncio.gather(stopping, return_exceptions=True)
+        await attend(self.step, self._rest, self._stopping, what="Notifications")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it must look again and again; it need not: what is due is known."""
+        return False
+
+    async def aclose(self) -> None:
+        """Leave what is under way to others: there is nothing."""
 
     def stop(self) -> None:
         """End `run`; what was not taken is sent by another, or later."""

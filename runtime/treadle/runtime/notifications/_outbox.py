@@ -6,7 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from treadle.memory.scripts import ScriptCall, driver_of, encoded, load_script
+from treadle.runtime._agenda import Agenda
 
+AGENDA = "notifications"
+"""What the messages of all tenants are found by."""
 LEASE = timedelta(seconds=60)
 """How long a message is left to who took it: longer than any way to send one may take."""
 UNSURE = timedelta(seconds=30)
@@ -59,26 +62,31 @@ class Outbox:
     def __init__(self, client: Any, prefix: str, keep: timedelta) -> None:
         self._client = client
         self._driver = driver_of(client, "Outbox")
+        self._prefix = prefix
         self._root = f"{prefix}{{notifications}}"
+        self._agenda = Agenda(client, AGENDA)
         self._ttl_ms = max(1, keep // _MS)
-        self._bell_seen: str | bytes = "0"
 
     async def put(self, message: Message) -> None:
         """Keep a message to be sent; one that was sent or given up stays as it is."""
         wait = UNSURE if message.state == "prepared" else timedelta(0)
         await self._call(
             "put",
-            [self._key("due"), self._key("bell"), self._message(message.id)],
+            [
+                *(self._key("due"), self._agenda.bell),
+                *(self._message(message.id), self._agenda.tenants),
+            ],
             [
                 *(message.id, message.target, message.body, message.state),
                 *(wait // _MS, self._ttl_ms),
-                *(message.run_id, message.status, message.attempt),
+                *(message.run_id, message.status, message.attempt, self._prefix),
             ],
         )
 
     async def take(self, most: int) -> tuple[list[Message], timedelta | None]:
         """Take messages that are due, and return them with the time until the next is."""
-        wait, ids = await self._call("take", [self._key("due")], [LEASE // _MS, most])
+        keys = [self._key("due"), self._agenda.tenants]
+        wait, ids = await self._call("take", keys, [LEASE // _MS, most, self._prefix])
         found = [(id_.decode(), await self.find(id_.decode())) for id_ in ids]
         for id_, message in found:
             if message is None:
@@ -100,8 +108,9 @@ class Outbox:
 
     async def replay(self, id_: str) -> bool:
         """Send a message again that was given up; return whether there is such a message."""
-        keys = [self._key("due"), self._key("dead"), self._key("bell"), self._message(id_)]
-        return bool(await self._call("replay", keys, [id_, self._ttl_ms]))
+        keys = [self._key("due"), self._key("dead"), self._agenda.bell, self._message(id_)]
+        keys.append(self._agenda.tenants)
+        return bool(await self._call("replay", keys, [id_, self._ttl_ms, self._prefix]))
 
     async def find(self, id_: str) -> Message | None:
         """Return a message, or ``None`` when it is not kept."""
@@ -118,11 +127,7 @@ class Outbox:
 
     async def wait_for_bell(self, most: timedelta) -> None:
         """Return when a message came about, or the time is over."""
-        block = max(1, most // _MS)
-        reply = await self._client.xread({self._key("bell"): self._bell_seen}, block=block)
-        for _, entries in reply.items() if isinstance(reply, Mapping) else reply or ():
-            flat = entries[0] if entries and isinstance(entries[0], list) else entries
-            self._bell_seen = flat[-1][0]
+        await self._agenda.wait_for_bell(most)
 
     async def _several(self, ids: Sequence[bytes]) -> list[Message]:
         found = [await self.find(id_.decode()) for id_ in ids]
@@ -132,7 +137,9 @@ class Outbox:
         self, message: Message, state: str, wait: timedelta, why: str, ttl_ms: int
     ) -> None:
         keys = [self._key("due"), self._key("dead"), self._message(message.id)]
-        await self._call("settle", keys, [message.id, state, wait // _MS, why[:1_000], ttl_ms])
+        keys.append(self._agenda.tenants)
+        told = [message.id, state, wait // _MS, why[:1_000], ttl_ms, self._prefix]
+        await self._call("settle", keys, told)
 
     def _call(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         return self._driver.ask(ScriptCall(_SCRIPTS[name], tuple(keys), tuple(arguments)))

@@ -15,7 +15,7 @@ from contextlib import suppress
 from email.message import EmailMessage
 from typing import Protocol
 
-from treadle.core.errors import ConfigError, OutgoingError, RunError
+from treadle.core.errors import ConfigError, RunError
 from treadle.core.notifying import NotificationSettings, SmtpSettings
 from treadle.core.outgoing import Outgoing
 from treadle.core.settings import Settings
@@ -213,15 +213,33 @@ class Command:
             raise RunError(f"It ended with {process.returncode}: {told}".rstrip(": "))
 
 
-def ways(settings: Settings, environment: Mapping[str, str]) -> dict[str, Way]:
-    """Return the ways to tell those of the settings, by name.
+class Ways:
+    """The ways to tell those of the settings, by name, and addresses that runs name.
+
+    Args:
+        settings: the project's settings.
+        environment: where secrets are.
 
     Raises:
         ConfigError: a secret is missing or cannot be used, or there is no mail server.
     """
-    return {
-        name: _way(name, one, settings, environment) for name, one in settings.notifications.items()
-    }
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+        self._named = {
+            name: _way(name, one, settings, environment)
+            for name, one in settings.notifications.items()
+        }
+        variable = settings.server.webhook_secret_env
+        self._secret = environment.get(variable, "") if variable else None
+        self._outgoing = Outgoing(settings.outgoing.allowed(), seconds=SECONDS, max_redirects=0)
+        if variable:
+            _webhook("server", "https://localhost", variable, environment, self._outgoing)
+
+    def get(self, target: str) -> Way | None:
+        """Return the way to tell somebody, or ``None`` when there is none."""
+        if self._secret is not None and target.startswith(("http://", "https://")):
+            return Webhook(target, self._secret, self._outgoing)
+        return self._named.get(target)
 
 
 def _way(
@@ -230,13 +248,7 @@ def _way(
     if one.webhook is not None:
         variable = one.secret_env or ""
         outgoing = Outgoing(settings.outgoing.allowed(), seconds=SECONDS, max_redirects=0)
-        try:
-            return Webhook(one.webhook, environment.get(variable, ""), outgoing)
-        except ValueError as problem:
-            raise ConfigError(
-                f"notifications.{name}: the secret in {variable} cannot be used: {problem}.",
-                hint="Make one: echo whsec_$(openssl rand -base64 32)",
-            ) from None
+        return _webhook(f"notifications.{name}", one.webhook, variable, environment, outgoing)
     if one.command:
         return Command(one.command)
     smtp = settings.smtp
@@ -254,5 +266,13 @@ def _way(
     return Mail(one.email, smtp, password)
 
 
-FAILURES = (RunError, OutgoingError)
-"""What a way raises when a message was not taken."""
+def _webhook(
+    place: str, url: str, variable: str, environment: Mapping[str, str], outgoing: Outgoing
+) -> Webhook:
+    try:
+        return Webhook(url, environment.get(variable, ""), outgoing)
+    except ValueError as problem:
+        raise ConfigError(
+            f"{place}: the secret in {variable} cannot be used: {problem}.",
+            hint="Make one: echo whsec_$(openssl rand -base64 32)",
+        ) from None

@@ -13,6 +13,7 @@ StreamMode = Literal[
     "tasks",
     "checkpoints",
     "debug",
+    "events",
 ]
 """What can be streamed of a run, in the words of LangGraph's protocol."""
 All = Literal["*"]
@@ -34,6 +35,8 @@ class RunOptions:
         update: changes to the state, as a node would return them.
         goto: the nodes to go on with.
         keep_values: whether the state at the end is kept with the run's events.
+        webhook: an address that is told how the run ended, or that it waits for a person.
+        feedback_keys: what people are asked to say about the run; streamed with where to say it.
     """
 
     stream: Sequence[StreamMode] = ()
@@ -47,6 +50,8 @@ class RunOptions:
     update: Any = None
     goto: Sequence[str] = ()
     keep_values: bool = False
+    webhook: str | None = None
+    feedback_keys: Sequence[str] = ()
 
     @property
     def is_watched(self) -> bool:

@@ -235,8 +235,17 @@ class RunStore:
     ) -> Sequence[Any]:
         if self._telling is None or not self._telling.is_needed or status not in ENDS:
             return ()
-        metadata = await self.metadata(run)
-        return await self._telling.prepare(run, attempt, status, details, metadata)
+        record = self.keys(run.thread_id, run.id).record
+        metadata, request = await self._client.hmget(record, [_METADATA, _REQUEST])
+        options = from_data(json.loads(request)).get("options", {}) if request else {}
+        return await self._telling.prepare(
+            run,
+            attempt,
+            status,
+            details,
+            from_data(json.loads(metadata)) if metadata else {},
+            webhook=options.get("webhook"),
+        )
 
     async def _ended(self, told: Sequence[Any]) -> None:
         if self._telling is not None and told:

@@ -25,8 +25,19 @@ class Telling(Protocol):
         status: RunStatus,
         details: Mapping[str, Any],
         metadata: Mapping[str, Any],
+        *,
+        webhook: str | None,
     ) -> Sequence[Any]:
-        """Keep what is to be said of an end that is about to be kept, and return it."""
+        """Keep what is to be said of an end that is about to be kept, and return it.
+
+        Args:
+            run: the run as it was before.
+            attempt: the attempt that ends.
+            status: how it stands from now on.
+            details: what the journal says of the end.
+            metadata: what was given with the run.
+            webhook: the address that the run asked to be told of.
+        """
         ...
 
     async def confirm(self, messages: Sequence[Any]) -> None:

@@ -1,16 +1,22 @@
 """Fires as runs of the queue, paid from the accounts of the fire and of its schedule's month."""
 
+import uuid
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from treadle.core.errors import BudgetExceededError
+from treadle.core.errors import BudgetExceededError, InputError
 from treadle.core.limits import Limits
+from treadle.runtime._threads import Threads
 from treadle.runtime.budget import UNITS, Account, Amounts, Ledger
 from treadle.runtime.queue import Queue, RunRequest
 from treadle.runtime.runs import RunStateError
+from treadle.runtime.schedules._asked import Asked
 from treadle.runtime.schedules._record import Fire, Schedule
 from treadle.runtime.schedules._scheduler import Ended, Launched
 
+_THREADS = uuid.UUID("0b5f6f1e-0c55-4d0c-9a55-6b3f0f6a3c57")
+"""The namespace of the ids of threads that programs find by UUIDs."""
 _MONTH_KEPT = timedelta(days=100)
 
 
@@ -32,39 +38,59 @@ class QueueLauncher:
     Args:
         queue: the queue.
         ledger: the accounts.
+        threads: the conversations.
     """
 
-    def __init__(self, queue: Queue, ledger: Ledger) -> None:
+    def __init__(self, queue: Queue, ledger: Ledger, threads: Threads) -> None:
         self._queue = queue
         self._ledger = ledger
+        self._threads = threads
 
     async def launch(self, schedule: Schedule, fire: Fire) -> Launched:
         """See `Launcher`.
 
         Raises:
             BudgetExceededError: the month's budget is used up.
+            InputError: the thread is somebody else's by now.
         """
         settings = schedule.settings
         month = month_account(schedule.name, settings.per_month, fire.planned)
         await self._check(month)
         accounts = [Account(f"fire:{fire.id}", settings.budget, "fire"), month]
-        queued = await self._queue.submit(
-            RunRequest(
-                agent=settings.agent,
-                input=settings.input,
-                thread_id=thread_of(schedule.name) if settings.thread == "schedule" else fire.id,
-                user=settings.user,
-                key=f"schedule:{fire.id}",
-                queue=settings.queue,
-                metadata={
-                    "schedule": schedule.name,
-                    "fire": fire.id,
-                    "notify": list(settings.notify),
-                },
-                accounts=[account for account in accounts if account.is_limited],
-            )
+        request = RunRequest(
+            agent=settings.agent,
+            input=settings.input,
+            thread_id=thread_of(schedule.name) if settings.thread == "schedule" else fire.id,
+            user=settings.user,
+            key=f"schedule:{fire.id}",
+            queue=settings.queue,
+            metadata={
+                "schedule": schedule.name,
+                "fire": fire.id,
+                "notify": list(settings.notify),
+            },
+            accounts=[account for account in accounts if account.is_limited],
         )
+        if schedule.asked is not None:
+            request = await self._as_asked(request, schedule.asked)
+        queued = await self._queue.submit(request)
         return Launched(queued.run_id, queued.thread_id)
+
+    async def _as_asked(self, request: RunRequest, asked: Asked) -> RunRequest:
+        """Return a request as a program asked for it, on a thread of whoever the schedule is."""
+        thread_id = asked.thread_id or str(uuid.uuid5(_THREADS, str(request.key)))
+        if asked.owner and not await self._threads.claim(thread_id, asked.owner):
+            raise InputError(f"The thread {thread_id!r} belongs to somebody else.")
+        return replace(
+            request,
+            input=asked.input,
+            thread_id=thread_id,
+            user=asked.user,
+            multitask=asked.multitask,
+            keep_thread=asked.keep_thread or asked.thread_id is not None,
+            metadata={**request.metadata, **asked.metadata},
+            options=asked.options,
+        )
 
     async def cancel(self, run_id: str) -> None:
         """See `Launcher`."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from treadle.core.calendar import Timing
 from treadle.core.scheduling import ScheduleSettings
+from treadle.runtime.schedules._asked import Asked
 
 _MS = timedelta(milliseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -63,6 +64,7 @@ class Schedule:
         is_paused: whether it was told to rest.
         active: the fire whose run is not over; empty without one.
         project: which project's files it comes from; empty where it does not.
+        asked: what its runs are asked for beyond its settings; ``None`` for nothing.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Schedule:
     is_paused: bool = False
     active: str = ""
     project: str = ""
+    asked: Asked | None = None
 
     @property
     def timing(self) -> Timing:
@@ -86,7 +89,7 @@ class Schedule:
         """Return the schedule that a hash of Redis holds.
 
         Raises:
-            ValueError, KeyError: it holds none that this version can read.
+            ValueError, KeyError, TypeError: it holds none that this version can read.
         """
         told = {key.decode(): value.decode() for key, value in found.items()}
         return cls(
@@ -100,6 +103,7 @@ class Schedule:
             told["paused"] == "1",
             told.get("active", ""),
             told["project"],
+            Asked.from_json(told["asked"]) if told.get("asked") else None,
         )
 
 

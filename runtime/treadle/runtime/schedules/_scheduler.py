@@ -19,13 +19,13 @@ from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import RedisError, TreadleError, UnknownNameError
 from treadle.core.tasks import stopped
+from treadle.runtime._attending import attend
 from treadle.runtime.schedules._reckoning import reckon
 from treadle.runtime.schedules._record import Fire, FireStatus, Schedule
 from treadle.runtime.schedules._store import Looked, ScheduleStore
 
 LONGEST_REST = timedelta(seconds=10)
 """A clock that is set anew is noticed after this at the latest."""
-_RETRY = timedelta(seconds=1)
 _log = logging.getLogger("treadle.schedules")
 
 
@@ -95,22 +95,19 @@ class Scheduler:
 
     async def run(self) -> None:
         """Fire what is due until `stop` is called; a Redis that is away is waited for."""
-        resting: asyncio.Task[None] | None = None
-        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            while not self._stopping.is_set():
-                try:
-                    resting = asyncio.create_task(self._rest(await self.step()))
-                    await asyncio.wait({resting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                    if resting.done():
-                        resting.result()
-                except (DriverError, RedisError, OSError) as problem:
-                    _log.warning("Schedules rest until Redis answers: %s", problem)
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._stopping.wait(), _RETRY.total_seconds())
+            await attend(self.step, self._rest, self._stopping, what="Schedules")
         finally:
-            tasks = [stopping, *self._following.values(), *([resting] if resting else [])]
-            await stopped(*tasks)
+            await self.aclose()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it follows runs: others take them over unless it looks again and again."""
+        return bool(self._following)
+
+    async def aclose(self) -> None:
+        """Follow no more runs; they go on, and another scheduler follows them."""
+        await stopped(*self._following.values())
 
     def stop(self) -> None:
         """End `run`; runs that were handed to the queue go on."""

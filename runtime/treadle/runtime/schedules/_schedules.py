@@ -13,6 +13,7 @@ from treadle.core.errors import InputError, UnknownNameError
 from treadle.core.scheduling import ScheduleSettings
 from treadle.core.settings import Settings, project_collection
 from treadle.memory.scripts import encoded
+from treadle.runtime.schedules._asked import Asked
 from treadle.runtime.schedules._project import Written, project_schedules
 from treadle.runtime.schedules._record import Fire, Schedule, settings_json
 from treadle.runtime.schedules._store import ScheduleStore
@@ -56,6 +57,8 @@ class Schedules:
         *,
         source: str = COMMAND_LINE,
         project: str = "",
+        asked: Asked | None = None,
+        is_paused: bool = False,
     ) -> Schedule:
         """Add a schedule.
 
@@ -64,6 +67,8 @@ class Schedules:
             settings: what it is told.
             source: where it comes from.
             project: which project's files it stands in, where it stands in any.
+            asked: what its runs are asked for beyond that.
+            is_paused: whether it rests until it is resumed.
 
         Raises:
             InputError: the name is taken or cannot be used, or nothing would ever fire.
@@ -76,7 +81,9 @@ class Schedules:
             )
         self._check(settings)
         now = await self._store.now()
-        made = Schedule(name, settings, source, now, project=project)
+        made = Schedule(
+            name, settings, source, now, project=project, asked=asked, is_paused=is_paused
+        )
         made = replace(made, next=made.timing.after(now))
         if made.next is None and not project:
             raise InputError(
@@ -114,6 +121,33 @@ class Schedules:
             UnknownNameError: there is none of that name.
         """
         return await self._store.get(name)
+
+    async def owned(self, owner: str) -> Sequence[Schedule]:
+        """Return the schedules that were asked for by somebody, by name."""
+        return await self._store.owned(owner)
+
+    async def change(
+        self, name: str, change: Callable[[Schedule], tuple[ScheduleSettings, Asked | None]]
+    ) -> Schedule:
+        """Change what a schedule is told and asked; it goes on resting if it rests.
+
+        Args:
+            name: which.
+            change: returns what it is from now on; called again if another change came before.
+
+        Raises:
+            UnknownNameError: there is none of that name, or no such agent or notification.
+        """
+
+        def changed(found: Schedule, now: datetime) -> Schedule:
+            settings, asked = change(found)
+            self._check(settings)
+            made = replace(found, settings=settings, asked=asked)
+            if _moments(settings) == _moments(found.settings):
+                return made
+            return replace(made, next=made.timing.after(now))
+
+        return await self._change(name, changed)
 
     async def pause(self, name: str) -> Schedule:
         """Let a schedule rest; what would fire meanwhile is not made up for.

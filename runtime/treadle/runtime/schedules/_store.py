@@ -1,5 +1,6 @@
 """The schedules of a tenant in Redis. All keys share one hash tag, and change together."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.memory.scripts import ScriptCall, driver_of, encoded, load_script
+from treadle.runtime._agenda import Agenda
 from treadle.runtime.schedules._reckoning import Reckoning, due, fire_id
 from treadle.runtime.schedules._record import (
     Fire,
@@ -20,6 +22,8 @@ from treadle.runtime.schedules._record import (
     to_ms,
 )
 
+AGENDA = "schedules"
+"""What the schedules of all tenants are found by."""
 LEASE = timedelta(seconds=30)
 """How long what a scheduler took up is left to it."""
 KEPT = 500
@@ -73,10 +77,11 @@ class ScheduleStore:
     ) -> None:
         self._client = client
         self._driver = driver_of(client, "ScheduleStore")
+        self._prefix = prefix
         self._root = f"{prefix}{{schedules}}"
+        self._agenda = Agenda(client, AGENDA)
         self._ttl_ms = max(1, keep // _MS)
         self._clock = clock
-        self._bell_seen: str | bytes = "0"
 
     async def now(self) -> datetime:
         """Return the moment by Redis's clock."""
@@ -100,12 +105,16 @@ class ScheduleStore:
             "project": schedule.project,
             "created_ms": to_ms(schedule.created),
             "paused": int(schedule.is_paused),
+            "asked": schedule.asked.to_json() if schedule.asked else "",
         }
         flat = [part for pair in fields.items() for part in pair]
         revision = await self._call(
             "put",
-            [self._of(schedule.name), self._key("names"), self._key("due"), self._key("bell")],
-            [schedule.name, schedule.revision, _ms(schedule.next), _ms(at), *flat],
+            [
+                *(self._of(schedule.name), self._key("names"), self._key("due")),
+                *(self._agenda.tenants, self._agenda.bell, *self._owned(schedule)),
+            ],
+            [schedule.name, schedule.revision, _ms(schedule.next), _ms(at), self._prefix, *flat],
         )
         return None if revision < 0 else replace(schedule, revision=revision, due=at)
 
@@ -132,7 +141,14 @@ class ScheduleStore:
 
     async def all(self) -> list[Schedule]:
         """Return all schedules that can be read, by name."""
-        names = await self.names()
+        return await self._read_all(await self.names())
+
+    async def owned(self, owner: str) -> list[Schedule]:
+        """Return the schedules that were asked for by somebody and can be read, by name."""
+        names = await self._client.smembers(self._key("owned", owner))
+        return await self._read_all(sorted(name.decode() for name in names))
+
+    async def _read_all(self, names: Sequence[str]) -> list[Schedule]:
         found = await self._many([self._of(name) for name in names])
         schedules = []
         for name, each in zip(names, found, strict=True):
@@ -142,9 +158,11 @@ class ScheduleStore:
 
     async def remove(self, name: str) -> bool:
         """Remove a schedule with its history; return whether there was one."""
+        found = await self._client.hget(self._of(name), "asked")
         keys = [self._of(name), self._key("names"), self._key("due"), self._key("history", name)]
-        keys += [self._key("waiting", name), self._key("bell")]
-        keys += [self._key("fires"), self._key("following")]
+        keys += [self._key("waiting", name), self._key("fires"), self._key("following")]
+        if found:
+            keys.append(self._key("owned", str(json.loads(found)["owner"])))
         ids = await self._call("remove", keys, [name])
         if isinstance(ids, int):
             return False
@@ -159,7 +177,8 @@ class ScheduleStore:
             following: fires whose runs the caller goes on to follow.
         """
         keys = [self._key("due"), self._key("fires"), self._key("following"), self._key("seen")]
-        arguments = [self._clock_ms(), LEASE // _MS, _AT_ONCE, *following]
+        keys.append(self._agenda.tenants)
+        arguments = [self._clock_ms(), LEASE // _MS, _AT_ONCE, self._prefix, *following]
         now, *lists, earliest = await self._call("look", keys, arguments)
         names, fires, runs = ([one.decode() for one in each] for each in lists)
         rest = moment_of(int(float(earliest))) if earliest else None
@@ -167,7 +186,7 @@ class ScheduleStore:
 
     async def are_watched(self) -> bool:
         """Return whether a scheduler looked within a lease."""
-        return bool(await self._client.exists(self._key("seen")))
+        return bool(await self._client.exists(self._key("seen"), self._agenda.seen))
 
     async def claim(self, schedule: Schedule, found: Reckoning, now: datetime) -> list[str] | None:
         """Fire as it was reckoned; return the fires, or ``None`` when somebody else was first."""
@@ -189,10 +208,9 @@ class ScheduleStore:
     async def fire_now(self, name: str, id_: str) -> bool:
         """Fire beside the plan; return whether there is such a schedule."""
         keys = [self._of(name), self._key("fires"), self._key("history", name)]
-        keys += [self._key("bell"), self._fire(id_)]
-        return bool(
-            await self._call("manual", keys, [name, id_, self._clock_ms(), self._ttl_ms, KEPT])
-        )
+        keys += [self._agenda.tenants, self._agenda.bell, self._fire(id_)]
+        arguments = [name, id_, self._clock_ms(), self._ttl_ms, KEPT, self._prefix]
+        return bool(await self._call("manual", keys, arguments))
 
     async def start(self, fire: Fire, overlap: str, replacing: str = "") -> tuple[str, str]:
         """Let a fire begin where the one before is over.
@@ -222,10 +240,11 @@ class ScheduleStore:
     async def ended(self, id_: str, schedule: str, status: FireStatus, **fields: Any) -> None:
         """Note how a fire ended; the one that waits for it begins."""
         keys = [self._of(schedule), self._key("fires"), self._key("following")]
-        keys += [self._key("waiting", schedule), self._key("bell"), self._fire(id_)]
+        keys += [self._key("waiting", schedule), self._agenda.tenants, self._agenda.bell]
+        keys.append(self._fire(id_))
         told = {"status": status.value, **{name: str(value) for name, value in fields.items()}}
         flat = [part for pair in told.items() for part in pair]
-        await self._call("ended", keys, [id_, self._clock_ms(), self._ttl_ms, *flat])
+        await self._call("ended", keys, [id_, self._clock_ms(), self._ttl_ms, self._prefix, *flat])
 
     async def fire(self, id_: str) -> Fire | None:
         """Return a fire, or ``None`` when it is not kept.
@@ -246,12 +265,7 @@ class ScheduleStore:
 
     async def wait_for_bell(self, most: timedelta) -> None:
         """Return when schedules were changed, something waits to be done, or the time is over."""
-        reply = await self._client.xread(
-            {self._key("bell"): self._bell_seen}, block=max(1, most // _MS)
-        )
-        for _, entries in reply.items() if isinstance(reply, Mapping) else reply or ():
-            flat = entries[0] if entries and isinstance(entries[0], list) else entries
-            self._bell_seen = flat[-1][0]
+        await self._agenda.wait_for_bell(most)
 
     async def _many(self, keys: Sequence[str]) -> list[Mapping[bytes, bytes]]:
         if not keys:
@@ -268,8 +282,11 @@ class ScheduleStore:
     def _clock_ms(self) -> str:
         return str(to_ms(self._clock())) if self._clock else ""
 
-    def _key(self, kind: str, name: str = "") -> str:
-        return f"{self._root}:{kind}:{encoded(name)}" if name else f"{self._root}:{kind}"
+    def _key(self, kind: str, name: str | None = None) -> str:
+        return f"{self._root}:{kind}" if name is None else f"{self._root}:{kind}:{encoded(name)}"
+
+    def _owned(self, schedule: Schedule) -> list[str]:
+        return [self._key("owned", schedule.asked.owner)] if schedule.asked else []
 
     def _of(self, name: str) -> str:
         return self._key("of", name)
@@ -285,7 +302,7 @@ def _ms(moment: datetime | None) -> str:
 def _read(kind: type[T], what: str, name: str, found: Mapping[bytes, bytes]) -> T:
     try:
         return kind.from_hash(name, found)
-    except (ValidationError, ValueError, KeyError, ArithmeticError) as problem:
+    except (ValidationError, ValueError, KeyError, TypeError, ArithmeticError) as problem:
         raise InputError(
             f"The {what} {name!r} cannot be read: {problem}.",
             hint="Another version of Treadle may have written it; it is left as it is.",

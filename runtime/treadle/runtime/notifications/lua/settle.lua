@@ -1,6 +1,6 @@
 -- Note what came of an attempt to send a message.
--- KEYS: due, dead, the message
--- ARGV: id, state (sent, ready or dead), ms to wait, why, ttl in ms
+-- KEYS: due, dead, the message, tenants
+-- ARGV: id, state (sent, ready or dead), ms to wait, why, ttl in ms, the tenant's prefix
 redis.call('ZREM', KEYS[1], ARGV[1])
 if redis.call('EXISTS', KEYS[3]) == 0 then return 0 end
 local time = redis.call('TIME')
@@ -9,7 +9,9 @@ redis.call('HINCRBY', KEYS[3], 'tries', 1)
 redis.call('HSET', KEYS[3], 'state', ARGV[2], 'why', ARGV[4])
 redis.call('PEXPIRE', KEYS[3], ARGV[5])
 if ARGV[2] == 'ready' then
-  redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[3]), ARGV[1])
+  local due = string.format('%.0f', now + ARGV[3])
+  redis.call('ZADD', KEYS[1], due, ARGV[1])
+  redis.call('ZADD', KEYS[4], 'LT', due, ARGV[6])
 elseif ARGV[2] == 'dead' then
   redis.call('ZADD', KEYS[2], string.format('%.0f', now), ARGV[1])
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.0f', now - ARGV[5]))

@@ -8,6 +8,10 @@ if redis.call('EXISTS', KEYS[1]) == 0 or (status ~= 'open' and status ~= 'waitin
   return { 'gone' }
 end
 local active = redis.call('HGET', KEYS[1], 'active') or ''
+if ARGV[2] == 'allow' then
+  redis.call('HSET', KEYS[4], 'status', 'open')
+  return { 'go' }
+end
 if active ~= '' and active ~= ARGV[1] and active ~= ARGV[3] then
   if ARGV[2] ~= 'queue' then return { 'busy', active } end
   redis.call('ZREM', KEYS[2], ARGV[1])
