@@ -50,7 +50,7 @@ class Serving:
                 hosts=self.listening.names,
                 workers=self.workers,
             )
-            async with runtime.unattended():
+            async with runtime.unattended(made.state.serving.attends_to):
                 await serve(made, bound, runtime.settings.server.stop_seconds)
 
         self.opening.run(within)

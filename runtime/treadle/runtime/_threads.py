@@ -106,7 +106,24 @@ class Threads:
     async def recent(self, limit: int = 50) -> list[Thread]:
         """Return the threads asked most recently, newest first."""
         await self._drop_expired()
-        ids = await self._redis.zrevrange(self._order_key, 0, limit - 1)
+        return await self._listed(0, limit)
+
+    async def find(self, thread_id: str) -> Thread | None:
+        """Return a thread as it is listed, or ``None`` when nothing was asked on it."""
+        info = await self._redis.hget(self._info_key, thread_id)
+        return Thread(id=thread_id, **json.loads(info)) if info else None
+
+    async def newest_first(self) -> AsyncIterator[Thread]:
+        """Yield every thread, the one asked last first, a page in memory at a time."""
+        await self._drop_expired()
+        start = 0
+        while found := await self._listed(start, PAGE):
+            for thread in found:
+                yield thread
+            start += PAGE
+
+    async def _listed(self, start: int, count: int) -> list[Thread]:
+        ids = await self._redis.zrevrange(self._order_key, start, start + count - 1)
         if not ids:
             return []
         infos = await self._redis.hmget(self._info_key, ids)

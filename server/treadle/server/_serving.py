@@ -3,10 +3,12 @@
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 
 from fastapi import Request
 
+from treadle.core.errors import InputError
 from treadle.core.redaction import Redactor
 from treadle.runtime import Runtime
 from treadle.runtime.queue import QueueStats
@@ -57,6 +59,8 @@ class Serving:
         self._workers = workers
         self._tenants = {runtime.settings.tenant: runtime}
         settings = runtime.settings
+        # Of these nobody knows the tenants before they ask.
+        self._takes_any_tenant = bool(settings.server.jwt or settings.server.authenticate)
         authenticator = Authenticator(runtime, self._keys, requires_key=requires_key)
         admission = Admission(runtime.redis, settings.server, settings.tenant)
         self.guard = Guard(settings.server, hosts, authenticator, admission)
@@ -77,6 +81,15 @@ class Serving:
         tenants = {key.tenant for key in await self._keys.list()}
         for tenant in sorted(tenants | {self.runtime.settings.tenant}):
             self._served(tenant)
+
+    def attends_to(self, tenant: str) -> bool:
+        """Return whether a tenant's schedules are fired here; if so, its runs are worked on too."""
+        if tenant not in self._tenants and not self._takes_any_tenant:
+            return False
+        with suppress(InputError):  # No tenant can have that name.
+            self._served(tenant)
+            return True
+        return False
 
     def _served(self, tenant: str) -> Runtime:
         runtime = self._tenants[tenant] = self.runtime.of_tenant(tenant)
@@ -116,6 +129,8 @@ async def of_request(request: Request) -> Serving:
 
 async def runtime_of_request(request: Request) -> Runtime:
     """Return the runtime of a request's tenant.
+
+    It is a coroutine because its workers begin in the server's loop, and not in a thread.
 
     Raises:
         InputError: its tenant cannot be one.

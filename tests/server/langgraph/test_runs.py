@@ -210,8 +210,7 @@ async def test_threads_come_into_being_when_that_is_asked_for(client):
     "options",
     [
         {"webhook": "http://example.com"},
-        {"stream_mode": "events"},
-        {"config": {"tags": ["a"]}},
+        {"config": {"tags": "a"}},
         {"checkpoint": {"checkpoint_ns": "inner"}},
         {"multitask_strategy": "hope"},
         {"input": ASKED, "command": {"resume": 1}},

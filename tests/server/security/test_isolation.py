@@ -48,14 +48,18 @@ async def _leave_canaries(owner, admin):
             json={"namespace": ["users", "ann"], "key": "k", "value": {"a": CANARY}},
         ),
     ]
+    cron = {"assistant_id": "own", "schedule": "0 8 * * *", "metadata": {"note": CANARY}}
+    made.append(await owner.post("/runs/crons", json=cron))
+    made.append(await owner.post(f"/threads/{THREAD}/runs/crons", json=cron))
     for answer in made:
         assert answer.is_success, answer.text
+    return made[-1].json()["cron_id"]
 
 
-def _requests(document):
+def _requests(document, cron_id):
     """Yield a request for each operation, with the ids of what is another's."""
     names = {"thread_id": THREAD, "assistant_id": ASSISTANT, "checkpoint_id": "c"}
-    names |= {"namespace": "users", "run_id": RUN, "cron_id": "c"}
+    names |= {"namespace": "users", "run_id": RUN, "cron_id": cron_id}
     names |= {"model": "own", "response_id": RUN}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -74,6 +78,8 @@ BODIES = [
     {"thread_ids": [THREAD]},
     {"thread_id": THREAD},
     {"values": {"messages": []}, "as_node": "reply"},
+    {"assistant_id": "own", "schedule": "0 8 * * *"},
+    {"enabled": False, "schedule": "0 9 * * *"},
     {"namespace": ["users", "ann"], "key": "k", "value": {}},
     {"namespace": ["users", "ann"], "key": "k"},
     {"namespace_prefix": ["users"]},
@@ -97,16 +103,17 @@ async def test_another_tenant_is_told_nothing(project, local, role):
         other, _ = await made.client_of(tenant="other", scope=role, subject="ann")
         for client in (owner, admin, other):
             await stack.enter_async_context(client)
-        await _leave_canaries(owner, admin)
+        cron_id = await _leave_canaries(owner, admin)
         document = (await other.get("/openapi.json")).json()
         asked = 0
-        for method, path in _requests(document):
+        for method, path in _requests(document, cron_id):
             for body in BODIES if method in {"POST", "PUT", "PATCH", "DELETE"} else [None]:
                 answer = await other.request(method, path, json=body, params=QUERIES)
                 assert CANARY not in answer.text, f"{method} {path} {body}"
                 assert answer.status_code < 500, f"{method} {path} {body}: {answer.text}"
                 asked += 1
         assert asked > 100
+        assert (await owner.get(f"/runs/crons/{cron_id}")).json()["schedule"] == "0 8 * * *"
         kept = (await owner.get(f"/threads/{THREAD}/state")).json()
         assert CANARY in json.dumps(kept)
         assert (await admin.get(f"/assistants/{ASSISTANT}")).status_code == 200
@@ -122,15 +129,18 @@ async def test_another_owner_of_the_tenant_is_told_nothing_of_threads_and_store(
         other, _ = await made.client_of(tenant="acme", scope=role, subject="ben")
         for client in (owner, admin, other):
             await stack.enter_async_context(client)
-        await _leave_canaries(owner, admin)
+        cron_id = await _leave_canaries(owner, admin)
         document = (await other.get("/openapi.json")).json()
-        for method, path in _requests(document):
+        for method, path in _requests(document, cron_id):
             if path.startswith("/assistants"):
                 continue  # Assistants are the tenant's.
             for body in BODIES if method in {"POST", "PUT", "PATCH", "DELETE"} else [None]:
                 answer = await other.request(method, path, json=body, params=QUERIES)
                 assert CANARY not in answer.text, f"{method} {path} {body}"
         assert (await owner.get(f"/threads/{THREAD}")).status_code == 200
+        assert (await owner.get(f"/runs/crons/{cron_id}")).json()["enabled"]
+        assert (await owner.post("/runs/crons/count", json={})).json() == 2
+        assert (await admin.post("/runs/crons/count", json={})).json() >= 2
         assert (await owner.post("/threads/count", json={})).json() == 1
         assert (await admin.post("/threads/count", json={})).json() >= 1
 
@@ -142,6 +152,10 @@ async def test_another_owner_of_the_tenant_is_told_nothing_of_threads_and_store(
         ("read", "POST", "/threads/search", 200),
         ("read", "POST", "/threads", 403),
         ("read", "DELETE", "/threads/x", 403),
+        ("read", "POST", "/runs/crons", 403),
+        ("read", "POST", "/threads/x/runs/crons", 403),
+        ("read", "POST", "/runs/crons/search", 200),
+        ("read", "PATCH", "/runs/crons/x", 403),
         ("read", "PUT", "/store/items", 403),
         ("read", "GET", "/metrics", 403),
         ("run", "POST", "/threads", 200),

@@ -27,6 +27,7 @@ def config_of(run: Run, options: RunOptions | None = None) -> RunnableConfig:
     return {
         "configurable": configurable,
         "metadata": {"run_id": run.id},
+        "tags": list(options.tags),
         "recursion_limit": options.recursion_limit or MAX_STEPS,
     }
 

@@ -30,6 +30,7 @@ class RunOptions:
         interrupt_after: nodes that it stops behind, or ``"*"``.
         recursion_limit: the most supersteps; Treadle's own limit when not given.
         configurable: what nodes find in their config.
+        tags: names that calls and their events carry.
         context: what nodes find as their runtime's context.
         checkpoint_id: the checkpoint of the thread to go on from; the latest when not given.
         update: changes to the state, as a node would return them.
@@ -45,6 +46,7 @@ class RunOptions:
     interrupt_after: Sequence[str] | All = ()
     recursion_limit: int | None = None
     configurable: Mapping[str, Any] = field(default_factory=dict)
+    tags: Sequence[str] = ()
     context: Mapping[str, Any] | None = None
     checkpoint_id: str | None = None
     update: Any = None

@@ -1,18 +1,18 @@
 """The protocol of LangGraph's server, for the clients people already have.
 
-``langgraph_router`` holds assistants, threads, states, runs and the store. An application that
-includes it sets ``app.dependency_overrides[tenant_runtime]`` to a FastAPI dependency that returns
+``langgraph_router`` holds assistants, threads, states, runs, crons and the store. An application
+that includes it sets ``app.dependency_overrides[tenant_runtime]`` to a FastAPI dependency that returns
 the runtime of the request's tenant.
 """
 
 from fastapi import APIRouter
 
-from treadle.server.langgraph import assistants, runs, states, store, threads
+from treadle.server.langgraph import assistants, crons, runs, states, store, threads
 from treadle.server.langgraph._tenant import Rt, tenant_runtime
 
 __all__ = ["Rt", "langgraph_router", "tenant_runtime"]
 
 langgraph_router = APIRouter()
 """The protocol's routes."""
-for _part in (assistants, threads, states, runs, store):
+for _part in (assistants, threads, states, crons, runs, store):
     langgraph_router.include_router(_part.router)

@@ -1,6 +1,7 @@
 """What a request for a run may hold, in the words of LangGraph's protocol."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,8 @@ from treadle.server.security import memory_user
 MAX_DELAY_SECONDS = 29 * 24 * 3_600
 _RESERVED = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map", "run_id"})
 Nodes = list[str] | Literal["*"]
+Webhook = Annotated[str, Field(pattern=r"^https?://", max_length=2_000)]
+FeedbackKey = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class RunConfig(Body):
@@ -25,6 +28,7 @@ class RunConfig(Body):
     """
 
     configurable: dict[str, Any] = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list, max_length=100)
     recursion_limit: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
     @model_validator(mode="after")
@@ -54,8 +58,8 @@ class Place(Body):
     checkpoint_map: None = None
 
 
-class RunCreate(Body):
-    """A run.
+class RunFields(Body):
+    """What runs of all kinds hold.
 
     Every run's checkpoints are kept before the next step begins, whatever ``durability`` asks for,
     and its stream can be resumed whether ``stream_resumable`` is said or not.
@@ -63,29 +67,17 @@ class RunCreate(Body):
 
     assistant_id: str
     input: dict[str, Any] | list[Any] | str | None = None
-    command: Command | None = None
     stream_mode: StreamMode | list[StreamMode] = "values"
     stream_subgraphs: bool = False
     stream_resumable: bool = True
     metadata: Annotated[Metadata, Field(default_factory=dict)]
     config: RunConfig = Field(default_factory=RunConfig)
     context: dict[str, Any] | None = None
+    webhook: Webhook | None = None
     interrupt_before: Nodes | None = None
     interrupt_after: Nodes | None = None
-    checkpoint: Place | None = None
-    checkpoint_id: str | None = None
     multitask_strategy: Multitask = "enqueue"
-    if_not_exists: Literal["reject", "create"] = "reject"
-    on_disconnect: Literal["cancel", "continue"] = "continue"
-    on_completion: Literal["delete", "keep"] | None = None
-    after_seconds: Annotated[float, Field(ge=0, le=MAX_DELAY_SECONDS)] = 0
     durability: Literal["sync", "async", "exit"] = "sync"
-
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> "RunCreate":
-        if self.input is not None and self.command is not None:
-            raise ValueError("a run has an input or a command, not both")
-        return self
 
     @property
     def modes(self) -> list[StreamMode]:
@@ -95,9 +87,6 @@ class RunCreate(Body):
     def options(self, assistant: Record, *, stream: bool, keep_values: bool) -> RunOptions:
         """Return how the run's graph is executed: as its assistant says, and the request."""
         usual = _usual(assistant)
-        command = self.command or Command()
-        goto = [command.goto] if isinstance(command.goto, str) else command.goto or []
-        place = self.checkpoint.checkpoint_id if self.checkpoint else None
         context = {**(assistant["context"] or {}), **(self.context or {})}
         return RunOptions(
             stream=self.modes if stream else (),
@@ -106,18 +95,17 @@ class RunCreate(Body):
             interrupt_after=self.interrupt_after or (),
             recursion_limit=self.config.recursion_limit or usual.recursion_limit,
             configurable={k: v for k, v in self._configurable(assistant).items() if k != "user_id"},
+            tags=[*usual.tags, *self.config.tags],
             context=context or None,
-            checkpoint_id=self.checkpoint_id or place,
-            update=command.update,
-            goto=goto,
             keep_values=keep_values,
+            webhook=self.webhook,
         )
 
     def _configurable(self, assistant: Record) -> dict[str, Any]:
         return {**_usual(assistant).configurable, **self.config.configurable}
 
     def request(
-        self, assistant: Record, thread_id: str, options: RunOptions, *, keep_thread: bool
+        self, assistant: Record, thread_id: str | None, options: RunOptions, *, keep_thread: bool
     ) -> RunRequest:
         """Return the run as the queue takes it."""
         metadata = {**assistant["metadata"], **self.metadata}
@@ -132,12 +120,49 @@ class RunCreate(Body):
             given,
             thread_id=thread_id,
             user=memory_user(self._configurable(assistant).get("user_id")),
-            after=timedelta(seconds=self.after_seconds),
             multitask=self.multitask_strategy,
             keep_thread=keep_thread,
             metadata=about,
             options=options,
         )
+
+
+class RunCreate(RunFields):
+    """A run."""
+
+    command: Command | None = None
+    checkpoint: Place | None = None
+    checkpoint_id: str | None = None
+    if_not_exists: Literal["reject", "create"] = "reject"
+    on_disconnect: Literal["cancel", "continue"] = "continue"
+    on_completion: Literal["delete", "keep"] | None = None
+    after_seconds: Annotated[float, Field(ge=0, le=MAX_DELAY_SECONDS)] = 0
+    feedback_keys: list[FeedbackKey] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> "RunCreate":
+        if self.input is not None and self.command is not None:
+            raise ValueError("a run has an input or a command, not both")
+        return self
+
+    def options(self, assistant: Record, *, stream: bool, keep_values: bool) -> RunOptions:
+        """Return how the run's graph is executed: as its assistant says, and the request."""
+        command = self.command or Command()
+        place = self.checkpoint.checkpoint_id if self.checkpoint else None
+        return replace(
+            super().options(assistant, stream=stream, keep_values=keep_values),
+            checkpoint_id=self.checkpoint_id or place,
+            update=command.update,
+            goto=[command.goto] if isinstance(command.goto, str) else command.goto or [],
+            feedback_keys=self.feedback_keys or () if stream else (),
+        )
+
+    def request(
+        self, assistant: Record, thread_id: str | None, options: RunOptions, *, keep_thread: bool
+    ) -> RunRequest:
+        """Return the run as the queue takes it."""
+        made = super().request(assistant, thread_id, options, keep_thread=keep_thread)
+        return replace(made, after=timedelta(seconds=self.after_seconds))
 
 
 class BatchedRun(RunCreate):

@@ -53,6 +53,7 @@ class ProtocolRuns:
             RunError: the thread is busy, or nothing on it can be resumed.
         """
         _check_fits(body, thread_id)
+        check_webhook(self._runtime, body.webhook)
         assistant = await self._assistants.get(body.assistant_id)
         record = await self._thread(body, thread_id, assistant)
         options = body.options(assistant, stream=stream, keep_values=values)
@@ -186,6 +187,20 @@ def _check_fits(body: RunCreate, thread_id: str | None) -> None:
         raise HTTPException(422, "'on_completion' is for runs without a thread; leave it out.")
     if body.checkpoint and body.checkpoint.thread_id not in (None, thread_id):
         raise HTTPException(422, "'checkpoint' names another thread than the run's.")
+
+
+def check_webhook(runtime: Runtime, url: str | None) -> None:
+    """Refuse an address that could not be told anything.
+
+    Raises:
+        HTTPException: 422, with what to do.
+    """
+    if url is not None and not runtime.notifications.has_webhooks:
+        raise HTTPException(
+            422,
+            "'webhook': the server has no secret to sign with. Name the environment variable that "
+            "holds one in treadle.toml: [server] webhook_secret_env.",
+        )
 
 
 def status_of(run: Run) -> str:

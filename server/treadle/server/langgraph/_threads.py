@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -11,7 +11,8 @@ from langgraph.types import StateSnapshot, StateUpdate
 
 from treadle.core.errors import UnknownNameError
 from treadle.graphs import Graph
-from treadle.runtime import Runtime
+from treadle.runtime import Runtime, Thread
+from treadle.server.langgraph._assistants import agent_id
 from treadle.server.langgraph._records import Record, Records, now
 from treadle.server.langgraph._states import condition_of, place_of
 from treadle.server.security import Ownership
@@ -47,6 +48,8 @@ class ProtocolThreads:
     async def find(self, thread_id: str) -> Record | None:
         """Return what is kept of a thread beside its state, or ``None``."""
         record = await self._records.get(thread_id)
+        if record is None and (thread := await self._runtime.threads.find(thread_id)):
+            record = _begun_elsewhere(thread)
         return record if record and await self._ownership.sees(thread_id) else None
 
     async def create(self, thread_id: str, metadata: Mapping[str, Any]) -> Record | None:
@@ -80,12 +83,28 @@ class ProtocolThreads:
             merged = {**record["metadata"], **metadata}
             return {**record, "metadata": merged, "updated_at": now()}
 
+        return await self._change(thread_id, change)
+
+    async def _change(self, thread_id: str, change: Callable[[Record], Record]) -> Record:
         changed = await self._records.change(thread_id, change)
-        return changed or await self.record(thread_id)
+        if changed is not None:
+            return changed
+        # It was begun in another way, and nothing was kept beside its state until now.
+        await self._records.add(thread_id, await self.record(thread_id))
+        return await self._records.change(thread_id, change) or await self.record(thread_id)
 
     def all(self) -> AsyncIterator[Record]:
-        """Yield what is kept of each thread that the caller sees, newest first."""
-        return self._ownership.seen(self._records.newest_first(), lambda one: one["thread_id"])
+        """Yield what is kept of each thread that the caller sees, however it was begun."""
+        return self._ownership.seen(self._every(), lambda one: one["thread_id"])
+
+    async def _every(self) -> AsyncIterator[Record]:
+        known: set[str] = set()
+        async for record in self._records.newest_first():
+            known.add(record["thread_id"])
+            yield record
+        async for thread in self._runtime.threads.newest_first():
+            if thread.id not in known:
+                yield _begun_elsewhere(thread)
 
     async def described(self, record: Record) -> Record:
         """Return a thread as clients are shown it, with its state's values."""
@@ -132,7 +151,7 @@ class ProtocolThreads:
         async with self._runtime.held(thread_id):
             for update in updates:
                 config = await graph.abulk_update_state(config, [[update]])
-        await self._records.change(thread_id, _state_updated)
+        await self._change(thread_id, _state_updated)
         return place_of(config) or {}
 
     async def copy(self, record: Record) -> Record:
@@ -173,6 +192,13 @@ class ProtocolThreads:
     async def _remove(self, thread_id: str) -> None:
         await self._records.remove(thread_id)
         await self._runtime.threads.disown(thread_id)
+
+
+def _begun_elsewhere(thread: Thread) -> Record:
+    """Return a thread that another protocol, a schedule or a program began."""
+    used = {"graph_id": thread.agent, "assistant_id": agent_id(thread.agent)}
+    moments = {"updated_at": thread.updated, "state_updated_at": thread.updated}
+    return {"thread_id": thread.id, "metadata": used, "created_at": thread.created, **moments}
 
 
 def config_at(record: Record, place: Mapping[str, Any] | None) -> Any:

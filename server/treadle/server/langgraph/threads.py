@@ -23,6 +23,7 @@ from treadle.server.langgraph._answers import (
     no_content,
     sorted_page,
 )
+from treadle.server.langgraph._crons import remove_crons_of
 from treadle.server.langgraph._records import Record, contains
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.langgraph._threads import ProtocolThreads
@@ -134,7 +135,7 @@ async def prune(rt: Rt, body: Prune) -> Response:
         if await threads.find(thread_id) is None:
             continue
         if body.strategy == "delete":
-            await threads.delete(thread_id)
+            await _delete(rt, thread_id)
         else:
             await rt.memory.saver.aprune([thread_id], strategy="keep_latest")
         pruned += 1
@@ -158,7 +159,7 @@ async def update(rt: Rt, thread_id: Id, body: Patch) -> Response:
 @router.delete("/{thread_id}", status_code=204)
 async def delete(rt: Rt, thread_id: Id) -> Response:
     """Remove a thread and all that came of it."""
-    await ProtocolThreads(rt).delete(thread_id)
+    await _delete(rt, thread_id)
     return no_content()
 
 
@@ -170,6 +171,13 @@ async def copy(rt: Rt, thread_id: Id) -> Response:
     if await rt.is_busy(thread_id):
         raise HTTPException(409, f"The thread {thread_id!r} is busy with a run.")
     return answered(await threads.described(await threads.copy(record)))
+
+
+async def _delete(rt: Rt, thread_id: str) -> None:
+    threads = ProtocolThreads(rt)
+    await threads.record(thread_id)  # Whoever does not see it removes no cron of it either.
+    await remove_crons_of(rt, thread_id)
+    await threads.delete(thread_id)
 
 
 async def _fitting(threads: ProtocolThreads, wanted: Filter, ids: list[str] | None) -> list[Record]:
