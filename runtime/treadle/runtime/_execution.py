@@ -41,7 +41,7 @@ from treadle.runtime.budget import (
     run_account,
     total_account,
 )
-from treadle.runtime.events import EventWriter, encoded
+from treadle.runtime.events import FEEDBACK, EventWriter, encoded
 from treadle.runtime.journal import (
     CallJournal,
     CallRecord,
@@ -268,6 +268,8 @@ class Executor:
                     events=attempt.events,
                 )
         if attempt.events is not None:
+            if work.options.feedback_keys:
+                attempt.events.add(FEEDBACK, encoded(list(work.options.feedback_keys)))
             await attempt.events.flush()
         reply = make_reply(
             checked_state(state, was_asked=bool(run.question)),

@@ -1,13 +1,14 @@
 """Running a graph to its end, a stop or an interrupt, and passing on what it streams meanwhile."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import RunControl
 
 from treadle.graphs import Graph
-from treadle.runtime.events import Encoder, EventWriter
+from treadle.runtime.events import EVENTS, Encoder, EventWriter, encoded
 from treadle.runtime.runs import RunOptions
 
 _INTERRUPT = "__interrupt__"
@@ -40,7 +41,8 @@ async def run_graph(
     state: Any = None
     interrupts: list[Any] = []
     modes: list[Any] = sorted({*encoder.modes, "updates", "values"})
-    pieces = graph.astream(
+    told = events if encoder.has_events else None
+    pieces = (graph.astream if told is None else partial(_with_events, graph, told))(
         given,
         config,
         context=options.context,
@@ -64,6 +66,19 @@ async def run_graph(
     if not interrupts:
         return state
     return {**(state if isinstance(state, Mapping) else {}), _INTERRUPT: interrupts}
+
+
+async def _with_events(
+    graph: Graph, events: EventWriter, given: Any, config: RunnableConfig, **options: Any
+) -> AsyncIterator[Any]:
+    """Yield what the graph streams, and write every event of its parts beside it."""
+    root = ""
+    async for event in graph.astream_events(given, config, version="v2", **options):
+        root = root or event["run_id"]
+        if event["event"] == "on_chain_stream" and event["run_id"] == root:
+            yield event["data"]["chunk"]
+        else:
+            events.add(EVENTS, encoded(event))
 
 
 def _taken_apart(piece: Any) -> tuple[tuple[str, ...], str, Any]:

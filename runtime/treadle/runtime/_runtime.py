@@ -23,9 +23,7 @@ from treadle.graphs import Graph
 from treadle.memory import connect
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import AesGcmCipher
-from treadle.runtime._agenda import Agenda
 from treadle.runtime._documents import Documents
-from treadle.runtime._every_tenant import EveryTenant
 from treadle.runtime._execution import Executor, Work
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
@@ -34,19 +32,17 @@ from treadle.runtime._locks import is_locked, thread_lock
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._reporter import Emit
 from treadle.runtime._rollback import Rollback
-from treadle.runtime._side_by_side import side_by_side
 from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads
+from treadle.runtime._unattended import unattended
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
 from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells
-from treadle.runtime.notifications import AGENDA as NOTIFICATIONS
 from treadle.runtime.notifications import Notifications
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
 from treadle.runtime.runs._replay import definition_of
-from treadle.runtime.schedules import AGENDA as SCHEDULES
 from treadle.runtime.schedules import QueueLauncher, Scheduler, Schedules, ScheduleStore
 from treadle.tools import ToolContext
 from treadle.tools.mcp import McpServers
@@ -180,31 +176,8 @@ class Runtime:
         Raises:
             UserError: a file, a schedule or a notification cannot be used.
         """
-        own = self.settings.tenant
-
-        def is_served(tenant: str) -> bool:
-            return tenant == own or (serves is not None and serves(tenant))
-
-        ways = self.notifications.ways()
-        agendas = [Agenda(self.redis, kind) for kind in (SCHEDULES, NOTIFICATIONS)]
         await self.schedules.reconcile()
-        for agenda in agendas:  # What an earlier version planned stands in no agenda.
-            await agenda.look_at(self.settings.prefix)
-        schedules, notifications = agendas
-        async with side_by_side(
-            EveryTenant(
-                schedules,
-                lambda tenant: self.of_tenant(tenant).scheduler(),
-                is_served,
-                what="Schedules",
-            ),
-            EveryTenant(
-                notifications,
-                lambda tenant: self.of_tenant(tenant).notifications.notifier(ways),
-                is_served,
-                what="Notifications",
-            ),
-        ):
+        async with unattended(self.redis, self.settings.tenant, self.of_tenant, serves):
             yield
 
     async def _check_arguments(self, approval: Approval, arguments: Mapping[str, Any]) -> None:

@@ -11,18 +11,24 @@ from treadle.runtime.runs import Feedback, Run
 from treadle.server.langgraph import Rt
 from treadle.server.security import Ownership, current_principal
 
+FeedbackKey = Annotated[str, Field(min_length=1, max_length=200)]
 RunId = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
-class FeedbackRequest(BaseModel):
-    """What somebody says about a run."""
+class Said(BaseModel):
+    """What somebody says about a run in one respect."""
 
     model_config = ConfigDict(extra="forbid")
 
-    key: Annotated[str, Field(min_length=1, max_length=200)] = "user_score"
     score: Annotated[float, Field(allow_inf_nan=False)] | None = None
     comment: Annotated[str, Field(max_length=20_000)] = ""
     correction: Any = None
+
+
+class FeedbackRequest(Said):
+    """What somebody says about a run."""
+
+    key: FeedbackKey = "user_score"
 
 
 class FeedbackAnswer(FeedbackRequest):
@@ -62,6 +68,16 @@ async def add_feedback(rt: Rt, run_id: RunId, body: FeedbackRequest) -> Feedback
     """Say something about a run; the same key said again replaces what was said before."""
     run = await _run(rt, run_id)
     given = Feedback(**body.model_dump(), author=current_principal().subject)
+    return _answer(await rt.runs.add_feedback(run.id, given))
+
+
+@runs_router.post("/{run_id}/feedback/{key}")
+async def add_feedback_on(
+    rt: Rt, run_id: RunId, key: Annotated[FeedbackKey, Path()], body: Said
+) -> FeedbackAnswer:
+    """Say something about a run in the respect that its stream asked for."""
+    run = await _run(rt, run_id)
+    given = Feedback(**body.model_dump(), key=key, author=current_principal().subject)
     return _answer(await rt.runs.add_feedback(run.id, given))
 
 

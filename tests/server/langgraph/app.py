@@ -54,9 +54,11 @@ def make_project(folder: Path) -> Path:
 
 
 @asynccontextmanager
-async def running(redis_url: str, project: Path) -> AsyncIterator[tuple[str, Runtime]]:
+async def running(
+    redis_url: str, project: Path, settings: Settings | None = None
+) -> AsyncIterator[tuple[str, Runtime]]:
     """Serve the project on loopback; give the address and the runtime behind it."""
-    async with Runtime.open(redis_url, project, settings=Settings()) as runtime:
+    async with Runtime.open(redis_url, project, settings=settings or Settings()) as runtime:
         app = FastAPI()
         app.include_router(langgraph_router)
         app.dependency_overrides[tenant_runtime] = lambda: runtime

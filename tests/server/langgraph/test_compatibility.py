@@ -12,6 +12,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "compatibility.md"
 KEY = "6a1c6a0e-52c0-4a4c-9d4c-0f4a3c1f9b11"
 Ask = Callable[[LangGraphClient], Awaitable[Any]]
 ASKED = {"said": ["hello"]}
+DAILY = "0 8 * * *"
 
 
 async def drained(stream: AsyncIterator[Any]) -> None:
@@ -50,6 +51,19 @@ async def delete(client: LangGraphClient) -> None:
     await client.runs.delete(KEY, await latest(client))
 
 
+async def cron(client: LangGraphClient) -> str:
+    """Return the id of a cron."""
+    return str((await client.crons.search())[0]["cron_id"])
+
+
+async def update_cron(client: LangGraphClient) -> None:
+    await client.crons.update(await cron(client), enabled=False)
+
+
+async def delete_cron(client: LangGraphClient) -> None:
+    await client.crons.delete(await cron(client))
+
+
 CALLS: dict[str, Ask] = {
     "assistants.create": lambda c: c.assistants.create("own", assistant_id=KEY),
     "assistants.get": lambda c: c.assistants.get(KEY),
@@ -83,6 +97,14 @@ CALLS: dict[str, Ask] = {
     "runs.cancel": cancel,
     "runs.cancel_many": cancel_many,
     "runs.delete": delete,
+    "crons.create": lambda c: c.crons.create("own", schedule=DAILY),
+    "crons.create_for_thread": lambda c: c.crons.create_for_thread(
+        KEY, "own", schedule="0 8 * * *"
+    ),
+    "crons.search": lambda c: c.crons.search(),
+    "crons.count": lambda c: c.crons.count(),
+    "crons.update": update_cron,
+    "crons.delete": delete_cron,
     "threads.delete": lambda c: c.threads.delete(KEY),
     "store.put_item": lambda c: c.store.put_item(["docs"], "one", {"a": 1}),
     "store.get_item": lambda c: c.store.get_item(["docs"], "one"),
@@ -109,9 +131,14 @@ and makes this page.
 """
 TAIL = """
 A field of a request that is not supported is refused by its name, with status 422: `ttl` of a \
-thread, `command` in its supersteps, `extract` and dotted paths in `select`, and of a run \
-`webhook`, `feedback_keys`, `strict_resume`, \
-`tags` in its config, the stream mode `events`, and a checkpoint of a subgraph.
+thread, `command` in its supersteps, `extract` and dotted paths in `select`, of a run \
+`strict_resume` and a checkpoint of a subgraph, and `checkpoint_during` of a cron.
+
+A cron is a [schedule](schedules.md) whose name is its id: `treadle schedule list` shows it, and \
+that it came over HTTP. It belongs to whoever created it. A `webhook` is signed, sent and repeated \
+as [notifications](notifications.md) are, under the same rules for addresses; it needs a secret, \
+which `[server] webhook_secret_env` names. Threads that another protocol, a schedule or a program \
+began are found as well, with the agent as their graph.
 
 What is not served has no route and answers 404 or 405.
 
@@ -133,6 +160,13 @@ What is not served has no route and answers 404 or 405.
 | resuming streams | where `stream_resumable` was said | always | a line can be cut anywhere |
 | `durability` | as asked for | always `sync` | a call's outcome rests on its checkpoint |
 | a run that was rolled back | is gone | stays, as `interrupted` | it was paid for |
+| `schedule` of a cron | also with seconds | minutes are the finest | a caller's rate is limited |
+| a cron that is over before it begins | is created | 422 | it would never fire |
+| an assistant that changed since | runs of its crons follow | as it was when the cron was created \
+or last changed | what runs unattended changes when somebody changes it |
+| body of a `webhook` | the run with its `values` | the run, and a `data` with its answer | a state \
+may be large, and hold what nobody meant to send |
+| `feedback_keys` | addresses at LangSmith | addresses at this server | it is kept with the run |
 | `assistant_id` of a run | its UUID | or the agent's name | as everywhere |
 """
 

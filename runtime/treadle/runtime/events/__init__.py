@@ -1,12 +1,14 @@
 """What is streamed of a run while it runs: one stream in Redis, from which anybody can read on."""
 
 from treadle.runtime.events._bells import Bell, Bells
-from treadle.runtime.events._encoding import Encoder, encoded
+from treadle.runtime.events._encoding import EVENTS, FEEDBACK, Encoder, encoded
 from treadle.runtime.events._reader import END, EventReader, StreamedEvent
 from treadle.runtime.events._writer import EventWriter
 
 __all__ = [
     "END",
+    "EVENTS",
+    "FEEDBACK",
     "Bell",
     "Bells",
     "Encoder",

@@ -8,6 +8,8 @@ from typing import Any
 
 from redis.exceptions import RedisError as DriverError
 
+from treadle.core.tasks import stopped
+
 CHECK_SECONDS = 5.0
 """How long a waiting reader trusts silence: a message can be lost with its connection."""
 CONFIRM_SECONDS = 1.0
@@ -73,8 +75,7 @@ class Bells:
         """Stop listening."""
         self._is_closed = True
         if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+            await stopped(self._listening)
         if self._pubsub is not None:
             with suppress(DriverError, OSError):
                 await self._pubsub.aclose()

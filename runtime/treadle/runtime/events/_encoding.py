@@ -8,6 +8,10 @@ from pydantic_core import to_json
 
 from treadle.runtime.runs import RunOptions
 
+EVENTS = "events"
+"""The stream mode that is no mode of a graph's own: the events of LangChain's callbacks."""
+FEEDBACK = "feedback"
+"""The name of the event that says what people are asked to say about the run."""
 Event = tuple[str, bytes]
 """An event's name and its data as JSON."""
 
@@ -20,12 +24,14 @@ class Encoder:
 
     Attributes:
         modes: what the graph must be asked to stream.
+        has_events: whether what each of its parts does is told as well.
     """
 
     def __init__(self, options: RunOptions) -> None:
         self._wanted = set(options.stream)
         names = {"messages-tuple": "messages"}
-        self.modes = sorted({names.get(mode, mode) for mode in options.stream})
+        self.modes = sorted({names.get(mode, mode) for mode in self._wanted - {EVENTS}})
+        self.has_events = EVENTS in self._wanted
         self._messages: dict[str, BaseMessage] = {}
 
     def events(self, namespace: Sequence[str], mode: str, payload: Any) -> Iterator[Event]:

@@ -20,7 +20,7 @@ from treadle.core.errors import (
     UnknownNameError,
 )
 from treadle.core.settings import Settings
-from treadle.core.tasks import AGAIN_SECONDS
+from treadle.core.tasks import AGAIN_SECONDS, stopped
 from treadle.runtime._execution import Executor, status_after
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._preparing import Preparation
@@ -170,9 +170,7 @@ class Worker:
             await self._complete()
             await self._leaving.aclose()
             self._is_over = True
-            for task in (listening, renewing):
-                task.cancel()
-            await asyncio.gather(listening, renewing, return_exceptions=True)
+            await stopped(listening, renewing)
 
     async def _look(self) -> None:
         """Claim what can be claimed, and sleep until there may be more."""

@@ -1,8 +1,8 @@
 """The protocol of LangGraph's server, for the clients people already have.
 
 ``langgraph_router`` holds assistants, threads, states, runs, crons and the store. An application
-that includes it sets ``app.dependency_overrides[tenant_runtime]`` to a FastAPI dependency that returns
-the runtime of the request's tenant.
+that includes it sets ``app.dependency_overrides[tenant_runtime]`` to a FastAPI dependency that
+returns the runtime of the request's tenant.
 """
 
 from fastapi import APIRouter

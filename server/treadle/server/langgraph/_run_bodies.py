@@ -206,4 +206,4 @@ def is_wanted(name: str, modes: Sequence[str]) -> bool:
     kind = name.split("|", maxsplit=1)[0]
     if kind == "messages":
         return "messages-tuple" in modes
-    return kind.split("/")[0] in modes or kind in ("metadata", "error", "end")
+    return kind.split("/")[0] in modes or kind in ("metadata", "error", "end", "feedback")

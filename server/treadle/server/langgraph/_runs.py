@@ -4,12 +4,13 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import HTTPException
 
 from treadle.core.errors import UnknownNameError
 from treadle.runtime import Runtime
-from treadle.runtime.events import END
+from treadle.runtime.events import END, FEEDBACK
 from treadle.runtime.queue import Queued, StreamedEvent
 from treadle.runtime.runs import Run, RunStateError, RunStatus
 from treadle.server._sse import sse
@@ -133,7 +134,7 @@ class ProtocolRuns:
             await self._runtime.queue.wait(run.id)
 
     async def stream(
-        self, run: Run, after: str, modes: Sequence[str] | None
+        self, run: Run, after: str, modes: Sequence[str] | None, base: str
     ) -> AsyncGenerator[bytes]:
         """Yield what a run streams after an event, as it goes over the wire, in pages.
 
@@ -141,14 +142,20 @@ class ProtocolRuns:
             run: the run.
             after: the id of the last event the client knows.
             modes: the stream modes it wants; all that the run streams when ``None``.
+            base: the address that the client asked the server by.
         """
         async with aclosing(self._runtime.queue.event_pages(run, after)) as pages:
             async for page in pages:
                 wanted = [one for one in page if modes is None or is_wanted(one.name, modes)]
                 if wanted:
-                    yield b"".join([await self._wired(run, event) for event in wanted])
+                    yield b"".join([await self.wired(run, event, base) for event in wanted])
 
-    async def _wired(self, run: Run, event: StreamedEvent) -> bytes:
+    async def wired(self, run: Run, event: StreamedEvent, base: str) -> bytes:
+        """Return an event of a run as it goes over the wire."""
+        if event.name == FEEDBACK:
+            place = f"{base}/runs/{run.id}/feedback"
+            where = {key: f"{place}/{quote(key, safe='')}" for key in json.loads(event.data)}
+            return sse(where, event=FEEDBACK, id_=event.id)
         if event.name != END:
             return sse(event.data.decode(), event=event.name, id_=event.id)
         ended = await self._runtime.runs.get(run.id)

@@ -71,18 +71,22 @@ async def wait_stateless(rt: Rt, request: Request, body: RunCreate) -> Response:
 
 
 @router.post("/threads/{thread_id}/runs/stream", response_class=EventStream, status_code=200)
-async def stream(rt: Rt, thread_id: Id, body: RunCreate) -> Response:
+async def stream(rt: Rt, request: Request, thread_id: Id, body: RunCreate) -> Response:
     """Queue a run on a thread, and stream it."""
     runs = ProtocolRuns(rt)
     run, after = await runs.create(body, thread_id, stream=True)
-    return _streamed(rt, run, after, is_cancelled_with_client=body.on_disconnect == "cancel")
+    return _streamed(
+        rt, request, run, after, is_cancelled_with_client=body.on_disconnect == "cancel"
+    )
 
 
 @router.post("/runs/stream", response_class=EventStream, status_code=200)
-async def stream_stateless(rt: Rt, body: RunCreate) -> Response:
+async def stream_stateless(rt: Rt, request: Request, body: RunCreate) -> Response:
     """Queue a run on a thread of its own, and stream it."""
     run, after = await ProtocolRuns(rt).create(body, None, stream=True)
-    return _streamed(rt, run, after, is_cancelled_with_client=body.on_disconnect == "cancel")
+    return _streamed(
+        rt, request, run, after, is_cancelled_with_client=body.on_disconnect == "cancel"
+    )
 
 
 @router.get("/threads/{thread_id}/runs")
@@ -122,6 +126,7 @@ async def join(rt: Rt, thread_id: Id, run_id: Id) -> Response:
 )
 async def join_stream(  # noqa: PLR0917 - the words of the protocol
     rt: Rt,
+    request: Request,
     thread_id: Id,
     run_id: Id,
     last_event_id: LastEventId = None,
@@ -134,7 +139,7 @@ async def join_stream(  # noqa: PLR0917 - the words of the protocol
     _check_place(after)
     modes = [mode for mode in stream_mode or () if mode]  # The client sends '' for none.
     return _streamed(
-        rt, run, after, is_cancelled_with_client=cancel_on_disconnect, modes=modes or None
+        rt, request, run, after, is_cancelled_with_client=cancel_on_disconnect, modes=modes or None
     )
 
 
@@ -201,16 +206,19 @@ async def _waited(rt: Rt, request: Request, body: RunCreate, run: Run) -> Respon
 
 def _streamed(
     rt: Rt,
+    request: Request,
     run: Run,
     after: str,
     *,
     is_cancelled_with_client: bool,
     modes: list[StreamMode] | None = None,
 ) -> Response:
+    base = str(request.base_url).rstrip("/")
+
     async def pieces() -> AsyncIterator[bytes]:
         is_whole = False
         try:
-            async with aclosing(ProtocolRuns(rt).stream(run, after, modes)) as events:
+            async with aclosing(ProtocolRuns(rt).stream(run, after, modes, base)) as events:
                 async for event in events:
                     yield event
             is_whole = True
