@@ -164,7 +164,7 @@ What is not served has no route and answers 404 or 405.
 | a cron that is over before it begins | is created | 422 | it would never fire |
 | an assistant that changed since | runs of its crons follow | as it was when the cron was created \
 or last changed | what runs unattended changes when somebody changes it |
-| body of a `webhook` | the run with its `values` | the run, and a `data` with its answer | a state \
+| body of a `webhook` | the run with its `values` | the run, and its answer in `data` | a state \
 may be large, and hold what nobody meant to send |
 | `feedback_keys` | addresses at LangSmith | addresses at this server | it is kept with the run |
 | `assistant_id` of a run | its UUID | or the agent's name | as everywhere |
