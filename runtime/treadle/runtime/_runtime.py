@@ -167,8 +167,7 @@ class Runtime:
     async def unattended(self, serves: Callable[[str], bool] | None = None) -> AsyncGenerator[None]:
         """Fire schedules and tell others while the context is open, beside a worker.
 
-        The schedules in the project's files are reconciled first. It is done for the tenants that
-        ``serves`` as well, which costs nothing while nothing of theirs is due.
+        The schedules in the project's files are reconciled first. Tenants it ``serves`` are included.
 
         Raises:
             UserError: a file, a schedule or a notification cannot be used.
