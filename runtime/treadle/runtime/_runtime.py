@@ -167,7 +167,7 @@ class Runtime:
     async def unattended(self, serves: Callable[[str], bool] | None = None) -> AsyncGenerator[None]:
         """Fire schedules and tell others while the context is open, beside a worker.
 
-        The schedules in the project's files are reconciled first. Tenants it ``serves`` are included.
+        The schedules in the project's files are reconciled first. It is done for all it ``serves``.
 
         Raises:
             UserError: a file, a schedule or a notification cannot be used.

@@ -237,15 +237,10 @@ class RunStore:
             return ()
         record = self.keys(run.thread_id, run.id).record
         metadata, request = await self._client.hmget(record, [_METADATA, _REQUEST])
+        about = from_data(json.loads(metadata)) if metadata else {}
         options = from_data(json.loads(request)).get("options", {}) if request else {}
-        return await self._telling.prepare(
-            run,
-            attempt,
-            status,
-            details,
-            from_data(json.loads(metadata)) if metadata else {},
-            webhook=options.get("webhook"),
-        )
+        hook = options.get("webhook")
+        return await self._telling.prepare(run, attempt, status, details, about, webhook=hook)
 
     async def _ended(self, told: Sequence[Any]) -> None:
         if self._telling is not None and told:
