@@ -54,8 +54,11 @@ class BatchingRedis(redis.asyncio.Redis):
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Let what is under way end, and close the connections."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+        while self._asked or self._under_way:
+            if self._under_way:
+                await asyncio.wait(self._under_way)
+            else:
+                await asyncio.sleep(0)  # What was asked last is about to be sent.
         await super().aclose(close_connection_pool)
 
     def _send_soon(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -224,9 +224,12 @@ async def test_a_frozen_worker_writes_nothing_when_it_wakes(redis_url, project):
                 queued = await submit(runtime, "Who?", options=options)
                 await eventually((project / "looked").exists)
                 team.signal(signal.SIGSTOP)
+                frozen = (await runtime.runs.get(queued.run_id)).attempt
                 team.start()
                 run = await runtime.queue.wait(queued.run_id)
-                assert (run.status, run.attempt) == (RunStatus.SUCCESS, 2)
+                # A process that still imports what it needs can lose the run once more.
+                assert run.status is RunStatus.SUCCESS
+                assert run.attempt > frozen
                 before = await runtime.runs.journal(run.id)
                 events = [one async for one in runtime.queue.events(run.id)]
                 team.kill(1)
