@@ -63,7 +63,7 @@ async def change(client, kind: str, id_: str, words: str) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.tuples(CHANGES, st.sampled_from([*WORDS, "red blue"])), max_size=25))
 async def test_whatever_others_write_and_remove(client, monkeypatch, steps):
