@@ -33,6 +33,14 @@ async def join_stream(client: LangGraphClient) -> None:
     await drained(client.runs.join_stream(KEY, await latest(client)))
 
 
+async def join_thread(client: LangGraphClient) -> None:
+    parts = await client.threads.join_stream(KEY, last_event_id="-1")
+    async for part in parts:
+        if part.event == "metadata" and part.data.get("status") == "run_done":
+            break
+    await parts.aclose()
+
+
 async def get(client: LangGraphClient) -> None:
     await client.runs.get(KEY, await latest(client))
 
@@ -94,6 +102,7 @@ CALLS: dict[str, Ask] = {
     "runs.get": get,
     "runs.join": join,
     "runs.join_stream": join_stream,
+    "threads.join_stream": join_thread,
     "runs.cancel": cancel,
     "runs.cancel_many": cancel_many,
     "runs.delete": delete,
@@ -157,6 +166,8 @@ What is not served has no route and answers 404 or 405.
 | an empty namespace in the store | 400 | 422 | as every other wrong body |
 | a run that is resumed | is a new run | is the same run | what it did is not done again |
 | joining a stream without an event's id | what comes from then on | all of it | nothing is missed |
+| `lifecycle`, `state_update` of a thread's stream | all that runs stream | what their names say | \
+the client's description says so |
 | resuming streams | where `stream_resumable` was said | always | a line can be cut anywhere |
 | `durability` | as asked for | always `sync` | a call's outcome rests on its checkpoint |
 | a run that was rolled back | is gone | stays, as `interrupted` | it was paid for |

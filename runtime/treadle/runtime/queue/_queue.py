@@ -1,7 +1,7 @@
 """The queue of a tenant: submitting runs, waiting for them, stopping them."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from treadle.runtime._locks import is_locked
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._tasks import uninterrupted
-from treadle.runtime.events import Bells, EventReader, StreamedEvent
+from treadle.runtime.events import Bell, Bells, EventReader, StreamedEvent
 from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import Board, Cancel
 from treadle.runtime.queue._records import Place, QueueStats
@@ -269,6 +269,10 @@ class Queue:
         _check_event_id(after)
         async for page in self._reader.pages(self._store.keys(run.thread_id, run.id), after):
             yield page
+
+    def beginnings(self, thread_id: str) -> AbstractAsyncContextManager[Bell]:
+        """Give a bell that rings whenever an attempt of a run begins on a thread."""
+        return self._bells.on(self._store.keys(thread_id, "").runs)
 
     async def latest_events(self, run: Run, count: int = 1) -> list[StreamedEvent]:
         """Return what a run streamed last, the last event first."""

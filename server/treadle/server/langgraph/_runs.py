@@ -116,7 +116,7 @@ class ProtocolRuns:
         """Wait for a run's end, and return the state it left, or how it failed."""
         run = await self._runtime.queue.wait(run)
         if run.status in FAILED:
-            return {"__error__": _error_of(run)}
+            return {"__error__": error_of(run)}
         for event in await self._runtime.queue.latest_events(run, 2):
             if event.name == "values":
                 return json.loads(event.data)
@@ -160,7 +160,7 @@ class ProtocolRuns:
             return sse(event.data.decode(), event=event.name, id_=event.id)
         ended = await self._runtime.runs.get(run.id)
         if ended.status in FAILED:
-            return sse(_error_of(ended), event="error", id_=event.id)
+            return sse(error_of(ended), event="error", id_=event.id)
         return sse(None, event=END, id_=event.id)
 
     async def _thread(self, body: RunCreate, thread_id: str | None, assistant: Record) -> Record:
@@ -215,7 +215,8 @@ def status_of(run: Run) -> str:
     return STATUS.get(run.status, run.status.value)
 
 
-def _error_of(run: Run) -> Record:
+def error_of(run: Run) -> Record:
+    """Return how a run failed."""
     return {
         "error": "TimeoutError" if run.status is RunStatus.TIMEOUT else "RunError",
         "message": run.error,

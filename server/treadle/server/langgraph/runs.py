@@ -21,6 +21,8 @@ from treadle.server.langgraph._run_bodies import (
 )
 from treadle.server.langgraph._runs import ProtocolRuns
 from treadle.server.langgraph._tenant import Rt
+from treadle.server.langgraph._thread_stream import ThreadMode, ThreadStream
+from treadle.server.langgraph._threads import ProtocolThreads
 
 FROM_THE_BEGINNING = "-1"
 _LOOK_SECONDS = 0.5
@@ -141,6 +143,23 @@ async def join_stream(  # noqa: PLR0917 - the words of the protocol
     return _streamed(
         rt, request, run, after, is_cancelled_with_client=cancel_on_disconnect, modes=modes or None
     )
+
+
+@router.get("/threads/{thread_id}/stream", response_class=EventStream, status_code=200)
+async def join_thread(
+    rt: Rt,
+    request: Request,
+    thread_id: Id,
+    last_event_id: LastEventId = None,
+    stream_mode: Annotated[list[ThreadMode] | None, Query()] = None,
+) -> Response:
+    """Stream what happens on a thread from an event on, or from now on, over all its runs."""
+    await ProtocolThreads(rt).record(thread_id)
+    base = str(request.base_url).rstrip("/")
+    stream = ThreadStream(rt, thread_id, stream_mode or ["run_modes"], base)
+    after = "0" if last_event_id == FROM_THE_BEGINNING else last_event_id or await stream.now()
+    _check_place(after)
+    return EventStream(stream.pages(after), {"Content-Location": f"/threads/{thread_id}/stream"})
 
 
 @router.post(

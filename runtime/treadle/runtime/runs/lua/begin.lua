@@ -16,5 +16,6 @@ if not allowed then return { 'refused', status } end
 attempt = redis.call('HINCRBY', KEYS[2], 'attempt', 1)
 redis.call('HSET', KEYS[2], 'status', 'running', 'error', '', 'ended', 'null', 'begun_by', ARGV[4])
 redis.call('SET', KEYS[1], ARGV[2] .. '/' .. attempt)
+redis.pcall('PUBLISH', KEYS[3], 'begun')
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
 return { 'ok', attempt }
