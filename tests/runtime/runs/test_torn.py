@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 from treadle.agents import Agent
 from treadle.core.errors import RunError
 from treadle.runtime import Runtime
-from treadle.runtime.runs import JournalFile, RunStatus
+from treadle.runtime.runs import JournalFile, RunStatus, _torn
 from treadle.runtime.testing import ScriptedOpenAI, fail, hang, say
 
 GRAPHS = '''
@@ -106,6 +106,7 @@ hanging_threads = side_by_side(
 hanging_sent = sent("one", "hang", "fail")
 hanging_inside = side_by_side(left=hanging, right=asks("two"))
 broken = side_by_side(left=asks("one", "two", "hang"), right=breaks)
+mended = side_by_side(left=asks("one", "two", "hang"), right=asks())
 asked_beside = side_by_side(left=waits("Which?"), right=asks("fail"))
 asked_by_a_tool = side_by_side(left=confirms, right=asks("fail"))
 in_turn = side_by_side(only=asks("one", "hang", "two"))
@@ -204,6 +205,18 @@ async def test_a_branch_failed_while_another_waited_for_a_person(graph, opened, 
     await runtime.resume(run.id, "This one.", agent=agent(graph))
     assert (await runtime.runs.get(run.id)).status is RunStatus.SUCCESS
     assert await replayed(runtime, run.id) is None
+
+
+async def test_a_replay_that_no_longer_breaks_off_names_the_call(opened, monkeypatch):
+    runtime, _ = opened
+    with pytest.raises(RunError):
+        await runtime.ask(agent("broken"), "Go.", thread="t")
+    run = await newest(runtime)
+    monkeypatch.setattr(_torn, "PATIENCE_SECONDS", 0.2)
+    difference = (await runtime.runs.replay(run.id, agent=agent("mended"))).difference
+    assert difference is not None
+    assert "call 3 of left" in difference.where
+    assert (difference.recorded, difference.found) == ("not recorded", "needed")
 
 
 async def test_a_stopped_run_replays_to_where_it_was_stopped(opened, replayed):
