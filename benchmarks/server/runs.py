@@ -1,29 +1,39 @@
-"""Stateless runs of a graph that does nothing, through LangGraph's own client, on any server.
+"""Runs over HTTP, through LangGraph's own client, on any server of its protocol.
 
-``python -m benchmarks.server.runs`` serves such a graph with ``treadle serve`` and prints its
-figures; ``python -m benchmarks.server.runs URL [ASSISTANT] [PID]`` asks a server that is running,
-such as ``langgraph dev``: the time of ``runs.wait`` one after the other, runs a second at 16 at
-once, and, of the process PID and its children, the CPU time for each run.
+``python -m benchmarks.server.runs`` starts ``treadle serve`` and prints its figures.
+``python -m benchmarks.server.runs URL PID`` asks a server that is running beside it, such as
+``langgraph dev`` or Aegra; ``--files FOLDER`` writes the graphs and the ``langgraph.json`` (also as
+``aegra.json``) that it is to serve. Measured are waiting for a run that does nothing, alone and 16
+at once, on a thread and without one where the server knows such runs; the CPU time of the server's
+processes for each; how soon a stream's first event and the last of 200 tokens come; and a run on
+a thread of 10, 100 and 400 turns.
 """
 
 import asyncio
+import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
-from benchmarks.queue.throughput import GRAPH, cpu_seconds
+from benchmarks.queue.throughput import cpu_seconds
+from benchmarks.server import graphs
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
+from langgraph_sdk.errors import NotFoundError
 
 from tests.support.redis_servers import free_port
 
-ALONE, TOGETHER, AT_ONCE = 60, 320, 16
+ALONE, TOGETHER, AT_ONCE, STREAMS = 60, 320, 16, 20
+TURNS = (10, 100, 400)
+NAMES = ("nothing", "count", "echo")
 
 
 def family(pid: int) -> list[int]:
@@ -37,42 +47,100 @@ def used(pid: int) -> float:
     return sum(cpu_seconds(one) for one in family(pid))
 
 
-async def measure(url: str, assistant: str, pid: int | None) -> None:
+async def timed(work: Callable[[], Awaitable[object]]) -> float:
+    """Return how many milliseconds a piece of work takes."""
+    begun = time.perf_counter()
+    await work()
+    return (time.perf_counter() - begun) * 1e3
+
+
+def spread(values: list[float]) -> str:
+    """Return the median of values in milliseconds, and what one in twenty is above."""
+    p95 = statistics.quantiles(values, n=20)[-1]
+    return f"p50 {statistics.median(values):7.1f} ms   p95 {p95:7.1f} ms"
+
+
+async def waiting(client: LangGraphClient, pid: int, *, on_threads: bool) -> None:
+    """Print what waiting for a run that does nothing takes."""
+
+    async def run() -> None:
+        thread = (await client.threads.create())["thread_id"] if on_threads else None
+        await client.runs.wait(thread, "nothing", input={"n": 1})
+
+    for _ in range(5):
+        await run()
+    alone = [await timed(run) for _ in range(ALONE)]
+    begun, start, numbers = used(pid), time.perf_counter(), iter(range(TOGETHER))
+
+    async def asker() -> None:
+        for _ in numbers:
+            await run()
+
+    await asyncio.gather(*(asker() for _ in range(AT_ONCE)))
+    seconds, cpu = time.perf_counter() - start, used(pid) - begun
+    kind = "a new thread and a run on it" if on_threads else "a run without a thread"
+    print(f"{kind:<32} {spread(alone)}")
+    rate, each = TOGETHER / seconds, cpu / TOGETHER * 1e3
+    print(f"  {AT_ONCE} at once: {rate:.1f} a second, CPU {each:.1f} ms each")
+
+
+async def streaming(client: LangGraphClient) -> None:
+    """Print how soon the first event, and all 200 tokens, are there."""
+    first, whole = [], []
+    for _ in range(STREAMS + 3):
+        thread = (await client.threads.create())["thread_id"]
+        begun, tokens, soonest = time.perf_counter(), 0, 0.0
+        said = {"messages": [{"role": "user", "content": "Count."}]}
+        async for part in client.runs.stream(
+            thread, "count", input=said, stream_mode="messages-tuple"
+        ):
+            soonest = soonest or time.perf_counter() - begun
+            tokens += part.event == "messages"
+        assert tokens >= graphs.TOKENS, f"{tokens} tokens came"
+        first.append(soonest * 1e3)
+        whole.append((time.perf_counter() - begun) * 1e3)
+    print(f"{'first event of a stream':<32} {spread(first[3:])}")
+    print(f"{'stream of 200 tokens':<32} {spread(whole[3:])}")
+
+
+async def growing(client: LangGraphClient, pid: int) -> None:
+    """Print what a run costs on a thread that has had more and more turns."""
+    thread = (await client.threads.create())["thread_id"]
+    said = {"messages": [{"role": "user", "content": "x" * 500}]}
+
+    async def turn() -> None:
+        await client.runs.wait(thread, "echo", input=said)
+
+    done = 0
+    for turns in TURNS:
+        for _ in range(turns - done):
+            await turn()
+        begun = used(pid)
+        took = [await timed(turn) for _ in range(20)]
+        cpu = (used(pid) - begun) / 20 * 1e3
+        print(f"{f'a run after {turns} turns':<32} {spread(took)}   CPU {cpu:.1f} ms")
+        done = turns + 20
+
+
+async def measure(url: str, pid: int) -> None:
     """Print the figures of a server."""
     async with get_client(url=url, timeout=60) as client:
-        for _ in range(5):
-            await one(client, assistant)
-        alone = [await one(client, assistant) for _ in range(ALONE)]
-        begun = used(pid) if pid else 0.0
-        start = time.perf_counter()
-        numbers = iter(range(TOGETHER))
-
-        async def asker() -> None:
-            for _ in numbers:
-                await one(client, assistant)
-
-        await asyncio.gather(*(asker() for _ in range(AT_ONCE)))
-        seconds = time.perf_counter() - start
-    p50, p95 = statistics.median(alone), statistics.quantiles(alone, n=20)[-1]
-    print(f"stateless wait, one at a time   p50 {p50 * 1e3:.1f} ms  p95 {p95 * 1e3:.1f} ms")
-    print(f"runs a second, {AT_ONCE} at once       {TOGETHER / seconds:.1f}")
-    if pid:
-        print(
-            f"CPU for each run, {AT_ONCE} at once    {(used(pid) - begun) / TOGETHER * 1e3:.1f} ms"
-        )
-
-
-async def one(client: LangGraphClient, assistant: str) -> float:
-    """Run once; return the seconds from asking to the answer."""
-    begun = time.perf_counter()
-    await client.runs.wait(None, assistant, input={"n": 1})
-    return time.perf_counter() - begun
+        for name in NAMES:  # Some servers know a graph only once it is an assistant.
+            with suppress(httpx.HTTPError):
+                await client.assistants.create(name, if_exists="do_nothing")
+        try:
+            await waiting(client, pid, on_threads=False)
+        except NotFoundError:
+            print("runs without a thread: the server knows none")
+        await waiting(client, pid, on_threads=True)
+        await streaming(client)
+        await growing(client, pid)
 
 
 async def until_up(url: str) -> None:
     """Return when the server answers."""
     async with httpx.AsyncClient() as http:
-        for _ in range(600):
+        for _ in range(1_200):
             with suppress(httpx.HTTPError):
                 if (await http.get(f"{url}/ok")).status_code == 200:
                     return
@@ -80,27 +148,36 @@ async def until_up(url: str) -> None:
     raise RuntimeError(f"{url} does not answer")
 
 
+def write_files(folder: Path) -> None:
+    """Write the graphs, and what tells a server of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(str(graphs.__file__), folder / "graphs.py")
+    served = {name: f"./graphs.py:{name}_graph" for name in NAMES}
+    for name in ("langgraph.json", "aegra.json"):
+        (folder / name).write_text(json.dumps({"graphs": served, "dependencies": ["."]}))
+
+
 def main() -> None:
     """Measure the server that was named, or one of Treadle's own."""
-    if len(sys.argv) > 1:
-        url, *more = sys.argv[1:]
-        assistant = more[0] if more else "nothing"
-        asyncio.run(measure(url, assistant, int(more[1]) if len(more) > 1 else None))
-        return
+    match sys.argv[1:]:
+        case ["--files", folder]:
+            write_files(Path(folder))
+            return
+        case [url, pid]:
+            asyncio.run(measure(url, int(pid)))
+            return
     with tempfile.TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
-        (Path(folder) / "agents").mkdir()
-        (Path(folder) / "nothing.py").write_text(GRAPH)
-        (Path(folder) / "agents" / "nothing.yaml").write_text("graph: nothing.py:graph\n")
+        write_files(Path(folder) / "project")
         port = free_port()
         treadle = Path(sys.executable).parent / "treadle"
-        command = [treadle, "serve", "--port", str(port), "--project", folder]
+        command = [treadle, "serve", "--port", str(port), "--project", f"{folder}/project"]
         environment = {**os.environ, "TREADLE_HOME": f"{folder}/home"}
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as serving:
             try:
                 asyncio.run(until_up(f"http://127.0.0.1:{port}"))
-                asyncio.run(measure(f"http://127.0.0.1:{port}", "nothing", serving.pid))
+                asyncio.run(measure(f"http://127.0.0.1:{port}", serving.pid))
             finally:
                 serving.terminate()
 
