@@ -54,8 +54,8 @@ class ProtocolRuns:
             RunError: the thread is busy, or nothing on it can be resumed.
         """
         _check_fits(body, thread_id)
-        check_webhook(self._runtime, body.webhook)
         assistant = await self._assistants.get(body.assistant_id)
+        check_webhook(self._runtime, body.webhook)
         record = await self._thread(body, thread_id, assistant)
         options = body.options(assistant, stream=stream, keep_values=values)
         if body.command is not None and "resume" in body.command.model_fields_set:
