@@ -98,7 +98,7 @@ async def test_of_200_malformed_calls_none_is_executed_wrongly_and_none_ends_the
     meant = [json.dumps(value) for _, value, _, is_mendable in corpus if is_mendable]
     shown = [text for text in told.values() if "no JSON object" not in text]
     assert sorted(shown) == sorted(meant)
-    print(f"{len(made)} of {len(corpus)} malformed calls repaired, the rest told to the model")
+    print(f"{len(made)} of {len(corpus)} malformed calls repaired, the rest told")  # noqa: T201 - the share
 
 
 async def test_a_whole_answer_with_arguments_that_are_a_list_is_asked_for_again() -> None:
