@@ -2,7 +2,7 @@
 
 from treadle.runtime.events._bells import Bell, Bells
 from treadle.runtime.events._encoding import EVENTS, FEEDBACK, Encoder, encoded
-from treadle.runtime.events._reader import END, EventReader, StreamedEvent
+from treadle.runtime.events._reader import END, EventReader, StreamedEvent, check_event_id
 from treadle.runtime.events._writer import EventWriter
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "EventReader",
     "EventWriter",
     "StreamedEvent",
+    "check_event_id",
     "encoded",
 ]

@@ -1,11 +1,13 @@
 """Reading a run's events, from any of them on, until the run comes to its end."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from treadle.core.errors import InputError
 from treadle.memory.scripts import Script, ScriptCall, driver_of
 from treadle.runtime.events._bells import Bells
 from treadle.runtime.journal import RunKeys
@@ -18,6 +20,21 @@ READS_AT_ONCE = 16
 _PAGE = 200
 _PAGE_BYTES = 256 * 1_024
 _READ = Script.of((files(str(__package__)) / "lua" / "read.lua").read_text())
+
+
+_ID = re.compile(r"[0-9]{1,19}(-[0-9]{1,19})?")
+
+
+def check_event_id(text: str) -> None:
+    """Refuse what is no event's id.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not _ID.fullmatch(text):
+        raise InputError(
+            f"{text!r:.60} is no event's id.", hint="Give the id of an event of the run, or '0'."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import timedelta
 from typing import Any
 
-from treadle.core.errors import InputError, UnknownNameError
+from treadle.core.errors import UnknownNameError
 from treadle.memory.scripts import ScriptCall, driver_of
 from treadle.runtime._locks import is_locked
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._tasks import uninterrupted
-from treadle.runtime.events import Bell, Bells, EventReader, StreamedEvent
+from treadle.runtime.events import Bell, Bells, EventReader, StreamedEvent, check_event_id
 from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import Board, Cancel
 from treadle.runtime.queue._records import Place, QueueStats
@@ -256,7 +256,7 @@ class Queue:
             UnknownNameError: there is no such run.
             InputError: ``after`` is no event's id.
         """
-        _check_event_id(after)
+        check_event_id(after)
         async with aclosing(self.event_pages(await self._store.get(run_id), after)) as pages:
             async for page in pages:
                 for event in page:
@@ -266,7 +266,7 @@ class Queue:
         self, run: Run, after: str = "0"
     ) -> AsyncGenerator[Sequence[StreamedEvent]]:
         """Yield what a run streams as `events` does, those that are there at once together."""
-        _check_event_id(after)
+        check_event_id(after)
         async for page in self._reader.pages(self._store.keys(run.thread_id, run.id), after):
             yield page
 
@@ -297,11 +297,3 @@ def _busy(thread_id: str, run_id: str = "") -> ThreadBusyError:
         f"The thread {thread_id!r} has a run already{which}.",
         hint="Wait for its end, or submit with multitask='enqueue'.",
     )
-
-
-def _check_event_id(text: str) -> None:
-    milliseconds, _, number = text.partition("-")
-    if not (milliseconds.isdecimal() and (not number or number.isdecimal())) or len(text) > 40:
-        raise InputError(
-            f"{text!r:.60} is no event's id.", hint="Give the id of an event of the run, or '0'."
-        )

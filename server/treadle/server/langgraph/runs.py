@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from treadle.core.errors import RunError
+from treadle.runtime.events import check_event_id
 from treadle.runtime.queue import StreamMode
 from treadle.runtime.runs import Run
 from treadle.server._sse import EventStream
@@ -138,7 +139,7 @@ async def join_stream(  # noqa: PLR0917 - the words of the protocol
     """Stream a run from an event on, or from its beginning."""
     run = await ProtocolRuns(rt).get(thread_id, run_id)
     after = "0" if last_event_id in (None, "", FROM_THE_BEGINNING) else str(last_event_id)
-    _check_place(after)
+    check_event_id(after)
     modes = [mode for mode in stream_mode or () if mode]  # The client sends '' for none.
     return _streamed(
         rt, request, run, after, is_cancelled_with_client=cancel_on_disconnect, modes=modes or None
@@ -254,12 +255,6 @@ async def _stopped(rt: Rt, run: Run) -> None:
         await rt.queue.cancel(run.id)
     except RunError:
         return  # It came to its end meanwhile.
-
-
-def _check_place(after: str) -> None:
-    milliseconds, _, number = after.partition("-")
-    if not (milliseconds.isdecimal() and (not number or number.isdecimal())):
-        raise HTTPException(422, f"{after!r} is no event's id; -1 streams from the beginning.")
 
 
 _tasks: set[asyncio.Task[None]] = set()
