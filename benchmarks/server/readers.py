@@ -94,7 +94,8 @@ async def read(url: str, path: str, may_read: asyncio.Event) -> Read:
 async def begin(client: httpx.AsyncClient, given: Given) -> str:
     """Queue a run; return the path of its stream."""
     body = {"assistant_id": "tell", "input": given, "stream_mode": "custom"}
-    answer = await client.post("/runs", json=body)
+    thread = (await client.post("/threads", json={})).json()["thread_id"]
+    answer = await client.post(f"/threads/{thread}/runs", json=body)
     answer.raise_for_status()
     return f"{answer.headers['content-location']}/stream"
 

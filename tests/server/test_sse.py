@@ -123,5 +123,8 @@ async def test_a_source_that_fails_is_told_to_the_server():
         yield sse("first")
         raise RuntimeError("broken")
 
+    client = Client()
     with pytest.raises(RuntimeError, match="broken"):
-        await Client().take(EventStream(source()))
+        await client.take(EventStream(source()))
+    # The client had what there was, and no end: it knows that this was not all.
+    assert client.bodies == [sse("first")]

@@ -11,6 +11,7 @@ from treadle.runtime import Runtime
 from treadle.server._about import about_router
 from treadle.server._metrics import MeasuringMiddleware, Metrics
 from treadle.server._openapi import describe
+from treadle.server._opening import OpeningMiddleware
 from treadle.server._problems import answer_problems
 from treadle.server._serving import Serving, runtime_of_request
 from treadle.server._workers import Workers
@@ -75,6 +76,7 @@ def app(
         made.include_router(router)
     made.router.routes.append(Route(mcp.path, mcp, methods=["GET", "POST", "DELETE"]))
     made.dependency_overrides[tenant_runtime] = runtime_of_request
+    made.add_middleware(OpeningMiddleware)
     made.add_middleware(GuardMiddleware)
     made.add_middleware(MeasuringMiddleware, metrics=metrics)
     answer_problems(made)

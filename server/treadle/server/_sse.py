@@ -59,7 +59,7 @@ class EventStream(Response):
         self._waiting: list[bytes] = []
         self._size = 0
         self._filled, self._taken = asyncio.Event(), asyncio.Event()
-        self._is_over = False
+        self._is_over = self._is_broken = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
@@ -87,6 +87,9 @@ class EventStream(Response):
                 while self._size >= MAX_BUFFERED_BYTES:
                     self._taken.clear()
                     await self._taken.wait()
+        except BaseException:
+            self._is_broken = True
+            raise
         finally:
             close = getattr(self._source, "aclose", None)
             if close is not None:
@@ -97,6 +100,8 @@ class EventStream(Response):
     async def _send(self, send: Send) -> None:
         while True:
             batch = await self._batch()
+            if not batch and self._is_broken:
+                return  # Cut, so that the client knows that this was not all.
             async with asyncio.timeout(self._send_seconds):
                 await send({"type": "http.response.body", "body": batch, "more_body": bool(batch)})
             if not batch:

@@ -4,7 +4,10 @@ import asyncio
 import itertools
 import json
 
+import pytest
+
 from tests.runtime.queue.conftest import submit, working
+from treadle.core.errors import RunError
 from treadle.runtime.queue import RunOptions
 from treadle.runtime.runs import RunStatus
 from treadle.runtime.testing import ScriptedOpenAI, call, say
@@ -98,3 +101,14 @@ async def test_events_are_forgotten_with_their_thread(opened, redis_6_2):
             await runtime.forget_thread("t")
             with redis_6_2.client() as client:
                 assert list(client.scan_iter("*{t}*")) == []
+
+
+async def test_a_reader_is_told_when_the_run_is_forgotten(opened):
+    with ScriptedOpenAI(answer) as server:
+        async with opened(server) as runtime, working(runtime):
+            queued = await submit(runtime, "What is 2+2?", options=STREAM)
+            run = await runtime.queue.wait(queued.run_id)
+            pages = runtime.queue.event_pages(run)
+            await runtime.forget_thread(run.thread_id)
+            with pytest.raises(RunError, match="was forgotten"):
+                await anext(pages)

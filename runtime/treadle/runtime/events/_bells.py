@@ -14,7 +14,7 @@ CHECK_SECONDS = 5.0
 """How long a waiting reader trusts silence: a message can be lost with its connection."""
 CONFIRM_SECONDS = 1.0
 RECONNECT_SECONDS = 0.1
-CROWD = 32
+CROWD = 16
 """How many readers of one channel are woken at once; the others after a rest, in their turn."""
 REST_SECONDS = 0.002
 

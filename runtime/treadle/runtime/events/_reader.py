@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from treadle.core.errors import InputError
+from treadle.core.errors import InputError, RunError
 from treadle.memory.scripts import Script, ScriptCall, driver_of
 from treadle.runtime.events._bells import Bells
 from treadle.runtime.journal import RunKeys
@@ -15,10 +15,10 @@ from treadle.runtime.runs import ENDS
 
 END = "end"
 """The name of the last event; its data holds the run's status."""
-READS_AT_ONCE = 16
+READS_AT_ONCE = 8
 """How many pages are read at once, so that readers leave connections to everybody else."""
 _PAGE = 200
-_PAGE_BYTES = 256 * 1_024
+_PAGE_BYTES = 64 * 1_024
 _READ = Script.of((files(str(__package__)) / "lua" / "read.lua").read_text())
 
 
@@ -92,6 +92,9 @@ class EventReader:
         Args:
             keys: the run's keys.
             after: the id of the last event known; ``"0"`` reads from the beginning.
+
+        Raises:
+            RunError: the run was forgotten meanwhile.
         """
         async with self._bells.on(keys.record, keys.events) as bell:
             while True:
@@ -126,8 +129,9 @@ class EventReader:
             call = ScriptCall(_READ, (keys.record, keys.events), (after, _PAGE, _PAGE_BYTES))
             status, more, *parts = await self._driver.ask(call)
         events = [_event(*parts[at : at + 3]) for at in range(0, len(parts), 3)]
-        is_over = not status or status.decode() in ENDS
-        return _Page(events, is_over and not more, bool(more))
+        if not status:
+            raise RunError(f"The run {keys.run_id} was forgotten while its events were read.")
+        return _Page(events, status.decode() in ENDS and not more, bool(more))
 
 
 def _event(id_: bytes, name: bytes, data: bytes) -> StreamedEvent:

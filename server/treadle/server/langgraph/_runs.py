@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastapi import HTTPException
 
-from treadle.core.errors import UnknownNameError
+from treadle.core.errors import RunError, UnknownNameError
 from treadle.runtime import Runtime
 from treadle.runtime.events import END, FEEDBACK
 from treadle.runtime.queue import Queued, StreamedEvent
@@ -144,11 +144,14 @@ class ProtocolRuns:
             modes: the stream modes it wants; all that the run streams when ``None``.
             base: the address that the client asked the server by.
         """
-        async with aclosing(self._runtime.queue.event_pages(run, after)) as pages:
-            async for page in pages:
-                wanted = [one for one in page if modes is None or is_wanted(one.name, modes)]
-                if wanted:
-                    yield b"".join([await self.wired(run, event, base) for event in wanted])
+        try:
+            async with aclosing(self._runtime.queue.event_pages(run, after)) as pages:
+                async for page in pages:
+                    wanted = [one for one in page if modes is None or is_wanted(one.name, modes)]
+                    if wanted:
+                        yield b"".join([await self.wired(run, event, base) for event in wanted])
+        except (RunError, UnknownNameError) as gone:
+            yield sse({"error": "NotFound", "message": gone.message}, event="error")
 
     async def wired(self, run: Run, event: StreamedEvent, base: str) -> bytes:
         """Return an event of a run as it goes over the wire."""

@@ -159,7 +159,7 @@ async def join_thread(
     base = str(request.base_url).rstrip("/")
     stream = ThreadStream(rt, thread_id, stream_mode or ["run_modes"], base)
     after = "0" if last_event_id == FROM_THE_BEGINNING else last_event_id or await stream.now()
-    _check_place(after)
+    check_event_id(after)
     return EventStream(stream.pages(after), {"Content-Location": f"/threads/{thread_id}/stream"})
 
 
