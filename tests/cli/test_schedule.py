@@ -148,3 +148,13 @@ def test_a_simulation_says_when_what_and_how_much(run, tmp_path):
     listed = run("list")
     assert "agents/mailer.yaml" in listed
     assert "at the next start" in listed
+
+
+def test_a_simulation_shows_a_budget_that_a_run_cannot_start_with(run, tmp_path):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "writer.yaml").write_text("description: Writes.")
+    (tmp_path / "treadle.toml").write_text(SETTINGS)
+    told = ("simulate", "writer", "Write.", "--every", "1d", "--budget-tokens", "10")
+    with ScriptedOpenAI([]) as server:
+        shown = " ".join(run(*told, **server.environment).split())
+    assert "It would end early: budget: the run's budget of 10 tokens does not allow" in shown

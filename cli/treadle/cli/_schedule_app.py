@@ -206,6 +206,8 @@ def schedule_simulate(
     end: End = None,
     jitter: Jitter = None,
     user: User = None,
+    budget_usd: FireUsd = None,
+    budget_tokens: FireTokens = None,
     month_usd: MonthUsd = None,
     count: Count = 5,
     model: ModelName = None,
@@ -232,6 +234,7 @@ def schedule_simulate(
         "end": end,
         "jitter": jitter,
         "user": user,
+        "budget": {"usd": budget_usd, "tokens": budget_tokens},
         "per_month": {"usd": month_usd},
     }
     _schedule_simulation.simulate(

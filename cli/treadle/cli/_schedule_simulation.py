@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from treadle.agents import Agent, Budget
 from treadle.cli._console import err, out, print_json
 from treadle.cli._opening import Opening
 from treadle.cli._plan import plan_data, print_plan
@@ -16,12 +17,14 @@ from treadle.cli._schedule import settings_of
 from treadle.cli._schedule_view import money, print_field, print_moments, when_in_words
 from treadle.core.calendar import Timing, moments
 from treadle.core.errors import InputError
+from treadle.core.limits import Limits
 from treadle.core.usage import Usage
 from treadle.runtime import Plan, Runtime
 from treadle.runtime.journal import Journal
 from treadle.runtime.schedules import ScheduleSettings, thread_of
 
 MONTH = timedelta(days=30)
+_NO_BUDGETS = ({"usd": None}, {"usd": None, "tokens": None})
 _COUNTED = 2_000
 """Up to how many fires of a month are counted; beyond that their rate is."""
 
@@ -73,9 +76,8 @@ def simulate(
         settings, timing = await _schedule(runtime, name, told)
         now = datetime.now(UTC)
         thread = thread_of(name) if settings.thread == "schedule" else None
-        plan = await runtime.dry_run(
-            settings.agent, settings.input, thread=thread, user=settings.user
-        )
+        agent = _within(runtime.agent(settings.agent), settings.budget)
+        plan = await runtime.dry_run(agent, settings.input, thread=thread, user=settings.user)
         return settings, timing, plan, await runtime.runs.journal(plan.reply.run_id), now
 
     settings, timing, plan, journal, now = opening.run(go_through)
@@ -103,6 +105,8 @@ def simulate(
     print_moments(following, settings.tz, now)
     out.print()
     print_plan(plan, journal, as_json=False)
+    if plan.reply.stopped:
+        out.print(Text(f"\nIt would end early: {plan.reply.stopped}", style="yellow"))
     _print_month(settings, month)
 
 
@@ -113,7 +117,7 @@ async def _schedule(
     if any(told[key] is not None for key in ("cron", "every", "at")):
         settings = settings_of({**told, "agent": told["agent"] or name})
         return settings, settings.timing(datetime.now(UTC))
-    others = [key for key, value in told.items() if value and value != {"usd": None}]
+    others = [key for key, value in told.items() if value and value not in _NO_BUDGETS]
     if others:
         raise InputError(
             f"--{others[0]} changes nothing in a schedule that there is.",
@@ -123,6 +127,14 @@ async def _schedule(
         return written.settings, written.settings.timing(datetime.now(UTC))
     found = await runtime.schedules.get(name)
     return found.settings, found.timing
+
+
+def _within(agent: Agent, limits: Limits) -> Agent:
+    """Return the agent with no more than the budget of a fire."""
+    own = agent.budget.model_dump(exclude_none=True)
+    told = limits.model_dump(exclude_none=True)
+    least = {unit: min(limit, own.get(unit, limit)) for unit, limit in told.items()}
+    return agent.model_copy(update={"budget": Budget(**{**own, **least})})
 
 
 def _fires(timing: Timing, now: datetime) -> int:
