@@ -5,7 +5,6 @@ import itertools
 import logging
 import signal
 import statistics
-import time
 from datetime import timedelta
 
 import pytest
@@ -115,16 +114,26 @@ async def test_killed_under_load(redis_url, project, served):
     await killed_under_load(redis_url, project, threads=6, per_thread=8, kills=4, pause=1)
 
 
+SLOW = """
+import time
+from treadle.tools import Effect, tool
+
+@tool(effect=Effect.READ)
+def calculate(expression: str) -> str:
+    "Calculate, so slowly that the load lasts for the minute."
+    time.sleep(3)
+    return "2"
+"""
+
+
 @pytest.mark.soak
 async def test_killed_under_load_for_a_minute(redis_url, project):
     """A worker is killed every two seconds while 200 runs on 20 threads are worked on."""
 
-    def slow(request):
-        """Take so long that the load lasts for the minute."""
-        time.sleep(1.5)
-        return heard(request)
-
-    with ScriptedOpenAI(slow) as server:
+    (project / "slow.py").write_text(SLOW)
+    agent = "description: Takes its time.\ntools: ['slow.py:calculate']\n"
+    (project / "agents" / "counter.yaml").write_text(agent)
+    with ScriptedOpenAI(heard) as server:
         write_settings(project, server.base_url, lease=LEASE.total_seconds())
         waits = await killed_under_load(
             redis_url, project, threads=20, per_thread=10, kills=30, pause=2
