@@ -141,6 +141,28 @@ async def test_a_busy_provider_is_asked_again_by_another_attempt(opened):
             assert (run.status, run.error) == (RunStatus.SUCCESS, "")
 
 
+@pytest.mark.parametrize("error", ["ReadOnlyError", "ConnectionError", "TimeoutError"])
+async def test_a_redis_that_is_being_replaced_is_waited_for(opened, project, error):
+    (project / "away.py").write_text(
+        "from pathlib import Path\n"
+        "from langgraph.graph import MessagesState, StateGraph\n"
+        "from redis import exceptions\n"
+        "def say(state):\n"
+        "    try:\n"
+        "        Path(__file__).with_name('failed').touch(exist_ok=False)\n"
+        "    except FileExistsError:\n"
+        "        return {'messages': [('ai', 'There.')]}\n"
+        f"    raise exceptions.{error}\n"
+        "graph = StateGraph(MessagesState).add_node(say).set_entry_point('say')\n"
+    )
+    (project / "agents" / "away.yaml").write_text("description: Says.\ngraph: away.py:graph\n")
+    with ScriptedOpenAI([]) as server:
+        async with opened(server, backoff_seconds=0.01) as runtime, working(runtime):
+            queued = await runtime.queue.submit(RunRequest("away", "Hello.", thread_id="t"))
+            run = await runtime.queue.wait(queued.run_id)
+            assert (run.status, run.attempt) == (RunStatus.SUCCESS, 2)
+
+
 async def test_a_run_that_never_succeeds_is_given_up(opened):
     with ScriptedOpenAI(lambda _: unauthorized()) as server:
         async with opened(server) as runtime, working(runtime):

@@ -45,6 +45,7 @@ async def check(runtime, runs):
     """Check that each run came to its end once, in its thread's order."""
     for thread, ids in runs.items():
         ended = [await runtime.queue.wait(run_id) for run_id in ids]
+        assert [run.error for run in ended] == [""] * len(ids)
         assert [run.status for run in ended] == [RunStatus.SUCCESS] * len(ids)
         turns = list(await runtime.threads.show(thread, limit=1_000))
         asked = [turn.text for turn in turns if turn.role == "user"]

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
+from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import (
     FencedError,
@@ -49,7 +50,9 @@ MAX_BACKOFF_SECONDS = 300.0
 LEFT_ALONE = timedelta(seconds=5)
 """How soon a run of a newer version is offered again."""
 _log = logging.getLogger("treadle.worker")
-_TRANSIENT = (RedisError, ModelUnavailableError, ConnectionError, TimeoutError)
+_REDIS = (RedisError, DriverError, OSError)
+"""What is raised while Redis is away, restarts, or is replaced by its replica."""
+_TRANSIENT = (RedisError, DriverError, ModelUnavailableError, ConnectionError, TimeoutError)
 
 
 @dataclass(eq=False)
@@ -191,7 +194,7 @@ class Worker:
             self._leaving.forget(claimed.leaving)
             if claimed.again_in is not None:
                 sleep = min(sleep, claimed.again_in.total_seconds())
-        except RedisError as error:
+        except _REDIS as error:
             _log.warning("Redis does not answer, trying again: %s", error)
             await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - no secret
             return
@@ -225,7 +228,7 @@ class Worker:
                     continue
                 try:
                     replies = await self._board.renew([one.job for one in held], self._lease)
-                except RedisError:
+                except _REDIS:
                     continue  # Redis may be back before the leases have lapsed.
                 for running, reply in zip(held, replies, strict=True):
                     if reply:
@@ -250,7 +253,7 @@ class Worker:
         except asyncio.CancelledError:
             if not running.ending:
                 raise
-        except (RedisError, OSError) as error:
+        except _REDIS as error:
             # Its lease lapses, and then it is taken up again, here or elsewhere.
             _log.warning("The run %s waits for Redis: %s", running.job.run_id, error)
 
