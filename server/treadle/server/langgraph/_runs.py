@@ -53,8 +53,8 @@ class ProtocolRuns:
             HTTPException: there is no such thread.
             RunError: the thread is busy, or nothing on it can be resumed.
         """
-        _check_fits(body, thread_id)
         assistant = await self._assistants.get(body.assistant_id)
+        _check_fits(body, thread_id)
         check_webhook(self._runtime, body.webhook)
         record = await self._thread(body, thread_id, assistant)
         options = body.options(assistant, stream=stream, keep_values=values)
