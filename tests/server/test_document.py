@@ -27,6 +27,43 @@ checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = "POST /threads/{thread_id}/state"
 checks.positive_data_acceptance.enabled = false
+
+# What a run holds must fit together, and fit the server: a webhook needs a secret.
+[[operations]]
+include-name = "POST /runs"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /runs/wait"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /runs/stream"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /runs/batch"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /threads/{thread_id}/runs"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /threads/{thread_id}/runs/wait"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /threads/{thread_id}/runs/stream"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /runs/crons"
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "POST /threads/{thread_id}/runs/crons"
+checks.positive_data_acceptance.enabled = false
 """
 
 
