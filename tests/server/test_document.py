@@ -64,6 +64,11 @@ checks.positive_data_acceptance.enabled = false
 [[operations]]
 include-name = "POST /threads/{thread_id}/runs/crons"
 checks.positive_data_acceptance.enabled = false
+
+# The document cannot say what an event's id looks like: the check gives empty headers for patterns.
+[[operations]]
+include-name = "GET /threads/{thread_id}/stream"
+checks.positive_data_acceptance.enabled = false
 """
 
 
