@@ -40,10 +40,11 @@ async def told(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Told]
         async for one in telling:
             if isinstance(one, Started):
                 thread_id = one.thread_id
-            yield one
+            # Before its end is told: whoever hears of it may listen no longer.
             if isinstance(one, Ended) and not turn.keep and not one.reply.stopped:
                 with suppress(UnknownNameError):
                     await rt.forget_thread(thread_id)
+            yield one
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
