@@ -114,6 +114,7 @@ test("shows what a run asks, also after a reload, and resumes it", async () => {
   const page = openPage("ask");
   await drawn(page);
   await ask(page, "may I?");
+  await until(() => page.now.interrupt?.value !== undefined); // It may be drawn a moment later.
   assert.deepEqual(page.now.interrupt.value, { question: "Sure?" });
   page.close();
   const again = openPage("ask", { threadId: page.threadId });
@@ -124,6 +125,7 @@ test("shows what a run asks, also after a reload, and resumes it", async () => {
   assert.deepEqual(texts(again), ["may I?", "You are certain."]);
   assert.equal(again.now.interrupt, undefined);
   await ask(again, "once more?");
+  await until(() => again.now.interrupt?.value !== undefined);
   assert.deepEqual(again.now.interrupt.value, { question: "Sure?" });
 });
 
