@@ -123,7 +123,7 @@ test("shows what a run asks, also after a reload, and resumes it", async () => {
   await ask(again, undefined, { command: { resume: "certain" } });
   await until(() => texts(again).length === 2);
   assert.deepEqual(texts(again), ["may I?", "You are certain."]);
-  assert.equal(again.now.interrupt, undefined);
+  await until(() => again.now.interrupt === undefined);
   await ask(again, "once more?");
   await until(() => again.now.interrupt?.value !== undefined);
   assert.deepEqual(again.now.interrupt.value, { question: "Sure?" });
