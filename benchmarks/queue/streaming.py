@@ -7,14 +7,12 @@ there to a reader in this process, alone and beside 20 others.
 
 import asyncio
 import json
-import os
 import statistics
-import tempfile
 import time
-from pathlib import Path
+
+from benchmarks.queue.opened import opened
 
 from tests.runtime.queue.worker_processes import workers
-from tests.support.redis_servers import packaged_binary, running_server
 from treadle.runtime import Runtime
 from treadle.runtime.queue import RunOptions, RunRequest
 
@@ -56,18 +54,11 @@ async def measure(runtime: Runtime, readers: int) -> None:
 
 async def main() -> None:
     """Start everything, measure, and end it."""
-    with tempfile.TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
-        project = Path(folder) / "project"
-        (project / "agents").mkdir(parents=True)
-        (project / "tell.py").write_text(GRAPH)
-        (project / "agents" / "tell.yaml").write_text("graph: tell.py:graph\n")
-        os.environ.setdefault("TEST_KEY", "")
-        with running_server(packaged_binary(), Path(folder) / "redis") as redis:
-            async with Runtime.open(redis.url, project) as runtime:
-                with workers(project, redis.url, 1):
-                    await measure(runtime, 1)
-                    for readers in (1, 20):
-                        await measure(runtime, readers)
+    async with opened("tell", GRAPH) as here:
+        with workers(here.project, here.redis.url, 1):
+            await measure(here.runtime, 1)
+            for readers in (1, 20):
+                await measure(here.runtime, readers)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ Redis and of this process for each run.
 import asyncio
 import os
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.queue.opened import opened
+
 from tests.runtime.queue.worker_processes import workers
-from tests.support.redis_servers import packaged_binary, running_server
 from treadle.runtime import Runtime
 from treadle.runtime.queue import RunRequest
 
@@ -70,19 +70,12 @@ async def measure(runtime: Runtime, pids: dict[str, int]) -> None:
 
 async def main() -> None:
     """Start everything, measure, and end it."""
-    with tempfile.TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
-        project = Path(folder) / "project"
-        (project / "agents").mkdir(parents=True)
-        (project / "nothing.py").write_text(GRAPH)
-        (project / "agents" / "nothing.yaml").write_text("graph: nothing.py:graph\n")
-        os.environ.setdefault("TEST_KEY", "")
-        with running_server(packaged_binary(), Path(folder) / "redis") as redis:
-            async with Runtime.open(redis.url, project) as runtime:
-                with workers(project, redis.url, 1) as team:
-                    worker = team.alive[0].pid
-                    assert worker is not None
-                    pids = {"worker": worker, "Redis": redis.pid, "submitter": os.getpid()}
-                    await measure(runtime, pids)
+    async with opened("nothing", GRAPH) as here:
+        with workers(here.project, here.redis.url, 1) as team:
+            worker = team.alive[0].pid
+            assert worker is not None
+            pids = {"worker": worker, "Redis": here.redis.pid, "submitter": os.getpid()}
+            await measure(here.runtime, pids)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,11 @@ threads or as many as are named, and prints both for each thousand: they should 
 
 import asyncio
 import sys
-import tempfile
 import time
-from pathlib import Path
 
+from benchmarks.queue.opened import opened
 from benchmarks.queue.throughput import GRAPH, cpu_seconds
 
-from tests.support.redis_servers import packaged_binary, running_server
 from treadle.runtime import Runtime
 from treadle.runtime.queue import RunRequest
 
@@ -33,28 +31,20 @@ async def queue(runtime: Runtime, first: int, count: int, threads: int) -> None:
 
 async def main(threads: int) -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
-        project = Path(folder) / "project"
-        (project / "agents").mkdir(parents=True)
-        (project / "nothing.py").write_text(GRAPH)
-        (project / "agents" / "nothing.yaml").write_text("graph: nothing.py:graph\n")
-        with running_server(packaged_binary(), Path(folder) / "redis") as redis:
-            async with Runtime.open(redis.url, project) as runtime:
-                await queue(runtime, -10, 10, threads)
-                print(
-                    "runs waiting   bytes a run   CPU of Redis a run   CPU of the submitter a run"
-                )
-                for first in range(0, RUNS, PART):
-                    before = (await runtime.redis.info("memory"))["used_memory"]
-                    used = cpu_seconds(redis.pid), time.process_time()
-                    await queue(runtime, first, PART, threads)
-                    after = (await runtime.redis.info("memory"))["used_memory"]
-                    theirs = (cpu_seconds(redis.pid) - used[0]) / PART * 1e3
-                    ours = (time.process_time() - used[1]) / PART * 1e3
-                    each = (after - before) / PART
-                    print(f"{first + PART:>12} {each:>13.0f} {theirs:>17.2f} ms {ours:>23.2f} ms")
-                stats = await runtime.queue.stats()
-                assert sum(stats.ready.values()) == threads, stats
+    async with opened("nothing", GRAPH) as here:
+        await queue(here.runtime, -10, 10, threads)
+        print("runs waiting   bytes a run   CPU of Redis a run   CPU of the submitter a run")
+        for first in range(0, RUNS, PART):
+            before = (await here.runtime.redis.info("memory"))["used_memory"]
+            used = cpu_seconds(here.redis.pid), time.process_time()
+            await queue(here.runtime, first, PART, threads)
+            after = (await here.runtime.redis.info("memory"))["used_memory"]
+            theirs = (cpu_seconds(here.redis.pid) - used[0]) / PART * 1e3
+            ours = (time.process_time() - used[1]) / PART * 1e3
+            each = (after - before) / PART
+            print(f"{first + PART:>12} {each:>13.0f} {theirs:>17.2f} ms {ours:>23.2f} ms")
+        stats = await here.runtime.queue.stats()
+        assert sum(stats.ready.values()) == threads, stats
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Opening:
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return an event loop of uvloop, which takes a third less of a server's time."""
+    """Return an event loop of uvloop, with which a server takes a quarter less CPU time."""
     if sys.platform == "win32":
         return asyncio.new_event_loop()
     import uvloop  # noqa: PLC0415 - there is none for Windows

@@ -35,7 +35,10 @@ def held_to(url: str, max_bytes: int = MAX_BYTES) -> dict[str, list[Any]]:
 
     async def stay(request: httpx.Request) -> None:
         if (request.url.host, _port(request.url)) != place:
-            raise OutgoingError(f"{chosen.host} leads to {request.url.host}, which is not asked.")
+            raise OutgoingError(
+                f"{chosen.host} leads to {request.url.host}, which is not asked.",
+                hint="Name the address that it leads to.",
+            )
         request.headers["accept-encoding"] = "gzip, deflate"
 
     async def bound(response: httpx.Response) -> None:

@@ -96,7 +96,7 @@ class SyncDriver:
         if isinstance(request, FindKeys):
             return [_text(key) for key in self._client.scan_iter(match=request.pattern, count=1000)]
         if isinstance(request, Pipeline):
-            if request.in_order and isinstance(self._client, redis.RedisCluster):
+            if _goes_one_by_one(request, isinstance(self._client, redis.RedisCluster)):
                 return [self._perform(call) for call in request.calls]
             pipeline = self._client.pipeline(transaction=False)
             for call in request.calls:
@@ -172,7 +172,7 @@ class AsyncDriver:
             found = self._client.scan_iter(match=request.pattern, count=1000)
             return [_text(key) async for key in found]
         if isinstance(request, Pipeline):
-            if request.in_order and isinstance(self._client, redis.asyncio.RedisCluster):
+            if _goes_one_by_one(request, isinstance(self._client, redis.asyncio.RedisCluster)):
                 return [await self._perform(call) for call in request.calls]
             pipeline = self._client.pipeline(transaction=False)
             for call in request.calls:
@@ -241,9 +241,15 @@ def _eval(call: ScriptCall) -> tuple[Any, ...]:
     return ("EVAL", call.script.source, len(call.keys), *call.keys, *call.args)
 
 
+def _goes_one_by_one(request: Pipeline, is_cluster: bool) -> bool:
+    return len(request.calls) == 1 or (request.in_order and is_cluster)
+
+
 def _to_ask_again(request: Pipeline, replies: list[Any]) -> list[Any]:
-    """Return the replies; in order, whatever follows a script that Redis did not have is asked
-    again with it."""
+    """Return the replies as they are to be taken.
+
+    In order, whatever follows a script that Redis did not have is asked again with it.
+    """
     if request.in_order:
         for place, reply in enumerate(replies):
             if isinstance(reply, NoScriptError):

@@ -30,7 +30,8 @@ class FairPool(redis.asyncio.BlockingConnectionPool):
                 await self._turns.acquire()
         except TimeoutError:
             raise redis.exceptions.ConnectionError(
-                f"None of {self.max_connections} connections was free for {self.timeout} seconds."
+                f"None of {self.max_connections} connections was free for {self.timeout} seconds. "
+                "Allow more with 'max_connections' in the URL of Redis."
             ) from None
         try:
             connection = await super().get_connection()  # type: ignore[no-untyped-call]

@@ -130,11 +130,29 @@ def test_without_a_thread_the_conversation_is_what_the_client_tells(client):
     assert done.choices[0].message.content == "Seen 2."
 
 
-def test_what_is_not_to_be_stored_is_forgotten(client, server):
-    done = ask(client, "Hello?", store=False)
-    thread = done.metadata["thread_id"]
-    listed = httpx.get(f"{server.url}/threads/{thread}/state")
-    assert listed.status_code == 404
+def chatted(client):
+    return ask(client, "Hello?", store=False).metadata["thread_id"]
+
+
+def streamed(client):
+    said = [{"role": "user", "content": "Hello?"}]
+    with client.chat.completions.create(
+        model="guide", messages=said, store=False, stream=True
+    ) as stream:
+        return list(stream)[-1].metadata["thread_id"]
+
+
+def responded(client):
+    asking = client.responses.with_raw_response
+    answer = asking.create(model="guide", input="Hello?", store=False)
+    return answer.headers["x-thread-id"]
+
+
+@pytest.mark.parametrize("asked", [chatted, streamed, responded])
+def test_what_is_not_to_be_stored_is_forgotten(client, server, asked):
+    thread = asked(client)
+    assert httpx.get(f"{server.url}/threads/{thread}/state").status_code == 404
+    assert thread not in httpx.post(f"{server.url}/threads/search", json={"limit": 1000}).text
 
 
 def test_instructions_of_the_client_follow_the_agents_own(client):

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from treadle.memory.textindex import Scores
+from treadle.memory.textindex import Scores, meaning, standard
 from treadle.memory.textindex._records import Vector
 
 Numbers = NDArray[np.float64]
@@ -39,24 +39,10 @@ def ranked(scores: Scores, question: Vector | None) -> Iterator[tuple[int, float
         smooth = _with_neighbours(scores.values)
         found = np.flatnonzero(smooth > 0)
     else:
-        smooth = _with_neighbours(_standard(scores.values) + _meaning(scores.vectors, question))
+        smooth = _with_neighbours(standard(scores.values) + meaning(scores.vectors, question))
         found = np.arange(len(smooth))
     order = found[np.lexsort((-found, -smooth[found]))]
     return zip(scores.numbers[order].tolist(), smooth[order].tolist(), strict=True)
-
-
-def _meaning(vectors: Vector, question: Vector) -> Numbers:
-    cosines = (vectors @ question).astype(np.float64)
-    return _standard(np.where(vectors.any(axis=1), cosines, -np.inf))
-
-
-def _standard(values: Numbers) -> Numbers:
-    """Return z-scores; 0, the mean, where there is no score."""
-    there = np.isfinite(values)
-    if not there.any():
-        return np.zeros(len(values))
-    deviation = float(values[there].std())
-    return np.where(there, (values - values[there].mean()) / (deviation or 1.0), 0.0)
 
 
 def _with_neighbours(values: Numbers) -> Numbers:

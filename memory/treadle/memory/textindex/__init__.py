@@ -9,6 +9,7 @@ from treadle.memory.textindex._analysis import Analyzer
 from treadle.memory.textindex._index import Entry, Hit, IndexedText, Scores, TextIndex, VectorSpace
 from treadle.memory.textindex._known import KnownIndexes
 from treadle.memory.textindex._rank import rank
+from treadle.memory.textindex._standard import meaning, standard
 
 __all__ = [
     "Analyzer",
@@ -19,5 +20,7 @@ __all__ = [
     "Scores",
     "TextIndex",
     "VectorSpace",
+    "meaning",
     "rank",
+    "standard",
 ]

@@ -56,7 +56,7 @@ class ProtocolCrons:
             await ProtocolThreads(self._runtime).record(thread_id)
         owner = current_principal().subject
         if len(await self._schedules.owned(owner)) >= MAX_CRONS:
-            raise HTTPException(409, f"There are {MAX_CRONS} crons of yours already.")
+            raise HTTPException(409, f"There are {MAX_CRONS} crons of yours already; delete some.")
         check_webhook(self._runtime, body.webhook)
         name = str(uuid.uuid4())
         given = body.model_dump(mode="json", exclude_unset=True)

@@ -1,24 +1,21 @@
 """A collection whose passages are found by their words and by their meaning.
 
 The scores of both kinds are brought to one scale by their own mean and deviation over the
-collection (z-scores) and added, words counting more: Bruch, Gai and Ingber, "An Analysis of Fusion
+collection (z-scores) and added in equal parts: Bruch, Gai and Ingber, "An Analysis of Fusion
 Functions for Hybrid Retrieval", 2023.
 """
 
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from treadle.memory.recall import Embedder
-from treadle.memory.textindex import Hit, Scores, TextIndex, VectorSpace
+from treadle.memory.textindex import Hit, Scores, TextIndex, VectorSpace, meaning, standard
 from treadle.tools.documents._collection import RedisCollection, only
 
 PASSAGES_PER_EMBEDDING = 64
 WORDS_SHARE = 0.5
 """How much of a passage's score is that of its words; the rest is that of its meaning."""
-
-Numbers = NDArray[np.float64]
 
 
 class HybridCollection(RedisCollection):
@@ -77,10 +74,9 @@ class HybridCollection(RedisCollection):
         scores = await index.scores(query)
         if scores.vectors is None or not scores.vectors.any():
             return await super().search(query, k, files)
-        cosines = (scores.vectors @ question).astype(np.float64)
         has_vector = scores.vectors.any(axis=1)
-        meaning = _standard(np.where(has_vector, cosines, -np.inf))
-        fused = WORDS_SHARE * _standard(scores.values) + (1 - WORDS_SHARE) * meaning
+        near = meaning(scores.vectors, question)
+        fused = WORDS_SHARE * standard(scores.values) + (1 - WORDS_SHARE) * near
         # Above 0 all of it: a passage without a score of either kind is no worse than chosen last.
         values = np.where(has_vector | (scores.values > 0), fused - fused.min() + 1e-9, 0.0)
         ranked = Scores(scores.numbers, values)
@@ -93,12 +89,3 @@ def _without_vector(scores: Scores) -> list[int]:
     if scores.vectors is None:
         return []
     return [int(number) for number in scores.numbers[~scores.vectors.any(axis=1)]]
-
-
-def _standard(values: Numbers) -> Numbers:
-    """Return z-scores; 0, the mean, where there is no score."""
-    there = np.isfinite(values)
-    if not there.any():
-        return np.zeros(len(values))
-    deviation = float(values[there].std())
-    return np.where(there, (values - values[there].mean()) / (deviation or 1.0), 0.0)
