@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import redis
 from redis.exceptions import ResponseError
 
 from treadle.memory import connect
@@ -69,3 +70,47 @@ async def test_it_closes_when_what_is_under_way_has_ended(redis_url):
         asked = [asyncio.ensure_future(opened.get(f"k{n}")) for n in range(100)]
         await asyncio.sleep(0)
     assert await asyncio.gather(*asked) == [None] * 100
+
+
+async def test_what_goes_together_stays_in_order_however_long(client):
+    await client.delete("list")
+    commands = [(("RPUSH", "list", n), {}) for n in range(300)]
+    one, other = await asyncio.gather(
+        client.execute_together(commands), client.execute_together([(("LLEN", "list"), {})])
+    )
+    assert one == list(range(1, 301))
+    assert other in ([0], [300])
+    assert [int(n) for n in await client.lrange("list", 0, -1)] == list(range(300))
+    await client.delete("list")
+
+
+async def test_a_broken_connection_is_opened_again(client):
+    await client.set("text", "x")
+    for _ in range(3):
+        await client.client_kill_filter(_type="normal", skipme=True)
+        assert await asyncio.gather(*(client.get("text") for _ in range(5))) == [b"x"] * 5
+    await client.delete("text")
+
+
+async def test_a_late_reply_is_nobody_elses(redis_url):
+    async with connect(redis_url) as other, connect(f"{redis_url}?socket_timeout=0.2") as client:
+        await other.mset({"a": "1", "b": "2"})
+        assert await client.get("a") == b"1"
+        await other.client_pause(600)
+        with pytest.raises(redis.TimeoutError, match=r"no answer within 0\.2 seconds"):
+            await client.get("a")
+        await other.client_unpause()
+        assert await asyncio.gather(client.get("b"), client.get("a")) == [b"2", b"1"]
+        await other.delete("a", "b")
+
+
+@pytest.mark.parametrize("allowed", [1, 2, 5])
+async def test_its_connections_stay_within_what_was_allowed(redis_url, allowed):
+    name = f"few{allowed}"
+    url = f"{redis_url}?max_connections={allowed}&client_name={name}"
+    async with connect(url) as client, connect(redis_url) as other:
+        asked = [client.get(f"k{n}") for n in range(200)]
+        blocked = [client.blpop(f"none{n}", timeout=0.05) for n in range(3)]
+        await asyncio.gather(*asked, *blocked)
+        named = [one for one in await other.client_list() if one["name"] == name]
+    assert 1 <= len(named) <= allowed

@@ -23,6 +23,7 @@ MAX_DEPTH = 200
 
 _MAX_PASSES = 4
 _SHORT_JSON_CHARS = 16_384
+_SHORT_TEXT_CHARS = 64
 _TOO_DEEP = "nested too deeply"
 _LONGEST_BEGIN = 32
 _FIELD_GROWING = re.compile(rf"(?:{_secrets.FIELD_GROWING})\Z")
@@ -72,6 +73,7 @@ class Redactor:
             for size in range(1, len(begin))
         }
         self._short_json = lru_cache(maxsize=512)(self._json)
+        self._short_text = lru_cache(maxsize=4_096)(self._text)
         self._placeholder = re.compile(
             rf"\[redacted: (?:{'|'.join(map(re.escape, sorted(kinds)))})\]"
         )
@@ -87,7 +89,16 @@ class Redactor:
         return cls(_secret_forms.known_secrets(settings, environment))
 
     def redact_text(self, text: str) -> str:
-        """Return the text with its secrets replaced."""
+        """Return the text with its secrets replaced.
+
+        Short texts are remembered: names of fields, models and tools come again and again.
+        """
+        if len(text) > _SHORT_TEXT_CHARS:
+            return self._text(text)
+        clean = self._short_text(text)
+        return text if clean == text else clean
+
+    def _text(self, text: str) -> str:
         # What stood behind a secret may itself be one that its neighbour hid.
         for _ in range(_MAX_PASSES):
             spans = self.spans(text)

@@ -17,6 +17,7 @@ from redis.exceptions import NoPermissionError, NoScriptError
 from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import InputError, RedisError
+from treadle.memory._batching import BatchingRedis
 from treadle.memory._lua import FindKeys, Pipeline, Request, Script, ScriptCall
 from treadle.memory._storage_errors import explained, redis_errors_explained
 
@@ -174,10 +175,7 @@ class AsyncDriver:
         if isinstance(request, Pipeline):
             if _goes_one_by_one(request, isinstance(self._client, redis.asyncio.RedisCluster)):
                 return [await self._perform(call) for call in request.calls]
-            pipeline = self._client.pipeline(transaction=False)
-            for call in request.calls:
-                pipeline.execute_command(*_evalsha(call), NEVER_DECODE=True)
-            replies = _to_ask_again(request, await pipeline.execute(raise_on_error=False))
+            replies = _to_ask_again(request, await self._together(request))
             return [
                 await self._perform(call) if isinstance(reply, NoScriptError) else _checked(reply)
                 for call, reply in zip(request.calls, replies, strict=True)
@@ -186,6 +184,18 @@ class AsyncDriver:
             return await self._client.execute_command(*_evalsha(request), NEVER_DECODE=True)
         except NoScriptError:
             return await self._client.execute_command(*_eval(request), NEVER_DECODE=True)
+
+    async def _together(self, request: Pipeline) -> list[Any]:
+        options = {"NEVER_DECODE": True}
+        if isinstance(self._client, BatchingRedis):
+            return await self._client.execute_together(
+                [(_evalsha(call), options) for call in request.calls]
+            )
+        pipeline = self._client.pipeline(transaction=False)
+        for call in request.calls:
+            pipeline.execute_command(*_evalsha(call), **options)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
 
     async def _check_version(self) -> None:
         with suppress(NoPermissionError):  # a user that may not ask is believed

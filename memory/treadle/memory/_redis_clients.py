@@ -26,7 +26,7 @@ import redis.sentinel
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
 from treadle.core.errors import RedisError
-from treadle.memory._batching import BatchingRedis
+from treadle.memory._batching import LANES, BatchingRedis
 from treadle.memory._embedded import EmbeddedRedis
 from treadle.memory._fair_pool import FairPool
 from treadle.memory._redis_url import Cluster, SentinelService, Server
@@ -129,7 +129,10 @@ def _async_server(
         options["connection_class"] = _AsyncSocketConnection
     else:
         options["connection_class"] = _AsyncTlsConnection if address.tls else _AsyncConnection
-    return BatchingRedis.from_pool(FairPool(**options))
+    # All of them together stay within what was allowed, and one is left for what blocks.
+    lanes = min(LANES, options["max_connections"] - 1)
+    options["max_connections"] -= lanes
+    return BatchingRedis(FairPool(**options), lanes)
 
 
 def _sync_service(
