@@ -59,7 +59,11 @@ class Lane:
             async with asyncio.timeout(self._seconds) as limit:
                 packed = self._connection.pack_commands([command for command, _ in commands])
                 await self._connection.send_packed_command(packed)
-                return [await self._reply(command, limit) for command in commands]
+                replies = [await self._reply(commands[0])]
+                for command in commands[1:]:
+                    self._give_time(limit)
+                    replies.append(await self._reply(command))
+                return replies
         except TimeoutError:
             raise redis.exceptions.TimeoutError(
                 f"Redis gave no answer within {self._seconds} seconds."
@@ -71,10 +75,13 @@ class Lane:
         # From here on one timer is kept for all that is waited for.
         self._connection.socket_timeout = None
 
-    async def _reply(self, command: Command, limit: asyncio.Timeout) -> Any:
-        (name, *_), options = command
-        if self._seconds is not None:  # Each reply may take its time.
+    def _give_time(self, limit: asyncio.Timeout) -> None:
+        # Each reply may take its time: a batch may be long.
+        if self._seconds is not None:
             limit.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+    async def _reply(self, command: Command) -> Any:
+        (name, *_), options = command
         try:
             return await self._client.parse_response(self._connection, name, **options)
         except redis.exceptions.ResponseError as error:
