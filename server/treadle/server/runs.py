@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from treadle.core.errors import UnknownNameError
 from treadle.runtime import Runtime
 from treadle.runtime.runs import Feedback, Run
+from treadle.server._routing import Router
 from treadle.server.langgraph import Rt
 from treadle.server.security import Ownership, current_principal
 
@@ -52,7 +53,7 @@ class RunAnswer(BaseModel):
     feedback: list[FeedbackAnswer]
 
 
-runs_router = APIRouter(prefix="/runs", tags=["runs"])
+runs_router = Router(prefix="/runs", tags=["runs"])
 
 
 @runs_router.get("/{run_id}")

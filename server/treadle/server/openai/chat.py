@@ -169,7 +169,7 @@ class ChatRequest(Asking):
     }
 
 
-router = APIRouter(tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"])
 ThreadHeader = Annotated[str | None, Header(max_length=200)]
 
 

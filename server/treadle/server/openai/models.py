@@ -26,7 +26,7 @@ class Models(BaseModel):
     data: list[Model]
 
 
-router = APIRouter(tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"])
 
 
 @router.get("/models")

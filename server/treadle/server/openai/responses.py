@@ -31,7 +31,7 @@ from treadle.server.openai._turn import Turn, adapted, agent_named, calls_of
 from treadle.server.security import Ownership, memory_user
 
 _PREFIX = "resp_"
-router = APIRouter(tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"])
 
 
 @router.post("/responses")
