@@ -1,5 +1,6 @@
 """The queue of a tenant: submitting runs, waiting for them, stopping them."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import timedelta
@@ -225,13 +226,22 @@ class Queue:
         Raises:
             UnknownNameError: there is no such run.
         """
-        run = await self._store.get(run) if isinstance(run, str) else run
-        if run.status in ENDS:
-            return run
-        async with self._bells.on(self._store.keys(run.thread_id, run.id).record) as bell:
-            while (run := await self._again(run)).status not in ENDS:
+        ended, _ = await self.outcome(run, 0)
+        return ended
+
+    async def outcome(self, run: Run | str, count: int) -> tuple[Run, list[StreamedEvent]]:
+        """Do as ``wait``, and return what the run streamed last as well, the last event first."""
+        found = await self._store.get(run) if isinstance(run, str) else run
+        if found.status in ENDS and not count:
+            return found, []
+        async with self._bells.on(self._store.keys(found.thread_id, found.id).record) as bell:
+            while True:
+                # Asked together: they share a round trip, in this order.
+                events = self.latest_events(found, count) if count else _none()
+                found, latest = await asyncio.gather(self._again(found), events)
+                if found.status in ENDS:
+                    return found, latest
                 await bell.wait()
-        return run
 
     async def _again(self, run: Run) -> Run:
         """Read a run again."""
@@ -289,6 +299,10 @@ class Queue:
     async def dead(self, limit: int = 50) -> list[tuple[str, str]]:
         """Return the ids of the runs that were given up, the latest first, each with the reason."""
         return await self.board.dead(limit)
+
+
+async def _none() -> list[StreamedEvent]:
+    return []
 
 
 def _busy(thread_id: str, run_id: str = "") -> ThreadBusyError:

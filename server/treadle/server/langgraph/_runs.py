@@ -1,5 +1,6 @@
 """Runs as the protocol's clients know them."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
@@ -11,7 +12,7 @@ from fastapi import HTTPException
 from treadle.core.errors import RunError, UnknownNameError
 from treadle.runtime import Runtime
 from treadle.runtime.events import END, FEEDBACK
-from treadle.runtime.queue import Queued, StreamedEvent
+from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import Run, RunStateError, RunStatus
 from treadle.server._sse import sse
 from treadle.server.langgraph._answers import jsonable
@@ -65,7 +66,11 @@ class ProtocolRuns:
             return run, latest[0].id if latest else "0"
         keep = thread_id is not None or body.on_completion == "keep"
         request = body.request(assistant, record["thread_id"], options, keep_thread=keep)
-        queued: Queued = await self._runtime.queue.submit(request)
+        submitted = self._runtime.queue.submit(request)
+        if thread_id is None:  # Both go in one round trip.
+            _, queued = await asyncio.gather(self._threads.keep(record), submitted)
+        else:
+            queued = await submitted
         return queued.run, "0"
 
     async def get(self, thread_id: str, run_id: str) -> Run:
@@ -114,10 +119,10 @@ class ProtocolRuns:
 
     async def joined(self, run: Run) -> Any:
         """Wait for a run's end, and return the state it left, or how it failed."""
-        run = await self._runtime.queue.wait(run)
+        run, latest = await self._runtime.queue.outcome(run, 2)
         if run.status in FAILED:
             return {"__error__": error_of(run)}
-        for event in await self._runtime.queue.latest_events(run, 2):
+        for event in latest:
             if event.name == "values":
                 return json.loads(event.data)
         snapshot = await self._threads.snapshot(await self._threads.record(run.thread_id))
@@ -167,10 +172,10 @@ class ProtocolRuns:
         return sse(None, event=END, id_=event.id)
 
     async def _thread(self, body: RunCreate, thread_id: str | None, assistant: Record) -> Record:
-        """Return the run's thread, which says what it is used with."""
+        """Return the run's thread, which says what it is used with; a new one is yet to be kept."""
         used = {name: assistant[name] for name in ("graph_id", "assistant_id")}
         if thread_id is None:
-            return await self._threads.create_new(used)
+            return await self._threads.begin_new(used)
         if body.if_not_exists == "create":
             made = await self._threads.create(thread_id, used)
             if made is not None:

@@ -56,21 +56,26 @@ class ProtocolThreads:
         """Keep a new thread; ``None`` when there is one of that id."""
         if await self._records.get(thread_id):
             return None
-        return await self._kept(thread_id, metadata)
+        if not await self._ownership.begin(thread_id):
+            return None
+        record = _made(thread_id, metadata)
+        return record if await self.keep(record) else None
 
     async def create_new(self, metadata: Mapping[str, Any]) -> Record:
         """Keep a new thread under a new id."""
-        made = await self._kept(str(uuid.uuid4()), metadata)
-        assert made is not None  # noqa: S101 - the id is new
-        return made
+        record = await self.begin_new(metadata)
+        await self.keep(record)
+        return record
 
-    async def _kept(self, thread_id: str, metadata: Mapping[str, Any]) -> Record | None:
-        if not await self._ownership.begin(thread_id):
-            return None
-        moment = now()
-        moments = {"created_at": moment, "updated_at": moment, "state_updated_at": moment}
-        record = {"thread_id": thread_id, "metadata": dict(metadata), **moments}
-        return record if await self._records.add(thread_id, record) else None
+    async def begin_new(self, metadata: Mapping[str, Any]) -> Record:
+        """Return a new thread under a new id, the caller's own, that is yet to be kept."""
+        record = _made(str(uuid.uuid4()), metadata)
+        await self._ownership.begin(record["thread_id"])
+        return record
+
+    async def keep(self, record: Record) -> bool:
+        """Keep a thread; return whether there was none of its id."""
+        return await self._records.add(record["thread_id"], record)
 
     async def update(self, thread_id: str, metadata: Mapping[str, Any]) -> Record:
         """Merge metadata into a thread's.
@@ -210,3 +215,9 @@ def config_at(record: Record, place: Mapping[str, Any] | None) -> Any:
 
 def _state_updated(record: Record) -> Record:
     return {**record, "updated_at": now(), "state_updated_at": now()}
+
+
+def _made(thread_id: str, metadata: Mapping[str, Any]) -> Record:
+    moment = now()
+    moments = {"created_at": moment, "updated_at": moment, "state_updated_at": moment}
+    return {"thread_id": thread_id, "metadata": dict(metadata), **moments}
