@@ -1,12 +1,18 @@
 """``docs/compatibility.md``: every method of the Python client, and whether it is served."""
 
 import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from langgraph_sdk import client as clients
 from langgraph_sdk.client import LangGraphClient
+
+from tests.server.parity.__main__ import RECORD
+from tests.server.parity.compare import count
+from tests.server.parity.explained import EXPLAINED
+from tests.server.parity.steps import STEPS
 
 PAGE = Path(__file__).parents[3] / "docs" / "compatibility.md"
 KEY = "6a1c6a0e-52c0-4a4c-9d4c-0f4a3c1f9b11"
@@ -153,32 +159,13 @@ What is not served has no route and answers 404 or 405.
 
 ## Differences from `langgraph dev`
 
+What both answer to {steps} calls is compared field by field, {values:,} values in all: every \
+method of the table with what it can be told, recorded from {version}. Ids and times are new in \
+every run; everything else that differs is here, with the reason, and so is what no recorded \
+answer shows.
+
 | what | `langgraph dev` | Treadle | why |
 |---|---|---|---|
-| ids | UUIDs only, otherwise 422 | any text up to 200 characters | conversations have names |
-| an assistant's id | its UUID | or the agent's name | a client need not search first |
-| deleting an agent's assistant | removes it | 403 | the project decides |
-| an unknown checkpoint of a thread | an empty state | 404 | a wrong id is no empty thread |
-| `interrupts` of a new thread | left out | `{}` | the client's types promise it |
-| values and status of a copied thread | none, `idle` | those of its state | it has that state |
-| `metadata` of a state | names thread and graph as well | as the graph wrote it | both are known |
-| `error` of a thread | `null` where nothing failed | left out | it is in the state's tasks |
-| an empty namespace in the store | 400 | 422 | as every other wrong body |
-| a run that is resumed | is a new run | is the same run | what it did is not done again |
-| joining a stream without an event's id | what comes from then on | all of it | nothing is missed |
-| `lifecycle`, `state_update` of a thread's stream | all that runs stream | what their names say | \
-the client's description says so |
-| resuming streams | where `stream_resumable` was said | always | a line can be cut anywhere |
-| `durability` | as asked for | always `sync` | a call's outcome rests on its checkpoint |
-| a run that was rolled back | is gone | stays, as `interrupted` | it was paid for |
-| `schedule` of a cron | also with seconds | minutes are the finest | a caller's rate is limited |
-| a cron that is over before it begins | is created | 422 | it would never fire |
-| an assistant that changed since | runs of its crons follow | as it was when the cron was created \
-or last changed | what runs unattended changes when somebody changes it |
-| body of a `webhook` | the run with its `values` | the run, and its answer in `data` | a state \
-may be large, and hold what nobody meant to send |
-| `feedback_keys` | addresses at LangSmith | addresses at this server | it is kept with the run |
-| `assistant_id` of a run | its UUID | or the agent's name | as everywhere |
 """
 
 
@@ -189,7 +176,11 @@ def page() -> str:
         for resource, client in RESOURCES.items()
         for name in methods(resource, client)
     ]
-    return HEAD + "\n".join(rows) + "\n" + TAIL
+    kept = json.loads(RECORD.read_text())
+    values = sum(map(count, kept["answers"].values()))
+    tail = TAIL.format(steps=len(STEPS), values=values, version=kept["version"])
+    explained = "\n".join(one.row() for one in EXPLAINED)
+    return HEAD + "\n".join(rows) + "\n" + tail + explained + "\n"
 
 
 def methods(resource: str, client: type) -> list[str]:

@@ -9,7 +9,7 @@ keep a worker that lost its thread from writing to it.
 
 from treadle.memory._cipher import AesGcmCipher
 from treadle.memory._storage_errors import RecordError
-from treadle.memory.saver._fence import fence_key, fenced
+from treadle.memory.saver._fence import fence_key, fenced, unfenced
 from treadle.memory.saver._saver import RedisSaver
 from treadle.memory.saver._serde import StrictSerializer
 
@@ -20,4 +20,5 @@ __all__ = [
     "StrictSerializer",
     "fence_key",
     "fenced",
+    "unfenced",
 ]

@@ -7,6 +7,7 @@ when another attempt has begun, gets a `FencedError` and changes nothing
 (https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -14,6 +15,9 @@ from langchain_core.runnables import RunnableConfig
 from treadle.core.errors import FencedError
 from treadle.memory._keys import thread_root
 from treadle.memory.saver._keys import FENCE, Place, ThreadKeys, checked_id
+
+_HOLD_CONFIGS = {"payload", "config", "parent_config", "configurable", "tasks", "state"}
+"""Where a checkpoint that a graph streams has configs; values are not searched."""
 
 
 def fence_key(prefix: str, thread_id: str) -> str:
@@ -44,6 +48,17 @@ def fenced(config: RunnableConfig, token: str) -> RunnableConfig:
     configurable: dict[str, Any] = config.get("configurable") or {}
     token = checked_id("fence token", token)
     return {**config, "configurable": {**configurable, FENCE: token}}
+
+
+def unfenced(told: Any) -> Any:
+    """Return what a graph tells of its checkpoints, their configs without the attempt's token."""
+    if isinstance(told, Mapping):
+        return {
+            name: unfenced(value) if name in _HOLD_CONFIGS else value
+            for name, value in told.items()
+            if name != FENCE
+        }
+    return [unfenced(one) for one in told] if isinstance(told, list | tuple) else told
 
 
 def refusal(place: Place, current: bytes) -> FencedError:

@@ -6,12 +6,14 @@ from typing import Any
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 from pydantic_core import to_json
 
+from treadle.memory.saver import unfenced
 from treadle.runtime.runs import RunOptions
 
 EVENTS = "events"
 """The stream mode that is no mode of a graph's own: the events of LangChain's callbacks."""
 FEEDBACK = "feedback"
 """The name of the event that says what people are asked to say about the run."""
+_TELL_CONFIGS = {"checkpoints", "debug"}
 Event = tuple[str, bytes]
 """An event's name and its data as JSON."""
 
@@ -39,7 +41,7 @@ class Encoder:
         if mode == "messages":
             yield from self._message_events(namespace, payload)
         elif mode in self._wanted:
-            yield _named(mode, namespace), encoded(payload)
+            yield _named(mode, namespace), encoded(_told(mode, payload))
 
     def _message_events(self, namespace: Sequence[str], payload: Any) -> Iterator[Event]:
         message, metadata = payload
@@ -59,6 +61,19 @@ class Encoder:
         whole = message_chunk_to_message(grown) if is_partial else grown
         name = "messages/partial" if is_partial else "messages/complete"
         yield _named(name, namespace), encoded([whole])
+
+
+def _told(mode: str, payload: Any) -> Any:
+    """Return a piece as clients know it: without an attempt's token, checkpoints by their place."""
+    if mode not in _TELL_CONFIGS:
+        return payload
+    told = unfenced(payload)
+    if mode == "debug" and told["type"] == "checkpoint":
+        told["payload"] |= {
+            name.replace("config", "checkpoint"): (told["payload"][name] or {}).get("configurable")
+            for name in ("config", "parent_config")
+        }
+    return told
 
 
 def encoded(value: Any) -> bytes:

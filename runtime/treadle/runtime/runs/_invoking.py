@@ -26,7 +26,7 @@ def config_of(run: Run, options: RunOptions | None = None) -> RunnableConfig:
         configurable["checkpoint_id"] = options.checkpoint_id
     return {
         "configurable": configurable,
-        "metadata": {"run_id": run.id},
+        "metadata": {**options.metadata, "run_id": run.id},
         "tags": list(options.tags),
         "recursion_limit": options.recursion_limit or MAX_STEPS,
     }

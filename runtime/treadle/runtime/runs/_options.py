@@ -31,6 +31,7 @@ class RunOptions:
         recursion_limit: the most supersteps; Treadle's own limit when not given.
         configurable: what nodes find in their config.
         tags: names that calls and their events carry.
+        metadata: what its checkpoints and what it streams carry; texts, numbers and truth values.
         context: what nodes find as their runtime's context.
         checkpoint_id: the checkpoint of the thread to go on from; the latest when not given.
         update: changes to the state, as a node would return them.
@@ -47,6 +48,7 @@ class RunOptions:
     recursion_limit: int | None = None
     configurable: Mapping[str, Any] = field(default_factory=dict)
     tags: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     context: Mapping[str, Any] | None = None
     checkpoint_id: str | None = None
     update: Any = None

@@ -58,6 +58,9 @@ class Place(Body):
     checkpoint_map: None = None
 
 
+_SAID_EVERYWHERE = ("assistant_id", "graph_id")
+
+
 class RunFields(Body):
     """What runs of all kinds hold.
 
@@ -96,6 +99,7 @@ class RunFields(Body):
             recursion_limit=self.config.recursion_limit or usual.recursion_limit,
             configurable={k: v for k, v in self._configurable(assistant).items() if k != "user_id"},
             tags=[*usual.tags, *self.config.tags],
+            metadata={**self.metadata, **{name: assistant[name] for name in _SAID_EVERYWHERE}},
             context=context or None,
             keep_values=keep_values,
             webhook=self.webhook,

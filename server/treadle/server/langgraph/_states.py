@@ -51,9 +51,14 @@ def condition_of(snapshot: StateSnapshot) -> dict[str, Any]:
     """Return what a thread's answer says of its state: status, values and interrupts."""
     interrupts = {task.id: [_interrupt(i) for i in task.interrupts] for task in snapshot.tasks}
     waiting = {task_id: found for task_id, found in interrupts.items() if found}
-    failed = [task.error for task in snapshot.tasks if task.error]
+    failed = [repr(task.error) for task in snapshot.tasks if task.error]
     status = "error" if failed else "interrupted" if snapshot.next else "idle"
-    return {"status": status, "values": snapshot.values or None, "interrupts": waiting}
+    return {
+        "status": status,
+        "values": snapshot.values or None,
+        "interrupts": waiting,
+        "error": failed[0] if failed else None,
+    }
 
 
 def _task(task: Any) -> dict[str, Any]:

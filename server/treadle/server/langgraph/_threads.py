@@ -17,7 +17,7 @@ from treadle.server.langgraph._records import Record, Records, now
 from treadle.server.langgraph._states import condition_of, place_of
 from treadle.server.security import Ownership
 
-_NOTHING: dict[str, Any] = {"status": "idle", "values": None, "interrupts": {}}
+_NOTHING: dict[str, Any] = {"status": "idle", "values": None, "interrupts": {}, "error": None}
 
 
 class ProtocolThreads:

@@ -1,0 +1,260 @@
+"""Where Treadle answers otherwise than ``langgraph dev``, and why.
+
+Each entry is a row of ``docs/compatibility.md``. The patterns match the places of recorded answers
+at which the two differ; entries without any are of what no recorded answer shows.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A difference: what it is of, what stands there, what stands here, and why."""
+
+    what: str
+    theirs: str
+    ours: str
+    why: str
+    places: tuple[str, ...] = ()
+
+    def row(self) -> str:
+        """Return it as a row of a table."""
+        return f"| {self.what} | {self.theirs} | {self.ours} | {self.why} |"
+
+    def covers(self, place: str) -> bool:
+        """Return whether it explains a difference at a place."""
+        return any(re.fullmatch(pattern, place) for pattern in self.places)
+
+
+STREAM = r"(runs|threads)\.(join_)?stream[^\[]*"
+STATE = r"(threads\.(get_state|get_history|create supersteps)[^.\[]*(\[\d+\])?)"
+THREAD = r"threads\.(get(?!_)|create(?! supersteps)|update(?!_)|search)[^.\[]*(\[\d+\])?"
+RUN = r"runs\.(list|create)[^.\[]*(\[\d+\])?"
+TOLD = rf"{STREAM}(\[\d+\])+(\.payload|\.answer)?"
+
+EXPLAINED = (
+    Explained(
+        "ids",
+        "UUIDs only, otherwise 422",
+        "any text up to 200 characters",
+        "conversations have names",
+    ),
+    Explained(
+        "a run's id",
+        "a UUID with dashes",
+        "32 hexadecimal digits, a UUID without them",
+        "it is the id of the journal, in every protocol",
+        (r".*\.run_id",),
+    ),
+    Explained(
+        "an assistant's id",
+        "its UUID",
+        "or the agent's name",
+        "a client need not search first",
+    ),
+    Explained("deleting an agent's assistant", "removes it", "403", "the project decides"),
+    Explained(
+        "an unknown assistant of a run",
+        "422",
+        "404",
+        "as every other unknown name",
+        (r"runs\.wait of no assistant\.refused with",),
+    ),
+    Explained(
+        "an unknown checkpoint of a thread",
+        "an empty state",
+        "404",
+        "a wrong id is no empty thread",
+    ),
+    Explained(
+        "`interrupts` and `error` of a new thread",
+        "left out",
+        "`{}` and `null`",
+        "the client's types promise them",
+        (rf"{THREAD}\.(interrupts|error)",),
+    ),
+    Explained(
+        "`config` of a thread",
+        "that of its latest run",
+        "empty",
+        "it may hold what the caller of that run alone should see",
+        (rf"{THREAD}\.config\..*",),
+    ),
+    Explained(
+        "metadata of a thread",
+        "that of its first run as well",
+        "the thread's own",
+        "a thread's metadata is what it is searched by",
+        (rf"{THREAD}\.metadata\.mine",),
+    ),
+    Explained(
+        "values and status of a copied thread",
+        "none, `idle`",
+        "those of its state",
+        "it has that state",
+    ),
+    Explained(
+        "metadata of checkpoints, of runs and of what is streamed",
+        "the server's version, plan and user, and that of thread and assistant",
+        "the run's own metadata, `assistant_id` and `graph_id`",
+        "it is written again with every checkpoint; the rest is known of the thread and the server",
+        (
+            rf"({STATE}|{TOLD})(\.metadata)?\.(langgraph_\w+|user_id|run_attempt|thread_id|graph_id)",
+            rf"({STATE}|{TOLD})(\.metadata)?\.(kind|of|mine|created_by|lc_versions\..*)",
+            rf"{RUN}\.metadata\.(assistant_id|graph_id|kind|of|mine)",
+            rf"{TOLD}\.(parent_)?config\.configurable\..*",
+        ),
+    ),
+    Explained(
+        "a run's `kwargs` and `langsmith_session_name`",
+        "what the server keeps of the request",
+        "left out",
+        "they hold the whole input again; the client's types do not know them",
+        (rf"{RUN}\.(kwargs|langsmith_session_name)",),
+    ),
+    Explained(
+        "status of a run that waits for a person",
+        "`success`",
+        "`interrupted`",
+        "it is not at its end",
+        (rf"{RUN}\.status",),
+    ),
+    Explained(
+        "a run that is resumed",
+        "is a new run",
+        "is the same run, in its next attempt",
+        "what it did is not done again",
+        (r"runs\.stream resumed\[0\]\[1\]\.attempt",),
+    ),
+    Explained(
+        "the first event of a stream",
+        "the run's id",
+        "its thread's as well",
+        "a run without a thread can be joined",
+        (rf"{STREAM}\[0\]\[1\]\.thread_id",),
+    ),
+    Explained(
+        "the last event of a stream",
+        "none",
+        "`end`",
+        "an end is told from a line that was cut",
+        (rf"{STREAM}\[\d+\]",),
+    ),
+    Explained(
+        "a graph that failed",
+        "the exception's name and text",
+        "`RunError`, and a sentence that names the agent and the exception",
+        "it is what the run's record says",
+        (rf"(runs\.wait|{STREAM}).*\.(error|message)",),
+    ),
+    Explained(
+        "a person's messages",
+        "as sent",
+        "with `said_at` in `additional_kwargs`",
+        "recall knows when it was said",
+        (r".*\.additional_kwargs\.said_at",),
+    ),
+    Explained(
+        "subgraphs of a checkpoint in `debug`",
+        "`checkpoint` of a task",
+        "`state`, its config",
+        "as LangGraph itself",
+        (rf"{STREAM}(\[\d+\])+\.payload\.tasks\[\d+\]\.(checkpoint|state)",),
+    ),
+    Explained(
+        "`command` with `goto`",
+        "does not go there",
+        "goes there",
+        "as LangGraph itself",
+        (r"runs\.wait with command\.update and goto\..*",),
+    ),
+    Explained(
+        "`multitask_strategy` `reject` beside a run that begins later",
+        "refused",
+        "accepted",
+        "the thread is not busy until then",
+        (r"runs\.create beside one that begins later",),
+    ),
+    Explained(
+        "history before a checkpoint, and by metadata",
+        "500, and a broken connection",
+        "the checkpoints",
+        "the client offers both",
+        (r"threads\.get_history (limit and before|by metadata)",),
+    ),
+    Explained(
+        "`checkpoint_ns` of a state read by `checkpoint_id`",
+        "left out",
+        "`''`",
+        "as in every other state",
+        (r"threads\.get_state by checkpoint_id\.checkpoint\.checkpoint_ns",),
+    ),
+    Explained(
+        "pruning with `keep_latest`",
+        "422",
+        "keeps the latest checkpoint",
+        "the client offers it",
+        (r"threads\.prune",),
+    ),
+    Explained(
+        "title of a subgraph's state schema",
+        "`LangGraphState`",
+        "`LangGraph_state`",
+        "as LangGraph itself names it",
+        (r"assistants\.get_subgraphs\..*\.title",),
+    ),
+    Explained("an empty namespace in the store", "400", "422", "as every other wrong body"),
+    Explained(
+        "joining a stream without an event's id",
+        "what comes from then on",
+        "all of it",
+        "nothing is missed",
+    ),
+    Explained(
+        "`lifecycle`, `state_update` of a thread's stream",
+        "all that runs stream",
+        "what their names say",
+        "the client's description says so",
+    ),
+    Explained(
+        "resuming streams",
+        "where `stream_resumable` was said",
+        "always",
+        "a line can be cut anywhere",
+    ),
+    Explained(
+        "`durability`",
+        "as asked for",
+        "always `sync`",
+        "a call's outcome rests on its checkpoint",
+    ),
+    Explained(
+        "a run that was rolled back", "is gone", "stays, as `interrupted`", "it was paid for"
+    ),
+    Explained(
+        "`schedule` of a cron",
+        "also with seconds",
+        "minutes are the finest",
+        "a caller's rate is limited",
+    ),
+    Explained("a cron that is over before it begins", "is created", "422", "it would never fire"),
+    Explained(
+        "an assistant that changed since",
+        "runs of its crons follow",
+        "as it was when the cron was created or last changed",
+        "what runs unattended changes when somebody changes it",
+    ),
+    Explained(
+        "body of a `webhook`",
+        "the run with its `values`",
+        "the run, and its answer in `data`",
+        "a state may be large, and hold what nobody meant to send",
+    ),
+    Explained(
+        "`feedback_keys`",
+        "addresses at LangSmith",
+        "addresses at this server",
+        "it is kept with the run",
+    ),
+)
