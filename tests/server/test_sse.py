@@ -55,6 +55,18 @@ async def test_what_comes_at_once_is_sent_at_once():
     assert client.sent[-1]["more_body"] is False
 
 
+async def test_what_nobody_wanted_does_not_end_the_stream():
+    async def source():
+        yield b""
+        yield sse(1)
+        yield b""
+        yield sse(2)
+
+    client = Client()
+    await client.take(EventStream(source()))
+    assert b"".join(client.bodies) == sse(1) + sse(2)
+
+
 async def test_a_silent_stream_says_that_it_is_there():
     release = asyncio.Event()
 

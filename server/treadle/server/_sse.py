@@ -35,7 +35,7 @@ class EventStream(Response):
     When the client leaves, the source is closed at once.
 
     Args:
-        source: yields events as `sse` writes them, one or several together.
+        source: yields events as `sse` writes them, none, one or several together.
         headers: further headers.
         heartbeat_seconds: how long nothing may be sent.
         send_seconds: how long the client may read nothing.
@@ -81,6 +81,8 @@ class EventStream(Response):
     async def _fill(self) -> None:
         try:
             async for event in self._source:
+                if not event:  # Nothing of it was wanted; an empty write would end the stream.
+                    continue
                 self._waiting.append(event)
                 self._size += len(event)
                 self._filled.set()

@@ -47,6 +47,14 @@ async def join_thread(client: LangGraphClient) -> None:
     await parts.aclose()
 
 
+async def stream_thread(client: LangGraphClient) -> None:
+    async with client.threads.stream(assistant_id="own") as thread:
+        await thread.run.start(input=ASKED)
+        async for event in thread.events:
+            if event["method"] == "input.requested":
+                return
+
+
 async def get(client: LangGraphClient) -> None:
     await client.runs.get(KEY, await latest(client))
 
@@ -109,6 +117,7 @@ CALLS: dict[str, Ask] = {
     "runs.join": join,
     "runs.join_stream": join_stream,
     "threads.join_stream": join_thread,
+    "threads.stream": stream_thread,
     "runs.cancel": cancel,
     "runs.cancel_many": cancel_many,
     "runs.delete": delete,

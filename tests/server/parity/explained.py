@@ -149,6 +149,35 @@ EXPLAINED = (
         (rf"(runs\.wait|{STREAM}).*\.(error|message)",),
     ),
     Explained(
+        "messages in `threads.stream`",
+        "asked of the model in blocks of LangChain's output version 1, defaults left out",
+        "as the graph wrote them, and in blocks only while they grow",
+        "a graph keeps the same, whoever looks on",
+        (
+            r"threads\.stream\[\d+\](\[2\])?\.messages\[\d+\]\..*",
+            r"threads\.stream\[\d+\]\[2\]\.(id|metadata)",
+        ),
+    ),
+    Explained(
+        "`input.requested`",
+        "`payload`",
+        "`value` as well",
+        "LangGraph's client for Python reads that",
+        (r"threads\.stream that asks\[\d+\]\[1\]\.value",),
+    ),
+    Explained(
+        "a stream of a thread's events that starts without a number",
+        "with the thread's first run",
+        "with the run at work, or else the last",
+        "a conversation may be long",
+    ),
+    Explained(
+        "`threads.stream` over WebSockets",
+        "served",
+        "not served",
+        "events go the one way and commands the other over HTTP",
+    ),
+    Explained(
         "a person's messages",
         "as sent",
         "with `said_at` in `additional_kwargs`",

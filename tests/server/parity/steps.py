@@ -86,6 +86,47 @@ async def join_thread(c: LangGraphClient) -> Any:
     return found
 
 
+async def stream_thread(c: LangGraphClient) -> Any:
+    found: list[Any] = []
+    async with c.threads.stream(assistant_id="talk") as thread:
+        await thread.run.start(input=HELLO)
+        async for event in thread.subscribe(channels=["values", "messages", "lifecycle"]):
+            data = event["params"]["data"]
+            found.append([event["method"], event["params"]["namespace"], data])
+            if event["method"] == "lifecycle" and data["event"] == "completed":
+                break
+        found.append(await thread.output)
+    return found
+
+
+async def stream_thread_that_asks(c: LangGraphClient) -> Any:
+    found: list[Any] = []
+    async with c.threads.stream(assistant_id="own") as thread:
+        await thread.run.start(input=SAID)
+        async for event in thread.events:
+            if event["method"] in {"lifecycle", "input.requested"}:
+                found.append([event["method"], event["params"]["data"]])
+            if event["method"] == "input.requested":
+                break
+        while not thread.interrupts:  # noqa: ASYNC110 - the client's watcher says it so
+            await asyncio.sleep(0.01)
+        await thread.run.respond("yes")
+        found.append(await thread.output)
+    return found
+
+
+async def wrong_commands(c: LangGraphClient) -> Any:
+    found = []
+    for method, params in (
+        ("nothing", {}),
+        ("run.start", {}),
+        ("input.respond", {"interrupt_id": "x", "namespace": [], "response": 1}),
+    ):
+        body = {"id": 1, "method": method, "params": params}
+        found.append(await c.http.post(f"/threads/{A}/commands", json=body))
+    return found
+
+
 async def delayed(c: LangGraphClient) -> Any:
     run = await c.runs.create(B, "talk", input=HELLO, after_seconds=100)
     seen = await c.runs.get(B, run["run_id"])
@@ -277,6 +318,9 @@ STEPS: dict[str, Step] = {
     "runs.delete": deleted_run,
     "threads.copy": copied,
     "threads.join_stream": join_thread,
+    "threads.stream": stream_thread,
+    "threads.stream that asks": stream_thread_that_asks,
+    "threads.stream, wrong commands": wrong_commands,
     "threads.search": lambda c: c.threads.search(metadata={"of": "a"}),
     "threads.search by status": lambda c: c.threads.search(
         ids=[A, B], status="idle", sort_by="created_at", sort_order="asc"

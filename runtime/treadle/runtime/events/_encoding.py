@@ -1,10 +1,11 @@
 """What LangGraph streams, as the events of LangGraph's protocol."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from treadle.memory.saver import unfenced
 from treadle.runtime.runs import RunOptions
@@ -78,7 +79,11 @@ def _told(mode: str, payload: Any) -> Any:
 
 def encoded(value: Any) -> bytes:
     """Return a value as JSON; what JSON has no word for becomes its text."""
-    return to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
+    try:
+        return to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
+    except PydanticSerializationError:  # Half of a pair of surrogates: a chunk was cut inside one.
+        plain = to_jsonable_python(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
+        return json.dumps(plain).encode()
 
 
 def _named(mode: str, namespace: Sequence[str]) -> str:

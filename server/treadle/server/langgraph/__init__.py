@@ -6,11 +6,13 @@ returns the runtime of the request's tenant.
 """
 
 from treadle.server._routing import Router
-from treadle.server.langgraph import assistants, crons, runs, states, store, threads
+from treadle.server.langgraph import assistants, commands, crons, runs, states, store, threads
 from treadle.server.langgraph._tenant import Rt, tenant_runtime
 
 __all__ = ["Rt", "langgraph_router", "tenant_runtime"]
 
 langgraph_router = Router()
 """The protocol's routes, those first that are asked most."""
-langgraph_router.take(*(part.router for part in (runs, threads, states, assistants, store, crons)))
+langgraph_router.take(
+    *(part.router for part in (runs, threads, states, commands, assistants, store, crons))
+)

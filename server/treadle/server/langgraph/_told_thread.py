@@ -1,0 +1,171 @@
+"""What happens on a thread, numbered, and of it what a client subscribed to."""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from treadle.runtime.events import END
+from treadle.runtime.queue import StreamedEvent
+from treadle.runtime.runs import ENDS, Run
+from treadle.server._sse import sse
+from treadle.server.langgraph._answers import Body
+from treadle.server.langgraph._tenant import Rt
+from treadle.server.langgraph._threads import ProtocolThreads
+from treadle.server.langgraph._told_runs import Namespace, RunTeller, Told
+
+CHANNELS = (
+    *("values", "updates", "messages", "tools", "lifecycle"),
+    *("input", "checkpoints", "tasks", "custom"),
+)
+SPAN = 1_000_000
+"""Events of a thread's n-th run are numbered from n times this on."""
+
+
+def _known(channel: str) -> str:
+    """Return a channel.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if channel not in CHANNELS and not channel.startswith("custom:"):
+        raise ValueError(f"no channel; there are {', '.join(CHANNELS)} and custom:<name>")
+    return channel
+
+
+class Subscription(Body):
+    """What a client wants to be told.
+
+    Attributes:
+        channels: of which kinds.
+        namespaces: below which namespaces; of all when not given. A part without an id stands for
+            all tasks of its name.
+        depth: how far below them at most.
+        since: the number after which it goes on; the run that is at work or was last when not
+            given.
+    """
+
+    channels: Annotated[
+        list[Annotated[str, Field(max_length=200), AfterValidator(_known)]],
+        Field(min_length=1, max_length=50),
+    ]
+    namespaces: Annotated[list[list[str]], Field(max_length=100)] | None = None
+    depth: Annotated[int, Field(ge=0, le=1_000)] | None = None
+    since: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+
+    def wants(self, told: Told) -> bool:
+        """Return whether something is to be told."""
+        name = told.data.get("name") if told.method == "custom" else None
+        if told.channel not in self.channels and f"custom:{name}" not in self.channels:
+            return False
+        if not self.namespaces:
+            return True
+        return any(
+            _begins(told.namespace, prefix)
+            and (self.depth is None or len(told.namespace) - len(prefix) <= self.depth)
+            for prefix in self.namespaces
+        )
+
+
+def _begins(namespace: Namespace, prefix: Sequence[str]) -> bool:
+    return len(prefix) <= len(namespace) and all(
+        part == wanted or (":" not in wanted and part.partition(":")[0] == wanted)
+        for part, wanted in zip(namespace, prefix, strict=False)
+    )
+
+
+class _Reading:
+    """How far a run was read: the id of its last event, and how many things were told.
+
+    That the run is at its end has no number of its own: a run that goes on is not at its end any
+    more, and whoever comes later is told nothing of it.
+    """
+
+    def __init__(self, run: Run, ordinal: int) -> None:
+        self.after = "0"
+        self.attempt = 0
+        self._run_id = run.id
+        self.number = ordinal * SPAN
+        self._teller = RunTeller(run.agent)
+
+    def read(self, event: StreamedEvent) -> Iterator[tuple[int, Told, bytes]]:
+        """Yield what an event tells: its number, what it is, and how it goes over the wire."""
+        self.after = event.id
+        for place, told in enumerate(self._teller.tell(event)):
+            self.number += 1
+            yield self.number, told, self._wired(told, f"{event.id}:{place}", event.id)
+
+    def end(self, run: Run, event: StreamedEvent) -> Iterator[tuple[Told, bytes]]:
+        """Yield that the run is at its end, or waits."""
+        for place, told in enumerate(self._teller.end(run)):
+            yield told, self._wired(told, f"end:{run.attempt}:{place}", event.id)
+
+    def _wired(self, told: Told, name: str, moment: str) -> bytes:
+        data = {
+            "type": "event",
+            "event_id": f"{self._run_id}:{name}",
+            "seq": self.number,
+            "method": told.method,
+            "params": {
+                "namespace": list(told.namespace),
+                "timestamp": int(moment.partition("-")[0]),
+                "data": told.data,
+            },
+        }
+        return sse(data, event=told.method, id_=str(self.number))
+
+
+class ToldThread:
+    """Follows a thread's runs, one after the other as they are at work, until it is removed.
+
+    Args:
+        runtime: the tenant's runtime.
+        thread_id: the thread.
+        wanted: what is told.
+    """
+
+    def __init__(self, runtime: Rt, thread_id: str, wanted: Subscription) -> None:
+        self._runtime = runtime
+        self._thread_id = thread_id
+        self._wanted = wanted
+        self._threads = ProtocolThreads(runtime)
+        self._readings: dict[str, _Reading] = {}
+
+    async def pages(self) -> AsyncGenerator[bytes]:
+        """Yield what happens, as it goes over the wire."""
+        first = None if self._wanted.since is None else self._wanted.since // SPAN
+        async with self._runtime.queue.beginnings(self._thread_id) as bell:
+            while await self._threads.find(self._thread_id) is not None:
+                runs = await self._runtime.runs.recent(100_000, thread=self._thread_id)
+                runs.reverse()
+                first = _first(runs) if first is None else first
+                for ordinal, run in enumerate(runs[max(first - 1, 0) :], max(first, 1)):
+                    async for page in self._run(run, ordinal):
+                        yield page
+                await bell.wait()
+
+    async def _run(self, run: Run, ordinal: int) -> AsyncGenerator[bytes]:
+        reading = self._readings.setdefault(run.id, _Reading(run, ordinal))
+        if reading.attempt == run.attempt:
+            return
+        async with aclosing(self._runtime.queue.event_pages(run, reading.after)) as pages:
+            async for page in pages:
+                yield b"".join([await self._wired(reading, run, event) for event in page])
+        reading.attempt = run.attempt
+
+    async def _wired(self, reading: _Reading, run: Run, event: StreamedEvent) -> bytes:
+        wants, since = self._wanted.wants, self._wanted.since or 0
+        if event.name == END:
+            ended = await self._runtime.runs.get(run.id)
+            told = reading.end(ended, event) if reading.number >= since else ()
+            return b"".join(wire for one, wire in told if wants(one))
+        return b"".join(
+            wire for number, told, wire in reading.read(event) if number > since and wants(told)
+        )
+
+
+def _first(runs: Sequence[Run]) -> int:
+    """Return which run a client that knows nothing begins with: one at work, or else the last."""
+    at_work = (place for place, run in enumerate(runs, 1) if run.status not in ENDS)
+    return next(at_work, len(runs) or 1)
