@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.conftest import make_graphs_project
 from tests.server.openai.conftest import model, server
+from tests.support.redis_servers import free_port
+from tests.support.serving import serving
 
 __all__ = ["model", "server"]
 """A server with a scripted model behind it, as Python's clients are tried on."""
@@ -55,7 +58,7 @@ def run_in_node(packages, tmp_path):
     """Give what runs a file of tests in node, against the server at an address."""
 
     def run(name: str, **environment: str) -> None:
-        for file in HERE.glob("*.mjs"):
+        for file in (*HERE.glob("*.mjs"), *HERE.glob("*.jsx")):
             shutil.copy(file, tmp_path)
         (tmp_path / "node_modules").symlink_to(packages)
         done = subprocess.run(
@@ -70,3 +73,23 @@ def run_in_node(packages, tmp_path):
         assert done.returncode == 0, done.stdout + done.stderr
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Give the path of Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("chromium is not installed: clients in a browser are NOT tested")
+    return found
+
+
+@pytest.fixture(scope="module")
+def served_to_pages(redis_6_2, tmp_path_factory):
+    """Serve the graphs of ``graphs.py`` to the pages of one origin; give the server and that."""
+    project = make_graphs_project(tmp_path_factory.mktemp("graphs"))
+    origin = f"http://chat.example:{free_port()}"
+    (project / "treadle.toml").write_text(f'[server]\norigins = ["{origin}"]\n')
+    environment = {"TREADLE_HOME": str(tmp_path_factory.mktemp("home"))}
+    with serving(project, redis_6_2.url, environment=environment) as served:
+        yield served, origin
