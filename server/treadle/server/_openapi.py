@@ -4,8 +4,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from treadle.server._a2a_errors import A2aError
 from treadle.server._openai_errors import OpenAiError
-from treadle.server._problems import MEDIA_TYPE, OPENAI, Problem
+from treadle.server._problems import A2A, MEDIA_TYPE, OPENAI, Problem
 
 _PROBLEMS = {
     "400": "The request cannot be used.",
@@ -21,6 +22,8 @@ _PROBLEMS = {
     "500": "A defect of the server.",
     "503": "Redis cannot be reached.",
 }
+_FORMS = {"Problem": MEDIA_TYPE, "Error": "application/json", "A2aError": "application/json"}
+"""The forms that errors have, and their media types."""
 _OPEN = ("/ok", "/health/live")
 """What is answered whoever asks, and whatever state the server is in."""
 
@@ -47,21 +50,28 @@ def _add_problems(document: dict[str, Any]) -> None:
     schemas["Problem"] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
-    error = OpenAiError.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(error.pop("$defs", {}))
-    schemas["Error"] = error
+    for name, form in (("Error", OpenAiError), ("A2aError", A2aError)):
+        error = form.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(error.pop("$defs", {}))
+        schemas[name] = error
     components["responses"] = {
         f"{name}{status}": {"description": said, "content": {media: {"schema": _ref(name)}}}
-        for name, media in (("Problem", MEDIA_TYPE), ("Error", "application/json"))
+        for name, media in _FORMS.items()
         for status, said in _PROBLEMS.items()
     }
     for path, operations in document["paths"].items():
         for operation in operations.values():
             answers = operation["responses"]
             answers.pop("422", None)  # FastAPI's own shape is never answered.
-            name = "Error" if path.startswith(OPENAI) else "Problem"
+            name = _form_of(path)
             if path not in _OPEN:
                 answers |= {s: {"$ref": f"#/components/responses/{name}{s}"} for s in _PROBLEMS}
+
+
+def _form_of(path: str) -> str:
+    if path.startswith(OPENAI):
+        return "Error"
+    return "A2aError" if path.startswith(A2A) else "Problem"
 
 
 def _ref(schema: str) -> dict[str, str]:

@@ -13,10 +13,13 @@ from redis.exceptions import RedisError as DriverError
 from starlette.exceptions import HTTPException
 
 from treadle.core.errors import RedisError, RunError, TreadleError, UnknownNameError, UserError
+from treadle.server._a2a_errors import a2a_error
 from treadle.server._openai_errors import openai_error
 
 OPENAI = "/v1/"
 """Where OpenAI's protocol is spoken, which has errors of its own form."""
+A2A = "/a2a/"
+"""Where the Agent2Agent protocol is spoken, likewise."""
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -81,6 +84,8 @@ def failure(
     if request.url.path.startswith(OPENAI):
         param = place_of(errors[0]) if errors else None
         return openai_error(status, detail, param=param, headers=headers)
+    if request.url.path.startswith(A2A):
+        return a2a_error(status, detail, headers=headers)
     return problem(status, detail, errors=errors, headers=headers)
 
 

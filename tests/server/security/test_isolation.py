@@ -60,7 +60,7 @@ def _requests(document, cron_id):
     """Yield a request for each operation, with the ids of what is another's."""
     names = {"thread_id": THREAD, "assistant_id": ASSISTANT, "checkpoint_id": "c"}
     names |= {"namespace": "users", "run_id": RUN, "cron_id": cron_id}
-    names |= {"model": "own", "response_id": RUN}
+    names |= {"model": "own", "response_id": RUN, "agent": "own", "task_id": RUN}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             filled = path
@@ -72,6 +72,8 @@ def _requests(document, cron_id):
 
 
 ASKED = {"role": "user", "content": "What was said?"}
+MESSAGE = {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "What was said?"}]}
+HEADERS = {"A2A-Version": "1.0"}
 BODIES = [
     {},
     {"limit": 100},
@@ -91,6 +93,9 @@ BODIES = [
     },
     {"model": "own", "input": "What was said?", "conversation": THREAD},
     {"model": "own", "input": "What was said?", "previous_response_id": f"resp_{RUN}"},
+    {"message": {**MESSAGE, "taskId": RUN}},
+    {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": RUN}},
+    {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {"contextId": THREAD}},
 ]
 QUERIES = {"namespace": "users.ann", "key": "k"}
 
@@ -108,7 +113,9 @@ async def test_another_tenant_is_told_nothing(project, local, role):
         asked = 0
         for method, path in _requests(document, cron_id):
             for body in BODIES if method in {"POST", "PUT", "PATCH", "DELETE"} else [None]:
-                answer = await other.request(method, path, json=body, params=QUERIES)
+                answer = await other.request(
+                    method, path, json=body, params=QUERIES, headers=HEADERS
+                )
                 assert CANARY not in answer.text, f"{method} {path} {body}"
                 assert answer.status_code < 500, f"{method} {path} {body}: {answer.text}"
                 asked += 1
@@ -135,7 +142,9 @@ async def test_another_owner_of_the_tenant_is_told_nothing_of_threads_and_store(
             if path.startswith("/assistants"):
                 continue  # Assistants are the tenant's.
             for body in BODIES if method in {"POST", "PUT", "PATCH", "DELETE"} else [None]:
-                answer = await other.request(method, path, json=body, params=QUERIES)
+                answer = await other.request(
+                    method, path, json=body, params=QUERIES, headers=HEADERS
+                )
                 assert CANARY not in answer.text, f"{method} {path} {body}"
         assert (await owner.get(f"/threads/{THREAD}")).status_code == 200
         assert (await owner.get(f"/runs/crons/{cron_id}")).json()["enabled"]

@@ -12,6 +12,7 @@ _READS = re.compile(
     r"|/threads/[^/]+/(?:history|state/checkpoint)"
     r"|/runs/crons/(?:search|count)"
     r"|/store/(?:items/search|namespaces)"
+    r"|/a2a/[^/]+/tasks/[^/]+:subscribe"
 )
 """What is read by POST, because a query does not fit into an address."""
 _ADMINISTERS = re.compile(r"/assistants(?:/[^/]+(?:/latest)?)?")
