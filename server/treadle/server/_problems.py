@@ -156,7 +156,8 @@ def answer_problems(app: FastAPI) -> None:
 
 def _methods_at(app: FastAPI, path: str) -> list[str]:
     """Return the methods that a path is asked with: each route knows its own alone."""
-    for template, operations in app.openapi()["paths"].items():
+    paths = app.openapi()["paths"]
+    for template in sorted(paths, key=lambda path: str(path).count("{")):  # A literal name first.
         if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", template), path):
-            return sorted(method.upper() for method in operations)
+            return sorted(method.upper() for method in paths[template])
     return []
