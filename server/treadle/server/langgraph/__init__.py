@@ -11,8 +11,9 @@ from treadle.server.langgraph._tenant import Rt, tenant_runtime
 
 __all__ = ["Rt", "langgraph_router", "tenant_runtime"]
 
+# Those are tried first that are asked most, but for crons: their paths would be those of runs too.
+_PARTS = (crons, runs, threads, states, commands, assistants, store)
+
 langgraph_router = Router()
-"""The protocol's routes, those first that are asked most."""
-langgraph_router.take(
-    *(part.router for part in (runs, threads, states, commands, assistants, store, crons))
-)
+"""The protocol's routes."""
+langgraph_router.take(*(part.router for part in _PARTS))

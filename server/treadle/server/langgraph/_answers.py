@@ -20,7 +20,7 @@ from treadle.core.errors import RunError, UnknownNameError, UserError
 from treadle.server.langgraph._records import Record
 
 
-def _no_flag(value: Any) -> Any:
+def no_flag(value: Any) -> Any:
     """Refuse a flag for a number: Python takes it for 0 or 1.
 
     Raises:
@@ -42,9 +42,9 @@ def _only_false(value: Any) -> Any:
     return value
 
 
-Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_no_flag)]
-Offset = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(_no_flag)]
-Depth = Annotated[int, Field(ge=1, le=100), BeforeValidator(_no_flag)]
+Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(no_flag)]
+Offset = Annotated[int, Field(ge=0, le=1_000_000_000), BeforeValidator(no_flag)]
+Depth = Annotated[int, Field(ge=1, le=100), BeforeValidator(no_flag)]
 No = Annotated[Literal[False], BeforeValidator(_only_false)]
 Flag = Annotated[bool, Strict()]
 Id = Annotated[str, Path(min_length=1, max_length=200)]

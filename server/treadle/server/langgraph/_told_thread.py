@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from treadle.runtime.events import END
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import ENDS, Run
 from treadle.server._sse import sse
-from treadle.server.langgraph._answers import Body
+from treadle.server.langgraph._answers import Body, no_flag
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.langgraph._threads import ProtocolThreads
 from treadle.server.langgraph._told_runs import Namespace, RunTeller, Told
@@ -23,15 +23,7 @@ SPAN = 1_000_000
 """Events of a thread's n-th run are numbered from n times this on."""
 
 
-def _known(channel: str) -> str:
-    """Return a channel.
-
-    Raises:
-        ValueError: there is none of that name.
-    """
-    if channel not in CHANNELS and not channel.startswith("custom:"):
-        raise ValueError(f"no channel; there are {', '.join(CHANNELS)} and custom:<name>")
-    return channel
+Channel = Annotated[str, Field(max_length=200, pattern=rf"^({'|'.join(CHANNELS)}|custom:.+)$")]
 
 
 class Subscription(Body):
@@ -46,13 +38,10 @@ class Subscription(Body):
             given.
     """
 
-    channels: Annotated[
-        list[Annotated[str, Field(max_length=200), AfterValidator(_known)]],
-        Field(min_length=1, max_length=50),
-    ]
+    channels: Annotated[list[Channel], Field(min_length=1, max_length=50)]
     namespaces: Annotated[list[list[str]], Field(max_length=100)] | None = None
-    depth: Annotated[int, Field(ge=0, le=1_000)] | None = None
-    since: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+    depth: Annotated[int, Field(ge=0, le=1_000), BeforeValidator(no_flag)] | None = None
+    since: Annotated[int, Field(ge=0, lt=2**53), BeforeValidator(no_flag)] | None = None
 
     def wants(self, told: Told) -> bool:
         """Return whether something is to be told."""
