@@ -97,6 +97,15 @@ BODIES = [
     {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": RUN}},
     {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {"contextId": THREAD}},
 ]
+BODIES += [
+    {"channels": ["values", "lifecycle", "messages"], "namespaces": [[]]},
+    {"id": 1, "method": "run.start", "params": {"assistant_id": "own", "input": {}}},
+    {
+        "id": 1,
+        "method": "input.respond",
+        "params": {"interrupt_id": "x", "response": "x", "namespace": []},
+    },
+]
 QUERIES = {"namespace": "users.ann", "key": "k"}
 
 
@@ -166,6 +175,8 @@ async def test_another_owner_of_the_tenant_is_told_nothing_of_threads_and_store(
         ("read", "POST", "/runs/crons/search", 200),
         ("read", "PATCH", "/runs/crons/x", 403),
         ("read", "PUT", "/store/items", 403),
+        ("read", "POST", "/threads/x/commands", 403),
+        ("read", "POST", "/threads/x/stream/events", 422),
         ("read", "GET", "/metrics", 403),
         ("run", "POST", "/threads", 200),
         ("run", "GET", "/metrics", 403),

@@ -9,7 +9,7 @@ PUBLIC = frozenset({"/ok", "/health/live", "/health/ready"})
 _READS = re.compile(
     r"/(?:assistants|threads)/(?:search|count)"
     r"|/assistants/[^/]+/versions"
-    r"|/threads/[^/]+/(?:history|state/checkpoint)"
+    r"|/threads/[^/]+/(?:history|state/checkpoint|stream/events)"
     r"|/runs/crons/(?:search|count)"
     r"|/store/(?:items/search|namespaces)"
     r"|/a2a/[^/]+/tasks/[^/]+:subscribe"
