@@ -10,16 +10,21 @@ from typing import Any
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 HEX = re.compile(r"\b[0-9a-f]{32}\b")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+MILLISECONDS = range(1_600_000_000_000, 3_000_000_000_000)
 
 
 def plain(answer: Any) -> Any:
-    """Return an answer with ids and times replaced by what they are."""
+    """Return an answer with ids, times and the server's address replaced by what they are."""
     if isinstance(answer, dict):
         return {plain(name): plain(value) for name, value in answer.items()}
     if isinstance(answer, list | tuple):
         return [plain(item) for item in answer]
     if isinstance(answer, str):
-        return TIME.sub("<time>", HEX.sub("<hex>", UUID.sub("<uuid>", answer)))
+        named = TIME.sub("<time>", HEX.sub("<hex>", UUID.sub("<uuid>", answer)))
+        return ADDRESS.sub("<server>", named)
+    if isinstance(answer, int) and answer in MILLISECONDS:
+        return "<time>"
     return json.loads(json.dumps(answer))
 
 

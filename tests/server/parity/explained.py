@@ -30,7 +30,7 @@ class Explained:
 STREAM = r"(runs|threads)\.(join_)?stream[^\[]*"
 STATE = r"(threads\.(get_state|get_history|create supersteps)[^.\[]*(\[\d+\])?)"
 THREAD = r"threads\.(get(?!_)|create(?! supersteps)|update(?!_)|search)[^.\[]*(\[\d+\])?"
-RUN = r"runs\.(list|create)[^.\[]*(\[\d+\])?"
+RUN = r"runs\.(list|create|get)[^.\[]*(\[\d+\])*"
 TOLD = rf"{STREAM}(\[\d+\])+(\.payload|\.answer)?"
 
 EXPLAINED = (
@@ -39,6 +39,7 @@ EXPLAINED = (
         "UUIDs only, otherwise 422",
         "any text up to 200 characters",
         "conversations have names",
+        (r"threads\.create by a name",),
     ),
     Explained(
         "a run's id",
@@ -53,7 +54,13 @@ EXPLAINED = (
         "or the agent's name",
         "a client need not search first",
     ),
-    Explained("deleting an agent's assistant", "removes it", "403", "the project decides"),
+    Explained(
+        "deleting an agent's assistant",
+        "removes it",
+        "403",
+        "the project decides",
+        (r"assistants\.delete an agent's",),
+    ),
     Explained(
         "an unknown assistant of a run",
         "422",
@@ -66,6 +73,7 @@ EXPLAINED = (
         "an empty state",
         "404",
         "a wrong id is no empty thread",
+        (r"threads\.get_state at no checkpoint.*",),
     ),
     Explained(
         "`interrupts` and `error` of a new thread",
@@ -93,6 +101,7 @@ EXPLAINED = (
         "none, `idle`",
         "those of its state",
         "it has that state",
+        (r"threads\.copy described\[0\]\.values",),
     ),
     Explained(
         "metadata of checkpoints, of runs and of what is streamed",
@@ -206,11 +215,11 @@ EXPLAINED = (
         (r"runs\.create beside one that begins later",),
     ),
     Explained(
-        "history before a checkpoint, and by metadata",
-        "500, and a broken connection",
+        "history before a checkpoint",
+        "500",
         "the checkpoints",
-        "the client offers both",
-        (r"threads\.get_history (limit and before|by metadata)",),
+        "the client offers it",
+        (r"threads\.get_history limit and before",),
     ),
     Explained(
         "`checkpoint_ns` of a state read by `checkpoint_id`",
@@ -233,7 +242,69 @@ EXPLAINED = (
         "as LangGraph itself names it",
         (r"assistants\.get_subgraphs\..*\.title",),
     ),
-    Explained("an empty namespace in the store", "400", "422", "as every other wrong body"),
+    Explained(
+        "an empty namespace in the store, a wrong `limit` of runs",
+        "400",
+        "422",
+        "as every other wrong value",
+        (r"store\.put_item nowhere\.refused with", r"runs\.list, a wrong limit"),
+    ),
+    Explained(
+        "a cron without a schedule",
+        "500",
+        "422",
+        "as every other wrong body",
+        (r"crons\.create, no schedule",),
+    ),
+    Explained(
+        "an odd `on_disconnect` of a run that nobody waits for",
+        "accepted",
+        "422",
+        "as every other odd value",
+        (r"runs\.create, an odd on_disconnect",),
+    ),
+    Explained(
+        "joining an unknown run",
+        "200, with an error in the answer",
+        "404",
+        "as every other unknown id",
+        (r"runs\.join unknown\..*", r"runs\.join_stream, an odd id"),
+    ),
+    Explained(
+        "copying an unknown thread",
+        "409",
+        "404",
+        "as every other unknown id",
+        (r"threads\.copy unknown\.refused with",),
+    ),
+    Explained(
+        "cancelling a run that is at its end",
+        "404",
+        "409",
+        "there is such a run",
+        (r"runs\.cancel at its end\.refused with",),
+    ),
+    Explained(
+        "resuming where nothing waits",
+        "a run that fails with a `TypeError`",
+        "409",
+        "no run could do anything with the answer",
+        (r"runs\.wait with nothing to resume\..*",),
+    ),
+    Explained(
+        "threads by their values",
+        "500 as soon as a thread has none",
+        "the threads that have them",
+        "a thread without values has not those",
+        (r"threads\.search by a value",),
+    ),
+    Explained(
+        "where a run without a thread is",
+        "under `/runs`",
+        "under its own thread",
+        "it can be followed there like any other",
+        (r"runs\.(create|stream), its headers without a thread\.(content-)?location",),
+    ),
     Explained(
         "joining a stream without an event's id",
         "what comes from then on",
@@ -259,15 +330,26 @@ EXPLAINED = (
         "a call's outcome rests on its checkpoint",
     ),
     Explained(
-        "a run that was rolled back", "is gone", "stays, as `interrupted`", "it was paid for"
+        "a run that was rolled back",
+        "is gone",
+        "stays, as `interrupted`",
+        "it was paid for",
+        (r"runs\.create that rolls another back\[1\]",),
     ),
     Explained(
         "`schedule` of a cron",
         "also with seconds",
         "minutes are the finest",
         "a caller's rate is limited",
+        (r"crons\.create with seconds",),
     ),
-    Explained("a cron that is over before it begins", "is created", "422", "it would never fire"),
+    Explained(
+        "a cron that is over before it begins",
+        "is created",
+        "422",
+        "it would never fire",
+        (r"crons\.create over before it begins",),
+    ),
     Explained(
         "an assistant that changed since",
         "runs of its crons follow",

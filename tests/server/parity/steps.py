@@ -1,19 +1,19 @@
 """What both servers are asked, in an order in which each call finds what it needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
+from tests.server.parity.refusals import NOBODY, REFUSALS
+from tests.server.parity.variants import SAID, VARIANTS, Step
+
 A, B, C, D, E, F = (f"6a1c6a0e-52c0-4a4c-9d4c-0f4a3c1f9b1{n}" for n in "abcdef")
 """Threads, and the ids of what clients make."""
-NOBODY = "00000000-0000-4000-8000-000000000000"
-SAID: dict[str, Any] = {"said": ["hello"]}
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "hello there", "id": "asked"}]}
-Step = Callable[[LangGraphClient], Awaitable[Any]]
 MODES = ("values", "updates", "messages", "tasks", "checkpoints", "custom", "debug", "events")
 
 
@@ -350,6 +350,8 @@ STEPS: dict[str, Step] = {
     "threads.get deleted": lambda c: c.threads.get(A),
     "assistants.delete": lambda c: c.assistants.delete(F),
     "assistants.get deleted": lambda c: c.assistants.get(F),
+    **VARIANTS,
+    **REFUSALS,
 }
 
 
@@ -358,11 +360,20 @@ async def answers(client: LangGraphClient) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, step in STEPS.items():
         try:
-            found[name] = await step(client)
-        except (APIStatusError, httpx.HTTPStatusError) as refused:
-            found[name] = {"refused with": refused.response.status_code}
-        except httpx.TransportError:
-            found[name] = "broke the connection off"
+            found[name] = await asked(step, client)
         except Exception as error:
             raise AssertionError(f"{name} could not be asked") from error
     return found
+
+
+async def asked(step: Step, client: LangGraphClient) -> Any:
+    """Return what a server answers to a step; asked again where a failure before broke the line."""
+    for last in (False, True):
+        try:
+            return await step(client)
+        except (APIStatusError, httpx.HTTPStatusError) as refused:
+            return {"refused with": refused.response.status_code}
+        except httpx.TransportError:
+            if last:
+                return "broke the connection off"
+    return None

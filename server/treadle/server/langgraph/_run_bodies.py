@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from treadle.core.errors import InputError
 from treadle.runtime.queue import Multitask, RunOptions, RunRequest, StreamMode
-from treadle.server.langgraph._answers import Body, Metadata
+from treadle.server.langgraph._answers import Body, Limit, Metadata, Offset
 from treadle.server.langgraph._records import Record
 from treadle.server.security import memory_user
 
@@ -18,6 +18,17 @@ _RESERVED = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoin
 Nodes = list[str] | Literal["*"]
 Webhook = Annotated[str, Field(pattern=r"^https?://", max_length=2_000)]
 FeedbackKey = Annotated[str, Field(min_length=1, max_length=200)]
+Status = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
+Selected = Literal[
+    "run_id",
+    "thread_id",
+    "assistant_id",
+    "created_at",
+    "updated_at",
+    "status",
+    "metadata",
+    "multitask_strategy",
+]
 
 
 class RunConfig(Body):
@@ -203,6 +214,15 @@ def _usual(assistant: Record) -> RunConfig:
             f"The config of the assistant {assistant['assistant_id']} cannot be used: {reason}.",
             hint="Update the assistant.",
         ) from None
+
+
+class RunQuery(BaseModel):
+    """Which runs of a thread are listed, and which of their fields."""
+
+    limit: Limit = 10
+    offset: Offset = 0
+    status: Status | None = None
+    select: list[Selected] | None = None
 
 
 def is_wanted(name: str, modes: Sequence[str]) -> bool:

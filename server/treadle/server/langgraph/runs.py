@@ -13,12 +13,19 @@ from treadle.runtime.events import check_event_id
 from treadle.runtime.queue import StreamMode
 from treadle.runtime.runs import Run
 from treadle.server._sse import EventStream
-from treadle.server.langgraph._answers import Id, Limit, Offset, Route, answered, no_content
+from treadle.server.langgraph._answers import (
+    Id,
+    Route,
+    answered,
+    chosen,
+    no_content,
+)
 from treadle.server.langgraph._run_bodies import (
     BatchedRun,
     CancelNamed,
     CancelStanding,
     RunCreate,
+    RunQuery,
 )
 from treadle.server.langgraph._runs import ProtocolRuns
 from treadle.server.langgraph._tenant import Rt
@@ -32,7 +39,6 @@ router = APIRouter(tags=["runs"], route_class=Route)
 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=40)]
 Action = Literal["interrupt", "rollback"]
-Status = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 
 
 @router.post("/threads/{thread_id}/runs")
@@ -93,13 +99,12 @@ async def stream_stateless(rt: Rt, request: Request, body: RunCreate) -> Respons
 
 
 @router.get("/threads/{thread_id}/runs")
-async def of_thread(
-    rt: Rt, thread_id: Id, limit: Limit = 10, offset: Offset = 0, status: Status | None = None
-) -> Response:
-    """List the runs of a thread, newest first."""
+async def of_thread(rt: Rt, thread_id: Id, query: Annotated[RunQuery, Query()]) -> Response:
+    """List the runs of a thread, newest first, each with the selected fields."""
     runs = ProtocolRuns(rt)
-    found = (await runs.of_thread(thread_id, status))[offset : offset + limit]
-    return answered([await runs.described(run) for run in found])
+    found = await runs.of_thread(thread_id, query.status)
+    page = found[query.offset : query.offset + query.limit]
+    return answered([chosen(await runs.described(run), query.select) for run in page])
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}")
