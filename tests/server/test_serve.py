@@ -25,6 +25,24 @@ def reply(state):
 graph = StateGraph(MessagesState).add_node("reply", reply).add_edge(START, "reply")
 """
 
+COLLECTED = """
+import gc
+from typing import TypedDict
+from langgraph.graph import START, StateGraph
+
+
+class State(TypedDict, total=False):
+    frozen: int
+    every: int
+
+
+def look(state):
+    return {"frozen": gc.get_freeze_count(), "every": gc.get_threshold()[0]}
+
+
+graph = StateGraph(State).add_node("look", look).add_edge(START, "look")
+"""
+
 
 @pytest.fixture
 def langgraph_project(project):
@@ -184,3 +202,13 @@ async def test_schedules_in_the_projects_files_are_fired_from_its_start(project,
             assert await runtime.schedules.are_watched()
     assert (found.name, found.source) == ("writer.morning", "agents/writer.yaml")
     assert found.next is not None
+
+
+def test_the_collector_leaves_alone_what_the_server_is_made_of(project, redis_url):
+    (project / "collected.py").write_text(COLLECTED)
+    (project / "agents" / "collected.yaml").write_text("graph: collected.py:graph\n")
+    with serving(project, redis_url) as served:
+        asked = {"assistant_id": "collected", "input": {}}
+        seen = httpx.post(f"{served.url}/runs/wait", json=asked, timeout=60).json()
+    assert seen["frozen"] > 100_000
+    assert seen["every"] >= 10_000

@@ -36,6 +36,7 @@ class Client:
     ("event", "written"),
     [
         (sse("a\nb"), b"data: a\ndata: b\n\n"),
+        (sse(b"a\nb", event="x"), b"event: x\ndata: a\ndata: b\n\n"),
         (sse({"a": "é"}, event="x", id_="7"), 'id: 7\nevent: x\ndata: {"a": "é"}\n\n'.encode()),
     ],
 )

@@ -20,13 +20,12 @@ _HEARTBEAT = b": still here\n\n"
 
 
 def sse(data: Any, *, event: str = "", id_: str = "") -> bytes:
-    """Return an event; data that is no text is written as JSON."""
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-    lines = [f"id: {id_}"] if id_ else []
-    if event:
-        lines.append(f"event: {event}")
-    lines += [f"data: {line}" for line in text.split("\n")]
-    return ("\n".join(lines) + "\n\n").encode()
+    """Return an event; bytes and text are taken as they are, other data is written as JSON."""
+    if not isinstance(data, bytes):
+        data = (data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)).encode()
+    head = (f"id: {id_}\n" if id_ else "") + (f"event: {event}\n" if event else "")
+    # A thousand readers of an event have it written a thousand times: nothing is copied twice.
+    return b"%bdata: %b\n\n" % (head.encode(), data.replace(b"\n", b"\ndata: "))
 
 
 class EventStream(Response):

@@ -165,7 +165,7 @@ class ProtocolRuns:
             where = {key: f"{place}/{quote(key, safe='')}" for key in json.loads(event.data)}
             return sse(where, event=FEEDBACK, id_=event.id)
         if event.name != END:
-            return sse(event.data.decode(), event=event.name, id_=event.id)
+            return sse(event.data, event=event.name, id_=event.id)
         ended = await self._runtime.runs.get(run.id)
         if ended.status in FAILED:
             return sse(error_of(ended), event="error", id_=event.id)
