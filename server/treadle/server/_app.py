@@ -16,6 +16,7 @@ from treadle.server._problems import answer_problems
 from treadle.server._serving import Serving, runtime_of_request
 from treadle.server._workers import Workers
 from treadle.server.a2a import a2a_router
+from treadle.server.agui import agui_router
 from treadle.server.langgraph import langgraph_router, tenant_runtime
 from treadle.server.mcp import McpEndpoint
 from treadle.server.openai import openai_router
@@ -73,7 +74,14 @@ def app(
     )
     if isinstance(runtime, Runtime):  # It is served as well where nobody runs the lifespan.
         made.state.serving = serving(runtime)
-    for router in (about_router, langgraph_router, runs_router, openai_router, a2a_router):
+    for router in (
+        about_router,
+        langgraph_router,
+        runs_router,
+        openai_router,
+        a2a_router,
+        agui_router,
+    ):
         made.include_router(router)
     made.router.routes.append(Route(mcp.path, mcp, methods=["GET", "POST", "DELETE"]))
     made.dependency_overrides[tenant_runtime] = runtime_of_request

@@ -1,4 +1,4 @@
-"""The clients of LangGraph and OpenAI in JavaScript, against a real server process."""
+"""The clients of LangGraph, OpenAI and AG-UI in JavaScript, against a real server process."""
 
 import json
 
@@ -23,3 +23,7 @@ def test_langgraphs_react_hook_in_a_browser(run_in_node, served_to_pages, chromi
 @pytest.mark.parametrize("client", ["openai.mjs", "ai_sdk.mjs"])
 def test_clients_of_openai(run_in_node, server, client):
     run_in_node(client, URL=server.url, CITY=json.dumps(CITY), LONG=LONG)
+
+
+def test_ag_uis_client(run_in_node, server):
+    run_in_node("ag_ui.mjs", URL=server.url, CITY=json.dumps(CITY), LONG=LONG)

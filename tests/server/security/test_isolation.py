@@ -94,6 +94,12 @@ BODIES = [
     {"model": "own", "input": "What was said?", "conversation": THREAD},
     {"model": "own", "input": "What was said?", "previous_response_id": f"resp_{RUN}"},
     {"message": {**MESSAGE, "taskId": RUN}},
+    {
+        "threadId": THREAD,
+        "runId": "r",
+        "messages": [],
+        "resume": [{"interruptId": "i", "status": "resolved", "payload": 1}],
+    },
     {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": RUN}},
     {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {"contextId": THREAD}},
 ]

@@ -43,6 +43,8 @@ class Turn:
         messages: the conversation, as far as the client tells it.
         thread_id: the thread to go on with; ``None`` for a new one.
         user: whose long-term memory is used.
+        keep: whether the thread is kept.
+        is_new: whether the thread is told all of the conversation though it is named.
     """
 
     agent: Agent
@@ -50,6 +52,7 @@ class Turn:
     thread_id: str | None = None
     user: str | None = None
     keep: bool = True
+    is_new: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,8 @@ async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Even
         return rt.stream_resumed(
             answering.run.id, answering.answers, agent=turn.agent, pieces=pieces
         )
-    messages = turn.messages if turn.thread_id is None else _new_in(turn.messages)
+    is_new = turn.is_new or turn.thread_id is None
+    messages = turn.messages if is_new else _new_in(turn.messages)
     if not messages or not isinstance(messages[-1], HumanMessage | ToolMessage):
         raise InputError("There is nothing to answer: the last message is the model's own.")
     thread_id = turn.thread_id or rt.threads.new_id()
