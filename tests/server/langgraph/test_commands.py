@@ -211,6 +211,19 @@ async def test_only_what_was_subscribed_to_is_told(http, client):
             assert one["params"]["namespace"] == inner
 
 
+async def test_a_run_forks_from_a_checkpoint(http, client):
+    thread = (await client.threads.create())["thread_id"]
+    await ask(http, thread, "run.start", assistant_id="tooled", input=ASKED)
+    whole = await told(http, thread)
+    kept = [one["params"]["data"] for one in whole if one["method"] == "checkpoints"]
+    before = next(one["id"] for one in kept if one["step"] == 1)
+    config = {"configurable": {"checkpoint_id": before}}
+    await ask(http, thread, "run.start", assistant_id="tooled", input=None, config=config)
+    forked = await told(http, thread)
+    nodes = [one["params"]["data"]["node"] for one in forked if one["method"] == "updates"]
+    assert nodes == ["tools", "model"]
+
+
 async def test_later_runs_are_told_after_earlier_ones(http, client):
     thread = (await client.threads.create())["thread_id"]
     for number in range(2):
@@ -231,6 +244,7 @@ async def test_later_runs_are_told_after_earlier_ones(http, client):
     [
         ("run.start", {}, "invalid_argument", "'assistant_id': Field required"),
         ("run.start", {"assistant_id": "nobody"}, "invalid_argument", "nobody"),
+        ("run.start", {"assistant_id": "own", "config": {"tags": 1}}, "invalid_argument", "tags"),
         ("run.start", {"assistant_id": "own", "langsmith_tracer": {}}, "not_supported", "langsm"),
         ("input.respond", {"interrupt_id": "x", "response": 1}, "no_such_interrupt", "'x'"),
         ("input.respond", {"responses": []}, "invalid_argument", "responses"),

@@ -1,5 +1,6 @@
 """``/threads/{thread_id}/commands`` and ``…/stream/events``: a thread as one conversation."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException
@@ -7,10 +8,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, Strict, ValidationError
 
 from treadle.core.errors import RunError, TreadleError
+from treadle.runtime.queue import Multitask
 from treadle.runtime.runs import RunStatus
 from treadle.server._sse import EventStream
 from treadle.server.langgraph._answers import Body, Id, Metadata, Route
-from treadle.server.langgraph._run_bodies import RunConfig, RunCreate
+from treadle.server.langgraph._run_bodies import RunCreate
 from treadle.server.langgraph._runs import ProtocolRuns
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.langgraph._threads import ProtocolThreads
@@ -40,8 +42,28 @@ class Command(BaseModel):
 class _Start(Body):
     assistant_id: str
     input: dict[str, Any] | list[Any] | str | None = None
-    config: RunConfig = Field(default_factory=RunConfig)
+    config: dict[str, Any] = Field(default_factory=dict)
     metadata: Annotated[Metadata, Field(default_factory=dict)]
+    multitask_strategy: Multitask = "enqueue"
+
+    def run(self) -> RunCreate:
+        """Return the run; a checkpoint that its config names is where it goes on.
+
+        Raises:
+            ValidationError: its config cannot be used.
+        """
+        configurable = dict(self.config.get("configurable") or {})
+        checkpoint_id = configurable.pop("checkpoint_id", None)
+        return RunCreate.model_validate(
+            {
+                **self.model_dump(),
+                "config": {**self.config, "configurable": configurable},
+                "checkpoint_id": checkpoint_id,
+                "stream_mode": MODES,
+                "stream_subgraphs": True,
+                "if_not_exists": "create",
+            }
+        )
 
 
 class _Answer(Body):
@@ -89,7 +111,9 @@ async def events(rt: Rt, thread_id: Id, body: Subscription) -> EventStream:
 
 async def _obeyed(rt: Rt, thread_id: str, body: Command) -> str:
     if body.method == "run.start":
-        return await _started(rt, thread_id, _checked(_Start, body))
+        start = _checked(_Start, body)
+        run, _ = await ProtocolRuns(rt).create(_valid(body, start.run), thread_id, stream=True)
+        return run.id
     if body.method == "input.respond":
         if "responses" in body.params:
             return await _answered(rt, thread_id, _checked(_Answers, body).responses)
@@ -100,27 +124,18 @@ async def _obeyed(rt: Rt, thread_id: str, body: Command) -> str:
 
 
 def _checked(kind: type[_Params], body: Command) -> _Params:
+    return _valid(body, lambda: kind.model_validate(body.params))
+
+
+def _valid(body: Command, make: Callable[[], _Params]) -> _Params:
     try:
-        return kind.model_validate(body.params)
+        return make()
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "params"
         is_unknown = first["type"] == "extra_forbidden"
         code: Code = "not_supported" if is_unknown else "invalid_argument"
         raise _RefusedError(code, f"{body.method}: {place!r}: {first['msg']}.") from None
-
-
-async def _started(rt: Rt, thread_id: str, start: _Start) -> str:
-    run = RunCreate.model_validate(
-        {
-            **start.model_dump(exclude={"config"}),
-            "stream_mode": MODES,
-            "stream_subgraphs": True,
-            "if_not_exists": "create",
-        }
-    ).model_copy(update={"config": start.config})
-    made, _ = await ProtocolRuns(rt).create(run, thread_id, stream=True)
-    return made.id
 
 
 async def _answered(rt: Rt, thread_id: str, answers: list[_Answer]) -> str:
