@@ -11,6 +11,7 @@ from langgraph.types import Command
 
 from treadle.agents import Agent, Budget
 from treadle.core.errors import InputError
+from treadle.graphs import Graph
 from treadle.memory import stamped
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import StrictSerializer
@@ -112,7 +113,7 @@ class Preparation:
             UserError: an unknown agent, a question or a setting that cannot be used.
         """
         request.checked(keep)
-        loaded, _ = self._graphs.load(request.agent)
+        loaded, _ = self._changed(request.agent, request.changes)
         run_id = request.run_id(prefix)
         # A thread of its own has the run's id, so that the same key makes the same one.
         thread_id = check_thread_id(run_id if request.thread_id is None else request.thread_id)
@@ -139,6 +140,13 @@ class Preparation:
             self._threads.noting(run.thread_id, run.agent, run.question),
             *self._store.creating(run, given, **self._about(request)),
         ]
+
+    def _changed(self, agent: str | Agent, changes: Mapping[str, Any]) -> tuple[Agent, Graph]:
+        """Return an agent as a run was asked for with it, and its graph."""
+        if not changes:
+            return self._graphs.load(agent)
+        found = self._graphs.load(agent)[0]
+        return self._graphs.load(Agent.model_validate({**found.model_dump(), **changes}))
 
     async def _note_user(self, run: Run) -> None:
         if run.user:
@@ -169,7 +177,7 @@ class Preparation:
             InputError: it was asked for in a way that this program does not know.
         """
         run, request = accepted.run, accepted.request
-        loaded, graph = self._graphs.load(run.agent)
+        loaded, graph = self._changed(run.agent, request.get("changes", {}))
         loaded = _with_budget(loaded, request)
         options = RunOptions(**request.get("options", {}))
         return Work(
@@ -244,9 +252,10 @@ class Preparation:
         run = await self._store.get(run_id)
         if run.status is RunStatus.SUCCESS:
             raise RunStateError(f"The run {run_id} came to its end already.")
-        loaded, graph = self._graphs.load(agent or run.agent)
         accepted = await self._store.accepted(run.id, run.thread_id)
         request = accepted.request if accepted is not None else {}
+        changes = request.get("changes", {}) if agent is None else {}
+        loaded, graph = self._changed(agent or run.agent, changes)
         return Work(
             run,
             _with_budget(loaded, request),

@@ -65,7 +65,7 @@ class Reporter:
                 text=text,
                 thought=thought,
                 sources=sources,
-                error=_one_line(outcome.error),
+                error=one_line(outcome.error),
             )
         )
 
@@ -87,7 +87,8 @@ def said(kind: CallKind, purpose: Purpose, value: Any) -> tuple[str, str, tuple[
     return "" if value is None else str(value), "", ()
 
 
-def _one_line(error: BaseException | None) -> str:
+def one_line(error: BaseException | None) -> str:
+    """Return why something failed; empty where it did not."""
     if error is None:
         return ""
     if isinstance(error, TreadleError):

@@ -90,7 +90,6 @@ def test_instructions_follow_the_agents_own(client):
     ("options", "named"),
     [
         ({"temperature": 0.2}, "temperature"),
-        ({"background": True}, "background"),
         ({"reasoning": {"effort": "high"}}, "reasoning"),
         ({"tools": [{"type": "web_search"}]}, "tools"),
         ({"truncation": "auto"}, "truncation"),

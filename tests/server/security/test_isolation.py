@@ -92,6 +92,7 @@ BODIES = [
         "metadata": {"thread_id": THREAD},
     },
     {"model": "own", "input": "What was said?", "conversation": THREAD},
+    {"model": "own", "input": "?", "conversation": THREAD, "background": True},
     {"model": "own", "input": "What was said?", "previous_response_id": f"resp_{RUN}"},
     {"message": {**MESSAGE, "taskId": RUN}},
     {

@@ -64,6 +64,11 @@ class RunKeys:
         return f"{self.record}:feedback"
 
     @property
+    def answers(self) -> str:
+        """What a client was answered, in the words of its protocol: a hash."""
+        return f"{self.record}:answers"
+
+    @property
     def blobs(self) -> str:
         """The long texts of its journal: a hash."""
         return f"{self.record}:blobs"

@@ -47,6 +47,7 @@ class RunRequest:
         budget: what it may use, instead of the agent's own budget.
         accounts: what it is paid from as well; their limits hold beside every other.
         options: how its graph is executed.
+        changes: fields of the agent's definition that are different for this run, as plain data.
     """
 
     agent: str
@@ -62,6 +63,7 @@ class RunRequest:
     budget: Budget | None = None
     accounts: Sequence[Account] = ()
     options: RunOptions = field(default_factory=RunOptions)
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     def checked(self, longest: timedelta) -> "RunRequest":
         """Return it as it is.
@@ -96,6 +98,8 @@ class RunRequest:
             found["after_seconds"] = self.after.total_seconds()
         if self.budget is not None:
             found["budget"] = self.budget.model_dump(mode="json", exclude_none=True)
+        if self.changes:
+            found["changes"] = dict(self.changes)
         if self.accounts:
             found["accounts"] = [account.to_dict() for account in self.accounts]
         return found

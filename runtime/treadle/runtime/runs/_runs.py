@@ -8,6 +8,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.agents import Agent
 from treadle.core.errors import InputError
+from treadle.core.events import Event
 from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
 from treadle.runtime.runs._before import state_before
 from treadle.runtime.runs._diff import differences
@@ -16,6 +17,7 @@ from treadle.runtime.runs._file import JournalFile
 from treadle.runtime.runs._record import Run, RunStatus
 from treadle.runtime.runs._replay import Replay
 from treadle.runtime.runs._replayer import Replayer
+from treadle.runtime.runs._retelling import retold
 from treadle.runtime.runs._store import RunStore
 
 
@@ -105,6 +107,20 @@ class Runs:
         run = await self._store.get(run_id)
         return await self._store.feedback.all(self._store.keys(run.thread_id, run.id))
 
+    async def keep_answer(self, thread_id: str, run_id: str, parts: Mapping[str, Any]) -> None:
+        """Keep parts of what a client was answered with a run, secrets taken out.
+
+        Args:
+            thread_id: the run's thread.
+            run_id: the run, which need not be accepted yet.
+            parts: JSON values by their names; those kept under other names stay.
+        """
+        await self._store.answers.put(self._store.keys(thread_id, run_id), self._redact(parts))
+
+    async def kept_answer(self, run: Run) -> dict[str, Any]:
+        """Return what `keep_answer` kept with a run."""
+        return await self._store.answers.get(self._store.keys(run.thread_id, run.id))
+
     async def journal(self, run_id: str) -> Journal:
         """Return a run's journal, whole.
 
@@ -113,6 +129,16 @@ class Runs:
             JournalError: it is damaged or of a newer version.
         """
         return await self._store.journal(await self._store.get(run_id))
+
+    async def events(self, run_id: str) -> list[Event]:
+        """Return what happened in a run so far, as the events that told of it, from its journal.
+
+        Answers are whole in it: the pieces in which they came are not recorded.
+
+        Raises: as `journal`.
+        """
+        run = await self._store.get(run_id)
+        return list(retold(run, await self._store.journal(run)))
 
     async def entries(self, run_id: str, after: str = "0") -> AsyncIterator[Entry]:
         """Yield the entries of a run's journal after an entry's id, oldest first.

@@ -29,6 +29,7 @@ from treadle.runtime.journal import (
     split,
     to_data,
 )
+from treadle.runtime.runs._answers import AnswerStore
 from treadle.runtime.runs._ending import ending
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
@@ -68,6 +69,7 @@ class RunStore:
 
     Attributes:
         feedback: what people said about runs.
+        answers: what clients were answered, in the words of their protocol.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class RunStore:
         self._telling = telling
         self._driver = driver_of(client, "RunStore")
         self.feedback = FeedbackStore(client, keep)
+        self.answers = AnswerStore(client, keep)
         self._begin = script_of(self._driver, _script("begin"))
         self._finish = script_of(self._driver, _script("finish"))
         self._again = script_of(self._driver, _script("again"))
@@ -279,7 +282,8 @@ class RunStore:
         if run.status not in ENDS:
             raise RunStateError(f"The run {run.id} is {run.status}.", hint="Stop it first.")
         keys = self.keys(run.thread_id, run.id)
-        await self._client.unlink(keys.entries, keys.blobs, keys.events)
+        gone = (keys.entries, keys.blobs, keys.events, keys.feedback, keys.answers)
+        await self._client.unlink(*gone)
         await self.discard(run)
 
     async def discard(self, run: Run) -> None:
@@ -459,7 +463,7 @@ class RunStore:
         ids = [run_id.decode() for run_id in await self._client.zrange(runs, 0, -1)]
         for run_id in ids:
             keys = self.keys(thread_id, run_id)
-            gone = (keys.record, keys.entries, keys.blobs, keys.events, keys.feedback)
+            gone = (keys.record, keys.entries, keys.blobs, keys.events, keys.feedback, keys.answers)
             await self._client.unlink(*gone)
         await self._client.unlink(runs, self.keys(thread_id, "").fence)
         if ids:

@@ -135,7 +135,7 @@ async def prune(rt: Rt, body: Prune) -> Response:
         if await threads.find(thread_id) is None:
             continue
         if body.strategy == "delete":
-            await _delete(rt, thread_id)
+            await remove_thread(rt, thread_id)
         else:
             await rt.memory.saver.aprune([thread_id], strategy="keep_latest")
         pruned += 1
@@ -159,7 +159,7 @@ async def update(rt: Rt, thread_id: Id, body: Patch) -> Response:
 @router.delete("/{thread_id}", status_code=204)
 async def delete(rt: Rt, thread_id: Id) -> Response:
     """Remove a thread and all that came of it."""
-    await _delete(rt, thread_id)
+    await remove_thread(rt, thread_id)
     return no_content()
 
 
@@ -173,7 +173,12 @@ async def copy(rt: Rt, thread_id: Id) -> Response:
     return answered(await threads.described(await threads.copy(record)))
 
 
-async def _delete(rt: Rt, thread_id: str) -> None:
+async def remove_thread(rt: Rt, thread_id: str) -> None:
+    """Remove a thread that the caller sees, with its crons and all that came of it.
+
+    Raises:
+        HTTPException: 404 when there is no such thread; 409 while a run uses it.
+    """
     threads = ProtocolThreads(rt)
     await threads.record(thread_id)  # Whoever does not see it removes no cron of it either.
     await remove_crons_of(rt, thread_id)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -34,12 +35,14 @@ async def told(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Told]
         FailedError: the run failed.
         TreadleError: it could not begin.
     """
-    events = await begin(rt, turn, pieces=pieces)
+    events, number = await begin(rt, turn, pieces=pieces)
     thread_id = ""
-    async with aclosing(Teller(turn.agent).tell(events)) as telling:
+    async with aclosing(Teller.of(turn.agent).tell(events)) as telling:
         async for one in telling:
             if isinstance(one, Started):
                 thread_id = one.thread_id
+                yield replace(one, number=number)
+                continue
             # Before its end is told: whoever hears of it may listen no longer.
             if isinstance(one, Ended) and not turn.keep and not one.reply.stopped:
                 with suppress(UnknownNameError):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -57,6 +58,11 @@ class Function(Part):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+
+
+def refused(name: str, why: str, *, place: str = "body") -> RequestValidationError:
+    """Return the error that refuses a field by its name."""
+    return RequestValidationError([{"loc": (place, name), "msg": why, "type": "value_error"}])
 
 
 def text_of(content: Content | None) -> str:

@@ -132,16 +132,20 @@ class ResponseRequest(Asking):
     metadata: dict[str, str] | None = None
     store: bool | None = None
     user: Name | None = None
+    background: bool | None = None
     neutral: ClassVar = {
         "temperature": (1,),
         "top_p": (1,),
         "parallel_tool_calls": (True,),
-        "background": (False,),
         "truncation": ("disabled",),
         "service_tier": ("auto", "default"),
         "include": ([],),
         "top_logprobs": (0,),
     }
+
+    def as_asked(self) -> dict[str, Any]:
+        """Return the request as JSON, without what it left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     def instruction_texts(self) -> list[str]:
         """Return what the client tells the model, beside the agent's own instructions."""

@@ -1,7 +1,7 @@
 """What a run's events tell a client of OpenAI's protocol: reasoning and text, as they come."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -30,6 +30,8 @@ class Started:
 
     run_id: str
     thread_id: str
+    number: int = 1
+    """Which answer of the run follows: tools of the client part one run into several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,22 @@ class Teller:
     Of others it is told when its sources were checked.
 
     Args:
-        agent: the agent.
+        hidden: the client's own tools; what is done with them is no news to it.
+        is_live: whether the text can no longer change once it was said.
     """
 
-    def __init__(self, agent: Agent) -> None:
-        self._hidden = {tool.name for tool in agent.client_tools}
-        self._is_live = not (agent.tools or agent.agents or agent.output)
+    def __init__(self, hidden: Collection[str], *, is_live: bool = False) -> None:
+        self._hidden = hidden
+        self._is_live = is_live
         self._told = ""
         self._has_labels = False
         self._thought: set[str] = set()
+
+    @classmethod
+    def of(cls, agent: Agent) -> "Teller":
+        """Return one for a run of an agent that is under way."""
+        is_live = not (agent.tools or agent.agents or agent.output)
+        return cls({tool.name for tool in agent.client_tools}, is_live=is_live)
 
     async def tell(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Started | Said | Ended]:
         """Yield what is told, in the order it happens.

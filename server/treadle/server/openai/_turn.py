@@ -115,8 +115,8 @@ def adapted(
     return agent.model_copy(update=changes) if changes else agent
 
 
-async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Event]:
-    """Begin to answer a turn and return the events of the run.
+async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> tuple[AsyncGenerator[Event], int]:
+    """Begin to answer a turn and return the run's events, and which of its answers they make.
 
     Client tools' results go to the run that waits for them. Otherwise a thread is told what is
     new, and a new thread all of the conversation.
@@ -125,11 +125,21 @@ async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Even
         ProblemError: 404, when the thread is another's.
         InputError: there is nothing to answer.
     """
-    answering = await _waiting(rt, turn)
+    answering = await waiting(rt, turn)
     if answering is not None:
-        return rt.stream_resumed(
-            answering.run.id, answering.answers, agent=turn.agent, pieces=pieces
-        )
+        run = answering.run
+        events = rt.stream_resumed(run.id, answering.answers, agent=turn.agent, pieces=pieces)
+        return events, run.attempt + 1
+    messages, thread_id = await asked(rt, turn)
+    events = rt.stream(turn.agent, messages, thread=thread_id, user=turn.user, pieces=pieces)
+    return events, 1
+
+
+async def asked(rt: Runtime, turn: Turn) -> tuple[Sequence[AnyMessage], str]:
+    """Return what is new, and the thread it is said on, which is the caller's from now on.
+
+    Raises: as `begin`.
+    """
     is_new = turn.is_new or turn.thread_id is None
     messages = turn.messages if is_new else _new_in(turn.messages)
     if not messages or not isinstance(messages[-1], HumanMessage | ToolMessage):
@@ -137,7 +147,7 @@ async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Even
     thread_id = turn.thread_id or rt.threads.new_id()
     if not await Ownership(rt).begin(thread_id):
         raise UnknownNameError("thread", thread_id, ())
-    return rt.stream(turn.agent, messages, thread=thread_id, user=turn.user, pieces=pieces)
+    return messages, thread_id
 
 
 async def calls_of(rt: Runtime, run_id: str) -> list[ClientCall]:
@@ -152,7 +162,7 @@ async def calls_of(rt: Runtime, run_id: str) -> list[ClientCall]:
     ]
 
 
-async def _waiting(rt: Runtime, turn: Turn) -> Answering | None:
+async def waiting(rt: Runtime, turn: Turn) -> Answering | None:
     """Return the run that waits for the last messages, where they are results of client tools."""
     results = _results(turn.messages)
     named = [_parsed(call_id) for call_id in results]

@@ -1,7 +1,7 @@
-"""``/v1/responses``."""
+"""``/v1/responses``: asking for one."""
 
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -10,27 +10,27 @@ from fastapi.responses import JSONResponse
 
 from treadle.agents import ClientTool
 from treadle.core.errors import InputError, UnknownNameError
-from treadle.core.usage import Usage
 from treadle.runtime import Runtime
-from treadle.server._openai_errors import error_of
-from treadle.server._sse import EventStream, sse
+from treadle.server._sse import EventStream
 from treadle.server.langgraph import Rt
-from treadle.server.openai._answering import (
-    Told,
-    annotations_of,
-    failed,
-    is_cut,
-    places,
-    told,
-    while_connected,
+from treadle.server.openai._answering import Told, failed, places, told, while_connected
+from treadle.server.openai._background import put_into_background
+from treadle.server.openai._items import Event
+from treadle.server.openai._kept import (
+    followed,
+    keep_beginning,
+    keep_end,
+    last_number,
+    response_of,
+    settle,
+    written,
 )
-from treadle.server.openai._items import Event, Items
+from treadle.server.openai._making import Head, Making, parsed_id, response_id
 from treadle.server.openai._response_fields import Conversation, ResponseRequest, SchemaFormat
-from treadle.server.openai._telling import Ended, FailedError, Said, Started, content_of
-from treadle.server.openai._turn import Turn, adapted, agent_named, calls_of
+from treadle.server.openai._telling import FailedError, Started
+from treadle.server.openai._turn import Turn, adapted, agent_named, waiting
 from treadle.server.security import Ownership, memory_user
 
-_PREFIX = "resp_"
 router = APIRouter(prefix="/v1", tags=["openai"])
 
 
@@ -38,15 +38,19 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 async def respond(rt: Rt, request: Request, body: ResponseRequest) -> Response:
     """Ask an agent, and go on with a conversation where one is named."""
     turn = await _turn(rt, body)
-    source = told(rt, turn, pieces=bool(body.stream))
+    if body.background:
+        one = await put_into_background(rt, turn, body)
+        headers = places(one.run.thread_id, one.run.id)
+        if body.stream:
+            return EventStream(followed(rt, one, -1), headers)
+        return JSONResponse(await response_of(rt, one), headers=headers)
+    making = _events(rt, turn, body)
     try:
         if not body.stream:
-            whole = await while_connected(request, _whole(rt, body, source))
-            return JSONResponse(whole, headers=_places(whole))
-        started = await anext(source)
-        assert isinstance(started, Started)  # noqa: S101 - it is what every run begins with
-        making = _Making(rt, body, started)
-        return EventStream(_stream(making, source), _places(making.response("in_progress")))
+            head, whole = await while_connected(request, _whole(making))
+            return JSONResponse(whole, headers=places(head.thread_id, head.run_id))
+        head, first = await anext(making)
+        return EventStream(_stream(first, making), places(head.thread_id, head.run_id))
     except FailedError as error:
         return failed(error)
 
@@ -81,139 +85,82 @@ async def _thread(rt: Runtime, body: ResponseRequest) -> str | None:
         return named
     if named is not None:
         raise InputError("Name a conversation or a previous_response_id, not both.")
+    run_id, number = parsed_id(previous)
     try:
-        run = await rt.runs.get(previous.removeprefix(_PREFIX))
+        run = await rt.runs.get(run_id)
     except UnknownNameError:
         raise UnknownNameError("response", previous, ()) from None
     if not await Ownership(rt).sees(run.thread_id):
         raise UnknownNameError("response", previous, ())
     [last] = await rt.runs.recent(1, thread=run.thread_id)
-    if last.id != run.id:
+    latest = await last_number(rt, last)
+    if last.id != run.id or latest > number:
         raise InputError(
             f"The conversation of {previous!r} has gone on since.",
-            hint=f"Its last response is {_PREFIX}{last.id}.",
+            hint=f"Its last response is {response_id(last.id, latest)}.",
         )
     return run.thread_id
 
 
-class _Making:
-    """A response while it is made."""
+async def _events(
+    rt: Runtime, turn: Turn, body: ResponseRequest
+) -> AsyncGenerator[tuple[Head, Event]]:
+    """Yield each event of a response as it is made; what is to be kept is, before its end is told.
 
-    def __init__(self, rt: Runtime, body: ResponseRequest, started: Started) -> None:
-        self._rt = rt
-        self._body = body
-        self._started = started
-        self._created = int(time.time())
-        self._items = Items(started.run_id)
-        self._has_text = False
-
-    async def events(self, one: Told) -> list[Event]:
-        """Return what is to be told of what was told."""
-        if isinstance(one, Said):
-            self._has_text = self._has_text or one.kind == "text"
-            add = self._items.reasoning if one.kind == "reasoning" else self._items.text
-            return list(add(one.text))
-        return [event async for event in self._end(one)] if isinstance(one, Ended) else []
-
-    async def _end(self, ended: Ended) -> AsyncGenerator[Event]:
-        reply = ended.reply
-        calls = await calls_of(self._rt, reply.run_id) if reply.stopped else []
-        text = content_of(reply, is_handed_over=bool(calls))
-        for event in self._last_text(text):
-            yield event
-        found = [{"type": "url_citation", **one} for one in annotations_of(text, reply)]
-        for event in self._items.close(found):
-            yield event
-        for call in calls:
-            for event in self._items.call(call):
-                yield event
-        kind = "incomplete" if is_cut(reply) else "completed"
-        response = self.response(kind, reply.usage)
-        yield {"type": f"response.{kind}", "response": response}
-
-    def _last_text(self, text: str) -> Iterator[Event]:
-        if text and not self._has_text:
-            yield from self._items.text(text)
-
-    def response(self, status: str, usage: Usage | None = None) -> dict[str, Any]:
-        """Return the response as it is by now."""
-        body = self._body
-        cut = {"reason": "max_output_tokens"} if status == "incomplete" else None
-        return {
-            "id": f"{_PREFIX}{self._started.run_id}",
-            "object": "response",
-            "created_at": self._created,
-            "status": status,
-            "error": None,
-            "incomplete_details": cut,
-            "instructions": body.instructions,
-            "max_output_tokens": body.max_output_tokens,
-            "model": body.model,
-            "output": list(self._items.done),
-            "parallel_tool_calls": True,
-            "previous_response_id": body.previous_response_id,
-            "conversation": {"id": self._started.thread_id},
-            "store": body.store is not False,
-            "temperature": None,
-            "top_p": None,
-            "tool_choice": body.tool_choice or "auto",
-            "tools": [tool.model_dump() for tool in body.tools or ()],
-            "text": body.text.model_dump(by_alias=True) if body.text else None,
-            "truncation": "disabled",
-            "metadata": body.metadata or {},
-            "user": body.user,
-            "usage": _usage(usage) if usage else None,
-        }
+    Raises:
+        FailedError: the run failed before it began.
+    """
+    if (answering := await waiting(rt, turn)) is not None:
+        await settle(rt, answering.run)
+    async with aclosing(told(rt, turn, pieces=bool(body.stream))) as source:
+        started = await anext(source)
+        assert isinstance(started, Started)  # noqa: S101 - it is what every run begins with
+        about = (started.run_id, started.thread_id, started.number)
+        head = Head(*about, int(time.time()), body.as_asked())
+        if body.store is not False:
+            await keep_beginning(rt, head, is_threads_own=turn.thread_id is None)
+        events = head.first_events()
+        for event in tuple(events):
+            yield head, event
+        async with aclosing(_made(Making(rt, head), source)) as made:
+            async for event in made:
+                events.append(event)
+                if event["type"] in _ENDS and body.store is not False:
+                    await keep_end(rt, head, events)
+                yield head, event
 
 
-async def _whole(
-    rt: Runtime, body: ResponseRequest, source: AsyncGenerator[Told]
-) -> dict[str, Any]:
-    making: _Making | None = None
-    last: Event | None = None
-    async with aclosing(source):
-        async for one in source:
-            if isinstance(one, Started):
-                making = _Making(rt, body, one)
-            elif making is not None and (events := await making.events(one)):
-                last = events[-1]
-    if last is None or "response" not in last:
-        raise FailedError("The run ended without an answer.")
-    response: dict[str, Any] = last["response"]
-    return response
-
-
-async def _stream(making: _Making, source: AsyncGenerator[Told]) -> AsyncGenerator[bytes]:
-    number = 0
-
-    def written(event: Event) -> bytes:
-        nonlocal number
-        number += 1
-        return sse({**event, "sequence_number": number - 1}, event=event["type"])
-
-    for kind in ("response.created", "response.in_progress"):
-        yield written({"type": kind, "response": making.response("in_progress")})
+async def _made(making: Making, source: AsyncGenerator[Told]) -> AsyncGenerator[Event]:
     try:
-        async with aclosing(source):
-            async for one in source:
-                for event in await making.events(one):
-                    yield written(event)
+        async for one in source:
+            for event in await making.events(one):
+                yield event
     except FailedError as error:
-        told_error = error_of(500, str(error), code="run_failed")
-        response = {**making.response("failed"), "error": told_error}
-        yield written({"type": "response.failed", "response": response})
+        yield making.failed(str(error))
 
 
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_input_tokens},
-        "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-        "total_tokens": usage.total_tokens,
-    }
+async def _whole(made: AsyncGenerator[tuple[Head, Event]]) -> tuple[Head, dict[str, Any]]:
+    """Return a response at its end.
+
+    Raises:
+        FailedError: its run failed.
+    """
+    async with aclosing(made) as events:
+        async for head, event in events:
+            if event["type"] == "response.failed":
+                raise FailedError(event["response"]["error"]["message"])
+            if event["type"] in _ENDS:
+                return head, event["response"]
+    raise FailedError("The run ended without an answer.")
 
 
-def _places(response: dict[str, Any]) -> dict[str, str]:
-    run_id = str(response["id"]).removeprefix(_PREFIX)
-    return places(str(response["conversation"]["id"]), run_id)
+async def _stream(first: Event, made: AsyncGenerator[tuple[Head, Event]]) -> AsyncGenerator[bytes]:
+    yield written(first, 0)
+    number = 0
+    async with aclosing(made) as events:
+        async for _, event in events:
+            number += 1
+            yield written(event, number)
+
+
+_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})

@@ -1,0 +1,93 @@
+"""``/v1/conversations``: threads, as OpenAI's clients know them."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import JSONResponse
+from pydantic import StringConstraints
+
+from treadle.server.langgraph import Rt
+from treadle.server.langgraph._threads import ProtocolThreads
+from treadle.server.langgraph.threads import remove_thread
+from treadle.server.openai._fields import Asking
+from treadle.server.openai._input_items import After, Include, Limit, Order
+from treadle.server.openai._said_items import item_named, items_page
+
+ConversationId = Annotated[str, Path(min_length=1, max_length=200)]
+ItemId = Annotated[str, Path(min_length=1, max_length=200)]
+Words = Annotated[str, StringConstraints(max_length=512)]
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+
+class ConversationCreate(Asking):
+    """A new conversation. Items are said on it by asking for responses."""
+
+    metadata: dict[str, Words] | None = None
+    neutral: ClassVar = {"items": ([],)}
+
+
+class ConversationUpdate(Asking):
+    """What is to be noted about a conversation, beside what was noted before."""
+
+    metadata: dict[str, Words] | None
+
+
+@router.post("/conversations")
+async def create(rt: Rt, body: ConversationCreate | None = None) -> Response:
+    """Begin a conversation."""
+    metadata = body.metadata if body is not None else None
+    return JSONResponse(_shown(await ProtocolThreads(rt).create_new(metadata or {})))
+
+
+@router.get("/conversations/{conversation_id}")
+async def read(rt: Rt, conversation_id: ConversationId) -> Response:
+    """Return a conversation, however it was begun."""
+    return JSONResponse(_shown(await ProtocolThreads(rt).record(conversation_id)))
+
+
+@router.post("/conversations/{conversation_id}")
+async def update(rt: Rt, conversation_id: ConversationId, body: ConversationUpdate) -> Response:
+    """Note something about a conversation; what was noted under other names stays."""
+    threads = ProtocolThreads(rt)
+    await threads.record(conversation_id)
+    return JSONResponse(_shown(await threads.update(conversation_id, body.metadata or {})))
+
+
+@router.delete("/conversations/{conversation_id}")
+async def delete(rt: Rt, conversation_id: ConversationId) -> dict[str, Any]:
+    """Forget a conversation with all that was said on it, and its responses."""
+    await remove_thread(rt, conversation_id)
+    return {"id": conversation_id, "object": "conversation.deleted", "deleted": True}
+
+
+@router.get("/conversations/{conversation_id}/items")
+async def list_items(  # noqa: PLR0917 - the words of the protocol
+    rt: Rt,
+    conversation_id: ConversationId,
+    after: After = None,
+    limit: Limit = 20,
+    order: Order = "desc",
+    include: Include = None,
+) -> Response:
+    """List what was said on a conversation, what tools returned included."""
+    del include
+    await ProtocolThreads(rt).record(conversation_id)
+    page = await items_page(rt, conversation_id, after=after, limit=limit, order=order)
+    return JSONResponse(page)
+
+
+@router.get("/conversations/{conversation_id}/items/{item_id}")
+async def read_item(
+    rt: Rt, conversation_id: ConversationId, item_id: ItemId, include: Include = None
+) -> Response:
+    """Return something that was said on a conversation."""
+    del include
+    await ProtocolThreads(rt).record(conversation_id)
+    return JSONResponse(await item_named(rt, conversation_id, item_id))
+
+
+def _shown(record: dict[str, Any]) -> dict[str, Any]:
+    created = int(datetime.fromisoformat(record["created_at"]).timestamp())
+    about = {"id": record["thread_id"], "object": "conversation", "created_at": created}
+    return {**about, "metadata": record["metadata"]}
