@@ -61,6 +61,7 @@ def _requests(document, cron_id):
     names = {"thread_id": THREAD, "assistant_id": ASSISTANT, "checkpoint_id": "c"}
     names |= {"namespace": "users", "run_id": RUN, "cron_id": cron_id}
     names |= {"model": "own", "response_id": RUN, "agent": "own", "task_id": RUN}
+    names |= {"conversation_id": THREAD, "item_id": "msg_0"}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             filled = path
