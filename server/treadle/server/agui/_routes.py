@@ -48,7 +48,7 @@ async def _events(rt: Runtime, agent: Agent, asked: RunInput) -> AsyncGenerator[
     if not asked.resume:
         is_new = not await rt.threads.exists(asked.thread_id)
         turn = turn_of(agent, asked, is_new=is_new)
-        return Translator(rt, turn.agent, asked).events(await begin(rt, turn, pieces=True))
+        return Translator(rt, turn.agent, asked).events((await begin(rt, turn, pieces=True))[0])
     waiting = await _waiting(rt, agent, asked)
     if all(entry.status == "cancelled" for entry in asked.resume):
         return _cancelled(rt, waiting, asked)
