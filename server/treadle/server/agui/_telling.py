@@ -44,7 +44,7 @@ from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.runtime.approvals import is_approval
 from treadle.server.agui._messages import RunInput
-from treadle.server.openai._telling import Teller, content_of
+from treadle.server.openai._telling import Teller, content_of, hidden_of, is_live
 from treadle.server.openai._turn import calls_of
 from treadle.tools import CLIENT_CALL
 
@@ -59,7 +59,7 @@ class Translator(Teller):
     """
 
     def __init__(self, runtime: Runtime, agent: Agent, asked: RunInput) -> None:
-        super().__init__(agent)
+        super().__init__(hidden_of(agent), is_live=is_live(agent))
         self._runtime = runtime
         self._asked = asked
         self._run_id = ""

@@ -53,6 +53,16 @@ class FailedError(RunError):
     """The run failed; the message says why."""
 
 
+def hidden_of(agent: Agent) -> frozenset[str]:
+    """Return the names of the tools that the client has itself."""
+    return frozenset(tool.name for tool in agent.client_tools)
+
+
+def is_live(agent: Agent) -> bool:
+    """Return whether what an agent says can no longer change once it was said."""
+    return not (agent.tools or agent.agents or agent.output)
+
+
 class Teller:
     """Tells what happens in a run.
 
@@ -74,8 +84,7 @@ class Teller:
     @classmethod
     def of(cls, agent: Agent) -> "Teller":
         """Return one for a run of an agent that is under way."""
-        is_live = not (agent.tools or agent.agents or agent.output)
-        return cls({tool.name for tool in agent.client_tools}, is_live=is_live)
+        return cls(hidden_of(agent), is_live=is_live(agent))
 
     async def tell(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Started | Said | Ended]:
         """Yield what is told, in the order it happens.
