@@ -64,6 +64,11 @@ class RunKeys:
         return f"{self.record}:feedback"
 
     @property
+    def beside(self) -> tuple[str, ...]:
+        """What is kept beside the run's record, and goes with it."""
+        return self.entries, self.blobs, self.events, self.feedback, self.answers
+
+    @property
     def answers(self) -> str:
         """What a client was answered, in the words of its protocol: a hash."""
         return f"{self.record}:answers"

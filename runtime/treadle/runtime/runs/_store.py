@@ -281,9 +281,7 @@ class RunStore:
         """
         if run.status not in ENDS:
             raise RunStateError(f"The run {run.id} is {run.status}.", hint="Stop it first.")
-        keys = self.keys(run.thread_id, run.id)
-        gone = (keys.entries, keys.blobs, keys.events, keys.feedback, keys.answers)
-        await self._client.unlink(*gone)
+        await self._client.unlink(*self.keys(run.thread_id, run.id).beside)
         await self.discard(run)
 
     async def discard(self, run: Run) -> None:
@@ -461,10 +459,8 @@ class RunStore:
         """Remove the runs of a thread with their journals; return their ids."""
         runs = self.keys(thread_id, "").runs
         ids = [run_id.decode() for run_id in await self._client.zrange(runs, 0, -1)]
-        for run_id in ids:
-            keys = self.keys(thread_id, run_id)
-            gone = (keys.record, keys.entries, keys.blobs, keys.events, keys.feedback, keys.answers)
-            await self._client.unlink(*gone)
+        for keys in (self.keys(thread_id, run_id) for run_id in ids):
+            await self._client.unlink(keys.record, *keys.beside)
         await self._client.unlink(runs, self.keys(thread_id, "").fence)
         if ids:
             async with self._client.pipeline(transaction=True) as pipe:

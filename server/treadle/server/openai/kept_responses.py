@@ -29,6 +29,9 @@ async def read(  # noqa: PLR0917 - the words of the protocol
     """Return a response, or stream its events from a sequence number on.
 
     While it is made, one that is made in the background can be followed.
+
+    Raises:
+        InputError: it is not, and is still being made.
     """
     del include, include_obfuscation  # Nothing is added here, whatever is wanted.
     one = await kept(rt, response_id)
