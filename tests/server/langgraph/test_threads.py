@@ -197,3 +197,14 @@ async def test_forgetting_a_thread_takes_what_clients_wrote_about_it(client, run
     assert not [key async for key in runtime.redis.scan_iter("*langgraph:threads*")]
     with pytest.raises(NotFoundError):
         await client.threads.get(thread_id)
+
+
+async def test_threads_of_an_agent_that_is_gone_are_listed_with_the_others(client, runtime):
+    kept = await waiting_thread(client, runtime)
+    gone = (await client.threads.create(metadata={"graph_id": "gone"}))["thread_id"]
+    found = {thread["thread_id"]: thread for thread in await client.threads.search()}
+    assert found[kept]["values"]["said"][0] == "hello"
+    assert found[gone]["values"] is None
+    assert await client.threads.get(gone) == found[gone]
+    with pytest.raises(NotFoundError, match="gone"):
+        await client.threads.get_state(gone)

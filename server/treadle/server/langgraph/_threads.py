@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import HTTPException
 from langgraph.types import StateSnapshot, StateUpdate
 
-from treadle.core.errors import UnknownNameError
+from treadle.core.errors import UnknownNameError, UserError
 from treadle.graphs import Graph
 from treadle.runtime import Runtime, Thread
 from treadle.server.langgraph._assistants import agent_id
@@ -112,13 +112,22 @@ class ProtocolThreads:
                 yield _begun_elsewhere(thread)
 
     async def described(self, record: Record) -> Record:
-        """Return a thread as clients are shown it, with its state's values."""
+        """Return a thread as clients are shown it, with its state's values.
+
+        They are left out where its agent is served no more or is wrong: whoever lists threads is
+        to have the others.
+        """
         busy, snapshot = await asyncio.gather(
-            self._runtime.is_busy(record["thread_id"]), self.snapshot(record)
+            self._runtime.is_busy(record["thread_id"]), self._readable(record)
         )
         condition = condition_of(snapshot) if snapshot else _NOTHING
         status = {"status": "busy"} if busy else {}
         return {**record, "config": {}, **condition, **status}
+
+    async def _readable(self, record: Record) -> StateSnapshot | None:
+        with suppress(UserError):
+            return await self.snapshot(record)
+        return None
 
     def graph(self, record: Record) -> Graph | None:
         """Return the graph that a thread was used with; ``None`` when with none yet."""
