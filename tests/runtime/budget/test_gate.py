@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.language_models import FakeMessagesListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
 
 from tests.support.models import resolved
 from treadle.agents.models import ModelInfo, Models, through_boundary
@@ -163,10 +164,21 @@ async def test_what_cannot_be_bounded_is_refused_by_name(ledger):
 
 
 async def test_a_model_that_cannot_be_capped_is_refused_by_name(ledger):
-    embedded = Models(Settings(), {}).resolve("embedded").chat
+    said = FakeMessagesListChatModel(responses=[AIMessage("hi")])
+    foreign = through_boundary(said, ModelInfo("other:model"))
     with pytest.raises(UnboundedCallError, match="'max_output_tokens'"):
-        await ask(gate_of(ledger, tokens=100_000), embedded, "hi")
-    await ask(gate_of(ledger, usd=1, input_tokens=100_000), embedded, "hi")
+        await ask(gate_of(ledger, tokens=100_000), foreign, "hi")
+
+
+async def test_the_embedded_model_keeps_to_a_budget_of_tokens(ledger):
+    embedded = Models(Settings(), {}).resolve("embedded").chat
+    [answer] = await ask(gate_of(ledger, tokens=100_000, usd=1), embedded, "hi")
+    whole = answer.usage_metadata["output_tokens"]
+    assert answer.response_metadata["finish_reason"] == "stop"
+    short = await embedded.ainvoke("hi", max_tokens=whole - 1)
+    assert short.usage_metadata["output_tokens"] == whole - 1
+    assert short.response_metadata["finish_reason"] == "length"
+    assert answer.text.startswith(short.text)
 
 
 async def test_a_run_inside_a_run_is_paid_from_both(ledger):

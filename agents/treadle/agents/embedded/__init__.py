@@ -5,6 +5,6 @@ answers with the sentences that fit the question best and the labels of their so
 finds nothing, it says so. It needs no key and no network.
 """
 
-from treadle.agents.embedded._model import EmbeddedChatModel
+from treadle.agents.embedded._model import MAX_ANSWER_TOKENS, EmbeddedChatModel
 
-__all__ = ["EmbeddedChatModel"]
+__all__ = ["MAX_ANSWER_TOKENS", "EmbeddedChatModel"]

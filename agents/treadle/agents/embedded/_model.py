@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -25,9 +26,12 @@ from treadle.agents.embedded._conversation import arguments_text, read_conversat
 from treadle.agents.embedded._decide import Step, decide
 from treadle.agents.embedded._tools import CONFIGURE_A_MODEL, read_offer
 from treadle.agents.embedded._words import UNSPACED
+from treadle.core.calls import CAPS
 from treadle.core.errors import ModelError
 
 MODEL_NAME = "embedded"
+MAX_ANSWER_TOKENS = 4_096
+"""The most that an answer has, in the model's own tokens; ``max_tokens`` can ask for less."""
 
 
 class EmbeddedChatModel(BaseChatModel):
@@ -39,10 +43,11 @@ class EmbeddedChatModel(BaseChatModel):
 
     Its tokens are words of up to 16 characters, punctuation marks and the characters of scripts
     without spaces; ``usage_metadata`` counts them in the messages and tools it is given and in
-    what it says.
+    what it says. An answer has at most `MAX_ANSWER_TOKENS`, or ``max_tokens`` where that is less.
 
     Raises:
-        ModelError: when it is asked to fill a schema, or must call a tool that it cannot call.
+        ModelError: when it is asked to fill a schema, must call a tool that it cannot call, or
+            would ask a tool more than an answer may have.
     """
 
     @property
@@ -148,7 +153,16 @@ def _answer(
         raise _no_schemas()
     tools = options.get("tools") or []
     step = decide(read_conversation(messages), read_offer(tools, options.get("tool_choice")))
-    text = _until_stop(step.text, stop)
+    most = _most(options)
+    called = _tokens(f"{step.tool} {arguments_text(step.arguments or {})}") if step.tool else 0
+    if called > most:
+        raise ModelError(
+            f"The embedded model may say {most} tokens, and what it would ask the tool "
+            f"{step.tool!r} has {called}.",
+            hint="Ask for less at once, or allow longer answers.",
+        )
+    whole = _until_stop(step.text, stop)
+    text = _cut(whole, most - called)
     identity = _identity(messages, step)
     calls = []
     if step.tool:
@@ -160,10 +174,16 @@ def _answer(
         tool_calls=calls,
         response_metadata={
             "model_name": MODEL_NAME,
-            "finish_reason": "tool_calls" if calls else "stop",
+            "finish_reason": "tool_calls" if calls else "stop" if text == whole else "length",
         },
-        usage_metadata=_usage(messages, tools, step),
+        usage_metadata=_usage(messages, tools, _tokens(text) + called),
     )
+
+
+def _most(options: Mapping[str, Any]) -> int:
+    """Return how many tokens an answer may have."""
+    asked: list[int] = [options[name] for name in CAPS if isinstance(options.get(name), int)]
+    return min([MAX_ANSWER_TOKENS, *asked])
 
 
 def _until_stop(text: str, stop: Sequence[str] | None) -> str:
@@ -196,7 +216,13 @@ def _tokens(text: str) -> int:
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
-def _usage(messages: Sequence[BaseMessage], tools: Sequence[Any], step: Step) -> UsageMetadata:
+def _cut(text: str, most: int) -> str:
+    """Return a text's first tokens."""
+    rest = next(islice(_TOKEN.finditer(text), most, None), None)
+    return text if rest is None else text[: rest.start()].rstrip()
+
+
+def _usage(messages: Sequence[BaseMessage], tools: Sequence[Any], received: int) -> UsageMetadata:
     sent = sum(_tokens(message.text) for message in messages)
     sent += sum(
         _tokens(arguments_text(call["args"]))
@@ -205,9 +231,6 @@ def _usage(messages: Sequence[BaseMessage], tools: Sequence[Any], step: Step) ->
         for call in message.tool_calls
     )
     sent += _tokens(json.dumps(tools, default=str)) if tools else 0
-    received = _tokens(step.text)
-    if step.tool:
-        received += _tokens(step.tool) + _tokens(arguments_text(step.arguments or {}))
     return UsageMetadata(input_tokens=sent, output_tokens=received, total_tokens=sent + received)
 
 

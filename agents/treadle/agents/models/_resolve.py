@@ -192,10 +192,14 @@ def _openai_key_variable(profile: ModelProfile) -> str:
 
 
 def _embedded() -> BaseChatModel:
-    from treadle.agents.embedded import EmbeddedChatModel  # noqa: PLC0415 - loads only if used
+    from treadle.agents.embedded import (  # noqa: PLC0415 - loads only if used
+        MAX_ANSWER_TOKENS,
+        EmbeddedChatModel,
+    )
 
     free = Price(Decimal(0), Decimal(0))
-    return through_boundary(EmbeddedChatModel(), ModelInfo(EMBEDDED_MODEL, free))
+    limits = ModelLimits(max_output_tokens=MAX_ANSWER_TOKENS, caps_output=True)
+    return through_boundary(EmbeddedChatModel(), ModelInfo(EMBEDDED_MODEL, free, limits=limits))
 
 
 def _brought(name: str, model: str) -> BaseChatModel:
