@@ -5,6 +5,7 @@ import uuid
 from treadle.cli._ask import Asking, ask
 from treadle.cli._console import err, out, print_reply
 from treadle.cli._opening import Opening
+from treadle.cli._run_view import print_waiting
 from treadle.core.errors import TreadleError
 from treadle.runtime import SyncRuntime
 
@@ -26,13 +27,17 @@ def run_chat(opening: Opening, agent: str, thread: str | None, user: str | None)
 def _take_turn(runtime: SyncRuntime, asking: Asking) -> None:
     try:
         reply = runtime.call(lambda: ask(runtime.runtime, asking, quiet=False))
+        waiting = runtime.call(lambda: runtime.runtime.runs.interrupts(reply.run_id))
     except KeyboardInterrupt:
         err.print("Stopped. What was said is kept.", style="dim")
     except TreadleError as error:
         err.print(f"error: {error}", style="red", markup=False)
     else:
         err.print()
-        print_reply(reply, out)
+        if waiting:
+            print_waiting(reply.run_id, waiting)
+        else:
+            print_reply(reply, out)
         err.print()
 
 

@@ -105,7 +105,7 @@ def print_waiting(run_id: str, waiting: Sequence[Mapping[str, Any]]) -> None:
         named = f"{one['id']}=" if len(waiting) > 1 else ""
         how = f"treadle runs resume {run_id} --answer '{named}JSON or text'"
         if is_approval(value):
-            how = "treadle approvals"
+            how = "treadle approvals list"
         out.print(Text(f"  {how}", style="cyan"), soft_wrap=True)
 
 

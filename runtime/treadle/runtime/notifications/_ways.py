@@ -94,6 +94,8 @@ def key_of(secret: str) -> bytes:
             key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX) + "==", validate=False)
         except binascii.Error:
             raise ValueError("what follows whsec_ is not base64") from None
+    if not key:
+        raise ValueError("it is not set, or empty")
     if len(key) < _LEAST_SECRET_BYTES:
         raise ValueError(f"it has {len(key)} bytes; at least {_LEAST_SECRET_BYTES} are needed")
     return key
