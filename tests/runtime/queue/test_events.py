@@ -54,6 +54,17 @@ async def test_a_reader_goes_on_after_any_event(opened):
                 assert await read(runtime, queued.run_id, event.id) == whole[n + 1 :]
 
 
+async def test_the_end_is_told_wherever_it_falls_on_a_page(opened):
+    words = " ".join(["x" * 200] * 60)
+    with ScriptedOpenAI(lambda _: say(words)) as server:
+        async with opened(server) as runtime, working(runtime):
+            queued = await submit(runtime, options=RunOptions(stream=("messages",)))
+            whole = await read(runtime, queued.run_id)
+            assert sum(len(event.data) for event in whole[-17:]) > 64 * 1_024  # More than a page.
+            for n in range(len(whole) - 40, len(whole)):
+                assert await read(runtime, queued.run_id, whole[n].id) == whole[n + 1 :]
+
+
 async def test_many_readers_read_the_same(opened):
     with ScriptedOpenAI(answer) as server:
         async with opened(server) as runtime, working(runtime):

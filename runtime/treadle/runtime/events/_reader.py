@@ -96,17 +96,22 @@ class EventReader:
         Raises:
             RunError: the run was forgotten meanwhile.
         """
+        end: StreamedEvent | None = None
         async with self._bells.on(keys.record, keys.events) as bell:
             while True:
                 page = await self._page(keys, after)
-                last = page.events[-1] if page.events and page.is_last else None
-                wanted = [one for one in page.events if one.name != END or one is last]
+                wanted = [one for one in page.events if one.name != END]
+                if page.events:
+                    # Whether it is the last is known when no other follows: on the next page, where
+                    # this one is full.
+                    end = page.events[-1] if page.events[-1].name == END else None
+                    after = page.events[-1].id
+                if page.is_last and end is not None:
+                    wanted.append(end)
                 if wanted:
                     yield wanted
                 if page.is_last:
                     return
-                if page.events:
-                    after = page.events[-1].id
                 if not page.has_more:
                     await bell.wait()
 
