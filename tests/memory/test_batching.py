@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 import redis
+import uvloop
 from redis.exceptions import ResponseError
 
+from tests.support.tcp_proxy import running_proxy
 from treadle.memory import connect
 from treadle.memory.scripts import Script, ScriptCall, driver_of
 
@@ -114,3 +116,22 @@ async def test_its_connections_stay_within_what_was_allowed(redis_url, allowed):
         await asyncio.gather(*asked, *blocked)
         named = [one for one in await other.client_list() if one["name"] == name]
     assert 1 <= len(named) <= allowed
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_line_that_was_cut_while_idle_is_opened_again(redis_6_2, new_loop):
+    async def use():
+        with running_proxy(str(redis_6_2.socket_path)) as proxy:
+            async with connect(proxy.url) as client:
+                await client.set("text", "x")
+                for _ in range(3):
+                    proxy.cut()
+                    await asyncio.sleep(0.05)  # Until both ends of the line know it.
+                    proxy.mend()
+                    assert (
+                        await asyncio.gather(*(client.get("text") for _ in range(5))) == [b"x"] * 5
+                    )
+                await client.delete("text")
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(use())

@@ -1,13 +1,16 @@
 """Commands are packed in C, into the very bytes that redis-py makes of them."""
 
+import asyncio
+
 import pytest
 import redis
 import redis.asyncio
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
 from treadle.memory import connect
-from treadle.memory._redis_clients import _AsyncConnection
+from treadle.memory._redis_clients import _AsyncConnection, _AsyncSocketConnection
 
 pytestmark = pytest.mark.any_keys("these tests use a Redis as anybody may")
 
@@ -42,3 +45,18 @@ async def test_a_long_argument_arrives_whole(redis_url):
         await client.set("long", text)
         assert (await client.get("long")).decode() == text
         assert await client.config_get("maxmemory")
+
+
+def test_a_closed_line_under_uvloop_is_one_that_redis_py_opens_again(redis_6_2):
+    async def use():
+        connection = _AsyncSocketConnection(path=str(redis_6_2.socket_path))
+        for ask in (connection.send_command, connection.read_response):
+            await connection.connect()
+            connection._writer.transport.abort()
+            await asyncio.sleep(0.01)  # uvloop closes it in its next turns.
+            with pytest.raises(redis.ConnectionError):
+                await ask(*(("PING",) if ask == connection.send_command else ()))
+        await connection.disconnect()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(use())

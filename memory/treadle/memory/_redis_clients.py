@@ -236,8 +236,21 @@ class _SyncEmbeddedConnection(redis.UnixDomainSocketConnection):
             return super()._connect()
 
 
+@contextmanager
+def _cut_lines_told() -> Iterator[None]:
+    """Raise what redis-py connects again for, where a line was cut.
+
+    asyncio's own transports raise an `OSError` then. uvloop's raise a `RuntimeError` when they are
+    written to, or asked to read on after a pause, although they are closed.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise redis.ConnectionError(str(error)) from error
+
+
 class _Packing(redis.asyncio.connection.AbstractConnection):
-    """Packs commands in C, as redis-py does for its synchronous connections alone."""
+    """Packs commands in C, as redis-py does for its synchronous connections alone, on any loop."""
 
     def pack_command(self, *args: Any) -> list[bytes]:
         name = args[0].encode() if isinstance(args[0], str) else args[0]
@@ -245,6 +258,14 @@ class _Packing(redis.asyncio.connection.AbstractConnection):
             return [hiredis.pack_command((*name.split(), *args[1:]))]
         except TypeError:  # An argument of another kind, which redis-py refuses by name.
             return super().pack_command(*args)
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        with _cut_lines_told():
+            await super().send_packed_command(command, check_health)
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        with _cut_lines_told():
+            return await super().read_response(*args, **options)
 
 
 class _AsyncConnection(_Packing, redis.asyncio.Connection):
