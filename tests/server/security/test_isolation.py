@@ -107,7 +107,6 @@ BODIES = [
 ]
 BODIES += [
     {"channels": ["values", "lifecycle", "messages"], "namespaces": [[]]},
-    {"id": 1, "method": "run.start", "params": {"assistant_id": "own", "input": {}}},
     {
         "id": 1,
         "method": "input.respond",
@@ -201,3 +200,19 @@ async def test_a_scope_allows_what_it_says(project, local, scope, method, path, 
     async with local(project) as made:
         client, _ = await made.client_of(scope=scope)
         assert (await client.request(method, path, json={})).status_code == status
+
+
+async def test_another_owner_begins_and_follows_no_run_on_a_thread(project, local):
+    async with local(project) as made, AsyncExitStack() as stack:
+        owner, _ = await made.client_of(tenant="acme", subject="ann")
+        other, _ = await made.client_of(tenant="acme", scope="run", subject="ben")
+        for client in (owner, other):
+            await stack.enter_async_context(client)
+        assert (await owner.post("/threads", json={"thread_id": THREAD})).is_success
+        start = {"id": 1, "method": "run.start", "params": {"assistant_id": "own", "input": {}}}
+        refused = await other.post(f"/threads/{THREAD}/commands", json=start)
+        assert refused.json()["type"] == "error", refused.text
+        wanted = {"channels": ["values"]}
+        followed = await other.post(f"/threads/{THREAD}/stream/events", json=wanted)
+        assert followed.status_code == 404
+        assert (await owner.get(f"/threads/{THREAD}/runs")).json() == []
