@@ -21,7 +21,7 @@ CONVERSATION = re.compile(
 """What is kept of a conversation: all of it expires together, or none of it."""
 
 LASTING = re.compile(
-    r":(groups|ns|meta|info|order|vec:.*|item:.*|keys:.*)"  # the store: each item by itself
+    r":(groups|ns|meta|info|order|vec:.*|item:.*|keys:.*|exp:.*)"  # the store: each item by itself
     r"|:threads"  # the threads of a user
     r"|:(\d+:)?(docs|ids|meta|length|postings|vectors)"  # the index of a project's documents
 )
