@@ -110,9 +110,8 @@ test("stops a run", async () => {
   await has(page, "#told:text('waiting')");
   await page.click("#stop");
   await rests(page);
-  const [run] = await client.runs.list(threadOf(page));
-  await client.runs.join(run.thread_id, run.run_id);
-  assert.equal((await client.runs.get(run.thread_id, run.run_id)).status, "interrupted");
+  const status = async () => (await client.runs.list(threadOf(page)))[0].status;
+  await until(async () => (await status()) === "interrupted", status);
   assert.equal(await page.locator("#error").count(), 0);
 });
 
