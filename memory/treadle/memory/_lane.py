@@ -18,7 +18,7 @@ Command: TypeAlias = tuple[tuple[Any, ...], dict[str, Any]]
 class Lane:
     """One connection, for one batch at a time.
 
-    It costs a third of what redis-py's pool does for each round trip, which takes a connection,
+    A round trip makes less than half the calls of one by redis-py's pool, which takes a connection,
     looks whether something is left on it, counts, and sets a timer for every reply. Here nothing
     can be left: whatever goes wrong closes the connection, and the next batch opens it again.
     """

@@ -382,7 +382,7 @@ class _SyncSentinelTlsConnection(_SyncSentinelConnection, redis.SSLConnection):
     """The same with TLS."""
 
 
-class _AsyncSentinelConnection(redis.asyncio.sentinel.SentinelManagedConnection):
+class _AsyncSentinelConnection(_Packing, redis.asyncio.sentinel.SentinelManagedConnection):
     """The same for asyncio."""
 
     async def _connect_retry(self) -> None:

@@ -49,8 +49,8 @@ async def reply(state):
 
 
 async def rest(state):
-    """Take a while."""
-    await asyncio.sleep(0.3)
+    """Take a while: as many tenths of a second as the state's number says, or three."""
+    await asyncio.sleep(state.get("number", 3) / 10)
     return {"number": 2}
 
 

@@ -9,7 +9,7 @@ from langgraph_sdk.client import LangGraphClient
 from langgraph_sdk.errors import APIStatusError
 
 from tests.server.parity.refusals import NOBODY, REFUSALS
-from tests.server.parity.variants import SAID, VARIANTS, Step
+from tests.server.parity.variants import LONG, SAID, VARIANTS, Step
 
 A, B, C, D, E, F = (f"6a1c6a0e-52c0-4a4c-9d4c-0f4a3c1f9b1{n}" for n in "abcdef")
 """Threads, and the ids of what clients make."""
@@ -136,11 +136,11 @@ async def delayed(c: LangGraphClient) -> Any:
 
 async def busy(c: LangGraphClient) -> Any:
     thread = (await c.threads.create())["thread_id"]
-    run = await c.runs.create(thread, "slow", input=SAID)
+    run = await c.runs.create(thread, "slow", input=LONG)
     try:
         return await c.runs.create(thread, "slow", input=SAID, multitask_strategy="reject")
     finally:
-        await c.runs.join(thread, run["run_id"])
+        await c.runs.cancel(thread, run["run_id"], wait=True)
 
 
 async def beside_a_later_one(c: LangGraphClient) -> Any:

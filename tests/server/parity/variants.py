@@ -7,6 +7,8 @@ from typing import Any
 from langgraph_sdk.client import LangGraphClient
 
 SAID: dict[str, Any] = {"said": ["hello"]}
+LONG: dict[str, Any] = {**SAID, "number": 300}
+"""What makes ``slow`` run until it is stopped, however slow the machine is."""
 PLACES = ("location", "content-location")
 Step = Callable[[LangGraphClient], Awaitable[Any]]
 
@@ -43,7 +45,8 @@ def beside(strategy: Any) -> Step:
 
     async def asked(c: LangGraphClient) -> Any:
         thread = await new_thread(c)
-        await c.runs.create(thread, "slow", input=SAID)
+        first = SAID if strategy == "enqueue" else LONG
+        await c.runs.create(thread, "slow", input=first)
         run = await c.runs.create(thread, "slow", input=SAID, multitask_strategy=strategy)
         await c.runs.join(thread, run["run_id"])
         runs = await c.runs.list(thread)
@@ -57,7 +60,7 @@ def stopped(action: Any) -> Step:
 
     async def asked(c: LangGraphClient) -> Any:
         thread = await new_thread(c)
-        run = await c.runs.create(thread, "slow", input=SAID)
+        run = await c.runs.create(thread, "slow", input=LONG)
         await c.runs.cancel(thread, run["run_id"], wait=True, action=action)
         return [one["status"] for one in await c.runs.list(thread)]
 

@@ -230,7 +230,15 @@ class Queue:
         return ended
 
     async def outcome(self, run: Run | str, count: int) -> tuple[Run, list[StreamedEvent]]:
-        """Do as ``wait``, and return what the run streamed last as well, the last event first."""
+        """Do as ``wait``, and return what the run streamed last as well, the last event first.
+
+        Args:
+            run: as for ``wait``.
+            count: how many events at most.
+
+        Raises:
+            UnknownNameError: there is no such run.
+        """
         found = await self._store.get(run) if isinstance(run, str) else run
         if found.status in ENDS and not count:
             return found, []

@@ -41,7 +41,7 @@ async def _agent(rt: Rt, agent: AgentName) -> Agent:
     if find_spec("a2a") is None:
         said = "There is no A2A here: install 'treadle[a2a]' and start the server."
         raise ProblemError(404, said)
-    known = [name for name in rt.agents() if current_principal().may_ask(name)]
+    known = current_principal().askable(rt.agents())
     if agent not in known:
         raise UnknownNameError("agent", agent, known)
     return rt.agent(agent)

@@ -35,7 +35,7 @@ agui_router = Router(prefix="/agui", tags=["agui"])
 @agui_router.post("/{agent}", responses=_STREAM, response_class=Response)
 async def run(rt: Rt, agent: AgentName, asked: RunInput) -> EventStream:
     """Run an agent on a thread, and read the run's events; the run ends when the client leaves."""
-    known = [name for name in rt.agents() if current_principal().may_ask(name)]
+    known = current_principal().askable(rt.agents())
     if agent not in known:
         raise UnknownNameError("agent", agent, known)
     check(asked)

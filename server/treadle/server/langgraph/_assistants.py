@@ -118,7 +118,7 @@ class Assistants:
         if stored is None and name is not None:
             stored = self._of_agent(name)
         if stored is None or not self._may_ask(stored):
-            known = [one for one in self._runtime.agents() if self._principal.may_ask(one)]
+            known = self._principal.askable(self._runtime.agents())
             raise UnknownNameError("assistant", key, known)
         return stored
 

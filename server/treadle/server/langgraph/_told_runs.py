@@ -47,12 +47,7 @@ class RunTeller:
         self._subgraphs: set[Namespace] = set()
         self._calls: set[str] = set()
         self._asked: set[str] = set()
-
-    def tell(self, event: StreamedEvent) -> Iterator[Told]:
-        """Yield what an event of the run tells."""
-        mode, *namespace = event.name.split("|")
-        yield from self._begun(tuple(namespace))
-        tellers = {
+        self._tellers = {
             "metadata": self._running,
             "values": self._values,
             "updates": self._updates,
@@ -61,7 +56,12 @@ class RunTeller:
             "custom": _custom,
             "checkpoints": _checkpoint,
         }
-        if teller := tellers.get(mode):
+
+    def tell(self, event: StreamedEvent) -> Iterator[Told]:
+        """Yield what an event of the run tells."""
+        mode, *namespace = event.name.split("|")
+        yield from self._begun(tuple(namespace))
+        if teller := self._tellers.get(mode):
             yield from teller(tuple(namespace), json.loads(event.data))
 
     def end(self, run: Run) -> Iterator[Told]:

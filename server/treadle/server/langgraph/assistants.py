@@ -200,6 +200,6 @@ async def _graph(rt: Runtime, assistant_id: str) -> Graph:
 
 
 def _check_agent(rt: Runtime, name: str) -> None:
-    known = [one for one in rt.agents() if current_principal().may_ask(one)]
+    known = current_principal().askable(rt.agents())
     if name not in known:
         raise UnknownNameError("agent", name, known)

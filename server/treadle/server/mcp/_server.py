@@ -57,7 +57,7 @@ def session_manager(serving: "Serving") -> StreamableHTTPSessionManager:
 
     async def list_tools(_: _Context, __: PaginatedRequestParams | None) -> ListToolsResult:
         rt = runtime()
-        names = [name for name in serving.agents if current_principal().may_ask(name)]
+        names = current_principal().askable(serving.agents)
         return ListToolsResult(tools=[_tool(rt, name) for name in names])
 
     async def call_tool(_: _Context, params: CallToolRequestParams) -> CallToolResult:
@@ -97,7 +97,7 @@ def _tool(rt: Runtime, name: str) -> Tool:
 
 
 async def _ask(rt: Runtime, name: str, arguments: dict[str, Any]) -> Reply:
-    known = [agent for agent in rt.agents() if current_principal().may_ask(agent)]
+    known = current_principal().askable(rt.agents())
     if name not in known:
         raise UnknownNameError("agent", name, known)
     try:

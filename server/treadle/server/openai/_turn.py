@@ -78,7 +78,7 @@ def agent_named(rt: Runtime, name: str) -> Agent:
 
 def agents_of(rt: Runtime) -> list[str]:
     """Return the names of the agents that the caller may ask."""
-    return [name for name in rt.agents() if current_principal().may_ask(name)]
+    return current_principal().askable(rt.agents())
 
 
 def adapted(

@@ -1,6 +1,6 @@
 """Who asks, and what they may do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -55,6 +55,10 @@ class Principal:
     def may_ask(self, agent: str) -> bool:
         """Return whether it may ask this agent."""
         return self.agents is None or agent in self.agents
+
+    def askable(self, agents: Iterable[str]) -> list[str]:
+        """Return those of the agents that it may ask."""
+        return [agent for agent in agents if self.may_ask(agent)]
 
     def sees(self, owner: str | None) -> bool:
         """Return whether it sees what belongs to this subject; ``None`` is nobody's."""
