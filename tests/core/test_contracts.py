@@ -17,6 +17,11 @@ from treadle.core.sources import LABEL, Source
 from treadle.core.usage import Price, Usage, model_call_usage
 
 
+def test_of_names_that_are_not_to_be_told_nothing_is_said():
+    assert str(UnknownNameError("run", "nope", None)) == "No run is named 'nope'."
+    assert str(UnknownNameError("agent", "nope", [])).endswith("There is no agent yet.")
+
+
 def test_an_unknown_name_offers_the_nearest_and_the_choices():
     error = UnknownNameError("agent", "asistant", ["assistant", "digest"])
     assert error.nearest == "assistant"

@@ -81,13 +81,24 @@ class UnknownNameError(UserError):
         nearest: the closest existing name, or ``None``.
     """
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
-        names = sorted(known)
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str] | None, *, hint: str = ""
+    ) -> None:
+        """Make the error.
+
+        Args:
+            kind: what was looked for.
+            name: the name that was not found.
+            known: the names there are; ``None`` where they are too many, or not to be told.
+            hint: what to do next.
+        """
+        names = sorted(known or ())
         self.kind = kind
         self.name = name
         self.nearest = nearest(name, names)
         offer = f" Did you mean {self.nearest!r}?" if self.nearest else ""
         choices = f" There are: {', '.join(names)}." if names else f" There is no {kind} yet."
+        choices = "" if known is None else choices
         super().__init__(f"No {kind} is named {name!r}.{offer}{choices}", hint=hint)
 
 

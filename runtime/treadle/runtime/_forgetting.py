@@ -85,7 +85,7 @@ class Forgetting:
         counts["facts"] += forgotten.items
         await self._redis.unlink(self._user_key(user))
         if not threads and not forgotten.items:
-            raise UnknownNameError("user", user, ())
+            raise UnknownNameError("user", user, None)
         return dict(counts)
 
     def _user_key(self, user: str) -> str:

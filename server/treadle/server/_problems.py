@@ -102,7 +102,12 @@ def status_of(error: TreadleError) -> int:
 
 def faults_of(error: RequestValidationError) -> list[Fault]:
     """Return what is wrong with a request, without what it held: that may be a secret."""
-    return [Fault(loc=list(one["loc"]), msg=str(one["msg"])) for one in error.errors()]
+    return [Fault(loc=list(one["loc"]), msg=_said_of(one)) for one in error.errors()]
+
+
+def _said_of(fault: Mapping[str, Any]) -> str:
+    is_unknown = fault["type"] == "extra_forbidden"
+    return "It is not supported; leave it out" if is_unknown else str(fault["msg"])
 
 
 def place_of(fault: Fault) -> str:

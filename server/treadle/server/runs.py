@@ -98,9 +98,9 @@ async def _run(rt: Runtime, run_id: str) -> Run:
     try:
         run = await rt.runs.get(run_id)
     except UnknownNameError:
-        raise UnknownNameError("run", run_id, ()) from None
+        raise UnknownNameError("run", run_id, None) from None
     if not await Ownership(rt).sees(run.thread_id):
-        raise UnknownNameError("run", run_id, ())
+        raise UnknownNameError("run", run_id, None)
     return run
 
 

@@ -245,7 +245,12 @@ async def test_later_runs_are_told_after_earlier_ones(http, client):
         ("run.start", {}, "invalid_argument", "'assistant_id': Field required"),
         ("run.start", {"assistant_id": "nobody"}, "invalid_argument", "nobody"),
         ("run.start", {"assistant_id": "own", "config": {"tags": 1}}, "invalid_argument", "tags"),
-        ("run.start", {"assistant_id": "own", "langsmith_tracer": {}}, "not_supported", "langsm"),
+        (
+            "run.start",
+            {"assistant_id": "own", "langsmith_tracer": {}},
+            "not_supported",
+            "leave it out",
+        ),
         ("input.respond", {"interrupt_id": "x", "response": 1}, "no_such_interrupt", "'x'"),
         ("input.respond", {"responses": []}, "invalid_argument", "responses"),
         ("state.fork", {"checkpoint_id": "x"}, "not_supported", "state.fork"),

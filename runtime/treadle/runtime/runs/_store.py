@@ -157,7 +157,7 @@ class RunStore:
         arguments = [self._ttl_ms, run.id, run.attempt, uuid.uuid4().hex, *_BEGIN_FROM]
         reply = await self._begin([keys.fence, keys.record, keys.runs], arguments)
         if reply[0] == b"missing":
-            raise UnknownNameError("run", run.id, ())
+            raise UnknownNameError("run", run.id, None)
         if reply[0] == b"taken":
             raise RunStateError(
                 f"Somebody else took up the run {run.id}: its attempt {int(reply[1])} has begun.",

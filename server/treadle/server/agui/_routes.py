@@ -64,7 +64,7 @@ async def _waiting(rt: Runtime, agent: Agent, asked: RunInput) -> Run:
     """
     is_there = await rt.threads.exists(asked.thread_id)
     if not is_there or not await Ownership(rt).sees(asked.thread_id):
-        raise UnknownNameError("thread", asked.thread_id, ())
+        raise UnknownNameError("thread", asked.thread_id, None)
     for found in await rt.runs.recent(_LATEST, thread=asked.thread_id):
         if found.status is RunStatus.INTERRUPTED and found.agent == agent.name:
             return found

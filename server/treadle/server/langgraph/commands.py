@@ -135,7 +135,8 @@ def _valid(body: Command, make: Callable[[], _Params]) -> _Params:
         place = ".".join(map(str, first["loc"])) or "params"
         is_unknown = first["type"] == "extra_forbidden"
         code: Code = "not_supported" if is_unknown else "invalid_argument"
-        raise _RefusedError(code, f"{body.method}: {place!r}: {first['msg']}.") from None
+        reason = "it is not supported; leave it out" if is_unknown else first["msg"]
+        raise _RefusedError(code, f"{body.method}: {place!r}: {reason}.") from None
 
 
 async def _answered(rt: Rt, thread_id: str, answers: list[_Answer]) -> str:

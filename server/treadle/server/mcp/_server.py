@@ -108,7 +108,7 @@ async def _ask(rt: Runtime, name: str, arguments: dict[str, Any]) -> Reply:
         raise InputError(f"{place}: {first['msg']}.") from None
     thread_id = asked.thread_id or rt.threads.new_id()
     if not await Ownership(rt).begin(thread_id):
-        raise UnknownNameError("thread", thread_id, ())
+        raise UnknownNameError("thread", thread_id, None)
     return await rt.ask(name, asked.question, thread=thread_id)
 
 

@@ -73,7 +73,7 @@ def page_of(items: Sequence[Item], *, after: str | None, limit: int, order: Orde
     if after is not None:
         places = [at for at, item in enumerate(ordered) if item["id"] == after]
         if not places:
-            raise UnknownNameError("item", after, ())
+            raise UnknownNameError("item", after, None)
         ordered = ordered[places[0] + 1 :]
     page = ordered[:limit]
     return {

@@ -59,11 +59,11 @@ async def kept(rt: Runtime, name: str) -> Kept:
     try:
         run = await rt.runs.get(run_id)
     except UnknownNameError:
-        raise UnknownNameError("response", name, ()) from None
+        raise UnknownNameError("response", name, None) from None
     found = await rt.runs.kept_answer(run) if await Ownership(rt).sees(run.thread_id) else {}
     about = found.get(f"{number}:asked")
     if about is None:
-        raise UnknownNameError("response", name, ())
+        raise UnknownNameError("response", name, None)
     head = Head(run.id, run.thread_id, number, about["created"], about["asked"])
     return Kept(run, head, about["own"], found.get(f"{number}:events"))
 

@@ -47,7 +47,7 @@ async def item_named(rt: Runtime, thread_id: str, name: str) -> Item:
         for item in (item for said in found.messages for item in items_of(said)):
             if item["id"] == name:
                 return item
-    raise UnknownNameError("item", name, ())
+    raise UnknownNameError("item", name, None)
 
 
 def items_of(said: Said) -> list[Item]:
@@ -79,5 +79,5 @@ def items_of(said: Said) -> list[Item]:
 def _number(name: str) -> int:
     match = _ID.fullmatch(name)
     if match is None:
-        raise UnknownNameError("item", name, ())
+        raise UnknownNameError("item", name, None)
     return int(match[1])

@@ -146,7 +146,7 @@ async def asked(rt: Runtime, turn: Turn) -> tuple[Sequence[AnyMessage], str]:
         raise InputError("There is nothing to answer: the last message is the model's own.")
     thread_id = turn.thread_id or rt.threads.new_id()
     if not await Ownership(rt).begin(thread_id):
-        raise UnknownNameError("thread", thread_id, ())
+        raise UnknownNameError("thread", thread_id, None)
     return messages, thread_id
 
 

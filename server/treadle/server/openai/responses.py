@@ -89,9 +89,9 @@ async def _thread(rt: Runtime, body: ResponseRequest) -> str | None:
     try:
         run = await rt.runs.get(run_id)
     except UnknownNameError:
-        raise UnknownNameError("response", previous, ()) from None
+        raise UnknownNameError("response", previous, None) from None
     if not await Ownership(rt).sees(run.thread_id):
-        raise UnknownNameError("response", previous, ())
+        raise UnknownNameError("response", previous, None)
     [last] = await rt.runs.recent(1, thread=run.thread_id)
     latest = await last_number(rt, last)
     if last.id != run.id or latest > number:
