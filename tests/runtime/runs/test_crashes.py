@@ -18,6 +18,13 @@ from treadle.runtime.testing import ScriptedOpenAI
 
 HAS_EFFECTS = set(AGENTS) - {"chain_of_thought"}
 
+SHORT = ("react", "plain")
+"""Graphs of which the normal suite kills more than a worker once; a soak does so of them all."""
+
+OFTEN = [
+    graph if graph in SHORT else pytest.param(graph, marks=pytest.mark.soak) for graph in AGENTS
+]
+
 
 @pytest.fixture
 def crashes(short_tmp_path, tmp_path) -> Iterator[Callable[[str], Crashes]]:
@@ -44,7 +51,7 @@ def named(place: str, *numbers: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("graph", AGENTS)
-async def test_killed_at_every_point_of_a_run(graph: str, crashes) -> None:
+async def test_killed_at_every_point_of_a_run(graph: str, crashes, record_property) -> None:
     killed = crashes(graph)
     interrupted = 0
     for number in itertools.count(1):
@@ -54,6 +61,7 @@ async def test_killed_at_every_point_of_a_run(graph: str, crashes) -> None:
                 assert told["status"] == "success"
                 break
             interrupted += await killed.finish(await killed.left())
+    record_property("kills", number - 1)
     assert number > len(killed.points) * 0.9
     assert bool(interrupted) is (graph in HAS_EFFECTS), "no point left the effect's outcome unknown"
 
@@ -73,7 +81,7 @@ async def killed_twice(killed: Crashes, first: int, second: int) -> bool:
     return bool(told["killed"])
 
 
-@pytest.mark.parametrize("graph", ["react", "plain"])
+@pytest.mark.parametrize("graph", OFTEN)
 async def test_killed_again_while_it_is_taken_up(graph: str, crashes) -> None:
     killed = crashes(graph)
     total = len(killed.points)
@@ -89,17 +97,22 @@ async def test_killed_again_while_it_is_taken_up(graph: str, crashes) -> None:
 
 @pytest.mark.soak
 @pytest.mark.parametrize("graph", AGENTS)
-async def test_killed_again_at_every_point_of_the_second_attempt(graph: str, crashes) -> None:
+async def test_killed_again_at_every_point_of_the_second_attempt(
+    graph: str, crashes, record_property
+) -> None:
     killed = crashes(graph)
+    pairs = 0
     for first in range(1, len(killed.points) + 1):
         for second in itertools.count(1):
             with named(graph, first, second):
                 if not await killed_twice(killed, first, second):
                     break
+                pairs += 1
+    record_property("pairs", pairs)
 
 
-@pytest.mark.parametrize("graph", ["react", "plain"])
-async def test_redis_killed_at_every_point_of_a_run(graph: str, crashes) -> None:
+@pytest.mark.parametrize("graph", OFTEN)
+async def test_redis_killed_at_every_point_of_a_run(graph: str, crashes, record_property) -> None:
     killed = crashes(graph)
     for number in itertools.count(1):
         told = killed.asked(kill_at=number, kills_redis=True)
@@ -112,3 +125,4 @@ async def test_redis_killed_at_every_point_of_a_run(graph: str, crashes) -> None
             left = await killed.left()
             if left.run is None or left.run.status != "success":
                 await killed.finish(left)
+    record_property("kills", number - 1)
