@@ -18,6 +18,7 @@ from treadle.core.boundary import GateChain, boundary, is_open
 from treadle.core.calls import Gate
 from treadle.core.errors import BudgetExceededError, FencedError
 from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
+from treadle.core.json_text import as_json
 from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings
 from treadle.core.usage import Usage
@@ -41,7 +42,7 @@ from treadle.runtime.budget import (
     run_account,
     total_account,
 )
-from treadle.runtime.events import FEEDBACK, EventWriter, encoded
+from treadle.runtime.events import FEEDBACK, EventWriter
 from treadle.runtime.journal import (
     CallJournal,
     CallRecord,
@@ -242,7 +243,7 @@ class Executor:
             return None
         events = EventWriter(self._driver, self._runs.keys(work.run.thread_id, work.run.id), number)
         started = {"run_id": work.run.id, "attempt": number, "thread_id": work.run.thread_id}
-        events.add("metadata", encoded(started))
+        events.add("metadata", as_json(started))
         return events
 
     async def _attempt(self, attempt: "_Attempt", given: Any, emit: Emit) -> Reply:
@@ -269,7 +270,7 @@ class Executor:
                 )
         if attempt.events is not None:
             if work.options.feedback_keys:
-                attempt.events.add(FEEDBACK, encoded(list(work.options.feedback_keys)))
+                attempt.events.add(FEEDBACK, as_json(list(work.options.feedback_keys)))
             await attempt.events.flush()
         reply = make_reply(
             checked_state(state, was_asked=bool(run.question)),
@@ -372,7 +373,7 @@ class Executor:
         entry: tuple[EntryType, Mapping[str, Any]],
         state: Any,
     ) -> None:
-        kept = [("values", encoded(state))] if attempt.work.options.keep_values else []
+        kept = [("values", as_json(state))] if attempt.work.options.keep_values else []
         await self._runs.finish(
             attempt.work.run,
             attempt.number,

@@ -7,8 +7,9 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import RunControl
 
+from treadle.core.json_text import as_json
 from treadle.graphs import Graph
-from treadle.runtime.events import EVENTS, Encoder, EventWriter, encoded
+from treadle.runtime.events import EVENTS, Encoder, EventWriter
 from treadle.runtime.runs import RunOptions
 
 _INTERRUPT = "__interrupt__"
@@ -78,7 +79,7 @@ async def _with_events(
         if event["event"] == "on_chain_stream" and event["run_id"] == root:
             yield event["data"]["chunk"]
         else:
-            events.add(EVENTS, encoded(event))
+            events.add(EVENTS, as_json(event))
 
 
 def _taken_apart(piece: Any) -> tuple[tuple[str, ...], str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
@@ -79,28 +80,28 @@ class Evidence:
     ) -> "Evidence":
         """Return what the messages of a thread hold for an answer on it.
 
+        Where no tool ever named a source nothing is checked, and no text is gathered.
+
         Args:
             messages: the thread's messages.
             answer: the message that is to be checked.
             earlier: outcomes that are no longer among the messages.
         """
+        before = list(takewhile(lambda message: message is not answer, messages))
         tools: dict[str, ToolText] = {text.call_id: text for text in earlier}
-        asked: list[str] = []
-        said: list[str] = []
         is_researched = False
-        for message in messages:
-            if message is answer:
-                break
+        for message in before:
             if isinstance(message, HumanMessage):
-                asked.append(message.text)
                 is_researched = False
             elif isinstance(message, ToolMessage):
                 found = ToolText.of(message)
                 tools |= {one.call_id: one for one in found}
                 is_researched = is_researched or any(one.sources for one in found)
-            elif isinstance(message, AIMessage):
-                said += [message.text, *_strings([call["args"] for call in message.tool_calls])]
-        return cls(tuple(tools.values()), tuple(asked), tuple(said), is_researched)
+        if not any(tool.sources for tool in tools.values()):
+            return cls(tuple(tools.values()), (), (), is_researched=False)
+        asked = tuple(message.text for message in before if isinstance(message, HumanMessage))
+        said = chain.from_iterable(_said(one) for one in before if isinstance(one, AIMessage))
+        return cls(tuple(tools.values()), asked, tuple(said), is_researched)
 
     @property
     def sources(self) -> dict[str, Source]:
@@ -122,6 +123,11 @@ def sources_of(artifact: Any) -> tuple[Source, ...]:
         for entry in (entries if isinstance(entries, list | tuple) else ())
         if isinstance(entry, dict) and "title" in entry and "uri" in entry
     )
+
+
+def _said(message: AIMessage) -> Iterator[str]:
+    yield message.text
+    yield from _strings([call["args"] for call in message.tool_calls])
 
 
 def _strings(data: Any) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What is streamed of a run while it runs: one stream in Redis, from which anybody can read on."""
 
 from treadle.runtime.events._bells import Bell, Bells
-from treadle.runtime.events._encoding import EVENTS, FEEDBACK, Encoder, encoded
+from treadle.runtime.events._encoding import EVENTS, FEEDBACK, Encoder
 from treadle.runtime.events._reader import END, EventReader, StreamedEvent, check_event_id
 from treadle.runtime.events._writer import EventWriter
 
@@ -16,5 +16,4 @@ __all__ = [
     "EventWriter",
     "StreamedEvent",
     "check_event_id",
-    "encoded",
 ]

@@ -1,12 +1,11 @@
 """What LangGraph streams, as the events of LangGraph's protocol."""
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
+from treadle.core.json_text import as_json
 from treadle.memory.saver import unfenced
 from treadle.runtime.runs import RunOptions
 
@@ -42,18 +41,18 @@ class Encoder:
         if mode == "messages":
             yield from self._message_events(namespace, payload)
         elif mode in self._wanted:
-            yield _named(mode, namespace), encoded(_told(mode, payload))
+            yield _named(mode, namespace), as_json(_told(mode, payload))
 
     def _message_events(self, namespace: Sequence[str], payload: Any) -> Iterator[Event]:
         message, metadata = payload
         if "messages-tuple" in self._wanted:
-            yield _named("messages", namespace), encoded([message, metadata])
+            yield _named("messages", namespace), as_json([message, metadata])
         if "messages" not in self._wanted or message.id is None:
             return
         known = self._messages.get(message.id)
         if known is None:
             about = {message.id: {"metadata": metadata}}
-            yield _named("messages/metadata", namespace), encoded(about)
+            yield _named("messages/metadata", namespace), as_json(about)
         grown = message
         if isinstance(known, BaseMessageChunk) and isinstance(message, BaseMessageChunk):
             grown = known + message
@@ -61,7 +60,7 @@ class Encoder:
         is_partial = isinstance(message, BaseMessageChunk)
         whole = message_chunk_to_message(grown) if is_partial else grown
         name = "messages/partial" if is_partial else "messages/complete"
-        yield _named(name, namespace), encoded([whole])
+        yield _named(name, namespace), as_json([whole])
 
 
 def _told(mode: str, payload: Any) -> Any:
@@ -75,15 +74,6 @@ def _told(mode: str, payload: Any) -> Any:
             for name in ("config", "parent_config")
         }
     return told
-
-
-def encoded(value: Any) -> bytes:
-    """Return a value as JSON; what JSON has no word for becomes its text."""
-    try:
-        return to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
-    except PydanticSerializationError:  # Half of a pair of surrogates: a chunk was cut inside one.
-        plain = to_jsonable_python(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
-        return json.dumps(plain).encode()
 
 
 def _named(mode: str, namespace: Sequence[str]) -> str:

@@ -14,9 +14,10 @@ from pydantic import (
     Field,
     Strict,
 )
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from treadle.core.errors import RunError, UnknownNameError, UserError
+from treadle.core.json_text import as_json
 from treadle.server.langgraph._records import Record
 
 
@@ -83,7 +84,11 @@ class Route(APIRoute):
 
 def answered(value: Any) -> Response:
     """Return a value as JSON, messages and whatever else a graph's state holds included."""
-    text = to_json(value, fallback=str, bytes_mode="base64", inf_nan_mode="null")
+    return answered_text(as_json(value))
+
+
+def answered_text(text: bytes) -> Response:
+    """Return JSON as it is: what is only handed on is not parsed."""
     return Response(text, media_type="application/json")
 
 

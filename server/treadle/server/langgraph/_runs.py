@@ -4,18 +4,17 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from typing import Any
 from urllib.parse import quote
 
 from fastapi import HTTPException
 
 from treadle.core.errors import RunError, UnknownNameError
+from treadle.core.json_text import as_json
 from treadle.runtime import Runtime
 from treadle.runtime.events import END, FEEDBACK
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import Run, RunStateError, RunStatus
 from treadle.server._sse import sse
-from treadle.server.langgraph._answers import jsonable
 from treadle.server.langgraph._assistants import Assistants, agent_id
 from treadle.server.langgraph._records import Record
 from treadle.server.langgraph._run_bodies import RunCreate, is_wanted
@@ -117,16 +116,16 @@ class ProtocolRuns:
             "multitask_strategy": about.get("multitask_strategy", "enqueue"),
         }
 
-    async def joined(self, run: Run) -> Any:
-        """Wait for a run's end, and return the state it left, or how it failed."""
+    async def joined(self, run: Run) -> bytes:
+        """Wait for a run's end, and return the state it left, or how it failed, as JSON."""
         run, latest = await self._runtime.queue.outcome(run, 2)
         if run.status in FAILED:
-            return {"__error__": error_of(run)}
+            return as_json({"__error__": error_of(run)})
         for event in latest:
             if event.name == "values":
-                return json.loads(event.data)
+                return event.data
         snapshot = await self._threads.snapshot(await self._threads.record(run.thread_id))
-        return jsonable(snapshot.values) if snapshot else {}
+        return as_json(snapshot.values if snapshot else {})
 
     async def cancel(self, run: Run, action: str, *, wait: bool) -> None:
         """Stop a run; one that is at its end stays as it is.

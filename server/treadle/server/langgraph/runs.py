@@ -17,6 +17,7 @@ from treadle.server.langgraph._answers import (
     Id,
     Route,
     answered,
+    answered_text,
     chosen,
     no_content,
 )
@@ -126,7 +127,7 @@ async def delete(rt: Rt, thread_id: Id, run_id: Id) -> Response:
 async def join(rt: Rt, thread_id: Id, run_id: Id) -> Response:
     """Wait for a run's end, and answer with the state it left."""
     runs = ProtocolRuns(rt)
-    return answered(await runs.joined(await runs.get(thread_id, run_id)))
+    return answered_text(await runs.joined(await runs.get(thread_id, run_id)))
 
 
 @router.get(
@@ -224,7 +225,7 @@ async def _waited(rt: Rt, request: Request, body: RunCreate, run: Run) -> Respon
             await runs.cancel(run, "interrupt", wait=False)
             return no_content()
     headers = {"Content-Location": place_of(run), "Location": f"{place_of(run)}/join"}
-    answer = answered(joining.result())
+    answer = answered_text(joining.result())
     answer.headers.update(headers)
     return answer
 
