@@ -76,9 +76,9 @@ async def test_it_closes_when_what_is_under_way_has_ended(redis_url):
 
 async def test_what_goes_together_stays_in_order_however_long(client):
     await client.delete("list")
-    commands = [(("RPUSH", "list", n), {}) for n in range(300)]
+    commands = [("RPUSH", "list", n) for n in range(300)]
     one, other = await asyncio.gather(
-        client.execute_together(commands), client.execute_together([(("LLEN", "list"), {})])
+        client.execute_together(commands), client.execute_together([("LLEN", "list")])
     )
     assert one == list(range(1, 301))
     assert other in ([0], [300])

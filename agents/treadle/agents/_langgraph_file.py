@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -61,10 +63,20 @@ def langgraph_file(project: Path) -> LangGraphFile:
         ConfigError: it cannot be read or holds something wrong.
     """
     path = project / LANGGRAPH_FILE
-    if not path.is_file():
-        return LangGraphFile()
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        stat = path.stat()
+    except OSError:
+        return LangGraphFile()
+    if not S_ISREG(stat.st_mode):
+        return LangGraphFile()
+    return _parsed(path, (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, version: tuple[int, int, int]) -> LangGraphFile:
+    """Read a version of a file: its number, when it was written, and its size in bytes."""
+    try:
+        if version[-1] > _MAX_BYTES:
             raise ConfigError(f"is larger than {_MAX_BYTES} bytes.", path=path)
         data: Any = json.loads(path.read_text(encoding="utf-8"))
         return LangGraphFile.model_validate(data)

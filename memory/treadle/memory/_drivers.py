@@ -186,14 +186,11 @@ class AsyncDriver:
             return await self._client.execute_command(*_eval(request), NEVER_DECODE=True)
 
     async def _together(self, request: Pipeline) -> list[Any]:
-        options = {"NEVER_DECODE": True}
         if isinstance(self._client, BatchingRedis):
-            return await self._client.execute_together(
-                [(_evalsha(call), options) for call in request.calls]
-            )
+            return await self._client.execute_together([_evalsha(call) for call in request.calls])
         pipeline = self._client.pipeline(transaction=False)
         for call in request.calls:
-            pipeline.execute_command(*_evalsha(call), **options)
+            pipeline.execute_command(*_evalsha(call), NEVER_DECODE=True)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
 

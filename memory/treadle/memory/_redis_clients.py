@@ -26,7 +26,7 @@ import redis.sentinel
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 
 from treadle.core.errors import RedisError
-from treadle.memory._batching import LANES, BatchingRedis
+from treadle.memory._batching import BatchingRedis
 from treadle.memory._embedded import EmbeddedRedis
 from treadle.memory._fair_pool import FairPool
 from treadle.memory._redis_url import Cluster, SentinelService, Server
@@ -130,9 +130,9 @@ def _async_server(
     else:
         options["connection_class"] = _AsyncTlsConnection if address.tls else _AsyncConnection
     # All of them together stay within what was allowed, and one is left for what blocks.
-    lanes = min(LANES, options["max_connections"] - 1)
-    options["max_connections"] -= lanes
-    return BatchingRedis(FairPool(**options), lanes)
+    has_line = options["max_connections"] > 1
+    options["max_connections"] -= has_line
+    return BatchingRedis(FairPool(**options), has_line=has_line, retries=RETRIES)
 
 
 def _sync_service(

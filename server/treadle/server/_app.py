@@ -17,7 +17,7 @@ from treadle.server._serving import Serving, runtime_of_request
 from treadle.server._workers import Workers
 from treadle.server.a2a import a2a_router
 from treadle.server.agui import agui_router
-from treadle.server.langgraph import langgraph_router, tenant_runtime
+from treadle.server.langgraph import langgraph_router
 from treadle.server.mcp import McpEndpoint
 from treadle.server.openai import openai_router
 from treadle.server.runs import runs_router
@@ -84,7 +84,7 @@ def app(
     ):
         made.include_router(router)
     made.router.routes.append(Route(mcp.path, mcp, methods=["GET", "POST", "DELETE"]))
-    made.dependency_overrides[tenant_runtime] = runtime_of_request
+    made.state.runtime_of = runtime_of_request
     made.add_middleware(OpeningMiddleware)
     made.add_middleware(GuardMiddleware)
     made.add_middleware(MeasuringMiddleware, metrics=metrics)

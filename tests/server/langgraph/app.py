@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from treadle.core.settings import Settings
 from treadle.runtime import Runtime
-from treadle.server.langgraph import langgraph_router, tenant_runtime
+from treadle.server.langgraph import langgraph_router
 
 OWN_GRAPH = """
 from operator import add
@@ -61,7 +61,11 @@ async def running(
     async with Runtime.open(redis_url, project, settings=settings or Settings()) as runtime:
         app = FastAPI()
         app.include_router(langgraph_router)
-        app.dependency_overrides[tenant_runtime] = lambda: runtime
+
+        async def runtime_of(_: Request) -> Runtime:
+            return runtime
+
+        app.state.runtime_of = runtime_of
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
         config = server.config
         config.load()

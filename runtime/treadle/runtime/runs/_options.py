@@ -1,7 +1,8 @@
 """How a run's graph is executed, where that was asked for with the run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 StreamMode = Literal[
@@ -64,5 +65,11 @@ class RunOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data."""
-        usual = asdict(RunOptions())
-        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+        return {
+            one.name: deepcopy(value)
+            for one in fields(self)
+            if (value := getattr(self, one.name)) != getattr(_USUAL, one.name)
+        }
+
+
+_USUAL = RunOptions()

@@ -1,15 +1,15 @@
 """The protocol of LangGraph's server, for the clients people already have.
 
 ``langgraph_router`` holds assistants, threads, states, runs, crons and the store. An application
-that includes it sets ``app.dependency_overrides[tenant_runtime]`` to a FastAPI dependency that
-returns the runtime of the request's tenant.
+that includes it sets ``app.state.runtime_of`` to a coroutine function that returns the runtime of a
+request's tenant.
 """
 
 from treadle.server._routing import Router
 from treadle.server.langgraph import assistants, commands, crons, runs, states, store, threads
-from treadle.server.langgraph._tenant import Rt, tenant_runtime
+from treadle.server.langgraph._tenant import Rt
 
-__all__ = ["Rt", "langgraph_router", "tenant_runtime"]
+__all__ = ["Rt", "langgraph_router"]
 
 # Those are tried first that are asked most, but for crons: their paths would be those of runs too.
 _PARTS = (crons, runs, threads, states, commands, assistants, store)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Any
 
 from treadle.core.errors import UnknownNameError
@@ -15,6 +16,7 @@ _SINCE = now()
 """When the agents became assistants: when the server started."""
 
 
+@lru_cache(maxsize=1024)
 def agent_id(name: str) -> str:
     """Return the id of the assistant that an agent is."""
     return str(uuid.uuid5(_GRAPHS, name))

@@ -2,18 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from treadle.runtime import Runtime
 
 
-async def tenant_runtime() -> Runtime:
-    """Stand for the runtime of the request's tenant; the application that serves says which.
-
-    Raises:
-        NotImplementedError: it did not, by ``app.dependency_overrides``.
-    """
-    raise NotImplementedError("app.dependency_overrides does not say whose runtime is served")
+async def tenant_runtime(request: Request) -> Runtime:
+    """Return the runtime of the request's tenant, by the application's ``state.runtime_of``."""
+    # FastAPI's own way, an override, looks at the signatures again for every request.
+    found: Runtime = await request.app.state.runtime_of(request)
+    return found
 
 
 Rt = Annotated[Runtime, Depends(tenant_runtime)]
