@@ -48,11 +48,18 @@ def test_what_is_queued_is_seen_worked_on_and_answered(run):
         assert said == "Working on default; Ctrl-C hands its runs over and stops it.\n"
         answer = run("queue", "add", "What is 2*9?", "--wait")
         assert answer.out == "2*9 = 18.\n"
+        plan = run("queue", "add", "What is 2*9?", "--wait", "--dry-run")
+        assert "It would change nothing." in plan.out
+        assert "calculate" in plan.out.split("It read")[1]
+        assert "2*9 = 18." in plan.out.split("It would answer")[1]
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
     assert json.loads(run("runs", "show", run_id, "--json").out)["queued"] is None
     shown = json.loads(run("runs", "list", "--json").out)
     assert {one["status"] for one in shown} == {"success"}
+    [dry] = [one["id"] for one in shown if one["mode"] == "dry"]
+    assert json.loads(run("runs", "plan", dry, "--json").out)["effects"] == []
+    assert "is no dry run" in run("runs", "plan", run_id, code=1).err
     assert json.loads(run("queue", "status", "--json").out)["ready"] == {"default": 0}
 
 

@@ -61,5 +61,5 @@ def plan_data(plan: Plan, journal: Journal) -> dict[str, Any]:
 
 
 def _reads(journal: Journal) -> list[CallLine]:
-    lines = call_lines(journal)
+    lines = call_lines(journal.latest_attempt())
     return [line for line in lines if line.kind == "tool" and line.effect == "read"]

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from treadle.cli._console import err, out, print_json
 from treadle.cli._opening import Opening
+from treadle.cli._plan import print_plan
 from treadle.cli._safe import visible
 from treadle.core.errors import RunError
 from treadle.runtime import Runtime
@@ -29,6 +30,7 @@ class Asked:
     key: str | None
     after_seconds: float
     multitask: str
+    is_dry: bool
 
     def request(self) -> RunRequest:
         """Return it as the queue takes it."""
@@ -42,11 +44,12 @@ class Asked:
             key=self.key,
             after=timedelta(seconds=self.after_seconds),
             multitask=cast("Multitask", self.multitask),
+            is_dry=self.is_dry,
         )
 
 
 def add(opening: Opening, asked: Asked, *, is_waited_for: bool, as_json: bool) -> None:
-    """Queue a question, and print the run, or its answer when it is waited for."""
+    """Queue a question, and print the run, or its answer or plan when it is waited for."""
 
     async def within(runtime: Runtime) -> None:
         queued = await runtime.queue.submit(asked.request())
@@ -58,6 +61,10 @@ def add(opening: Opening, asked: Asked, *, is_waited_for: bool, as_json: bool) -
             return
         err.print(f"Waiting for the run {queued.run_id}", style="dim", highlight=False)
         run = await runtime.queue.wait(queued.run)
+        if asked.is_dry:
+            plan, journal = await runtime.runs.plan(run.id), await runtime.runs.journal(run.id)
+            print_plan(plan, journal, as_json=as_json)
+            return
         await _print_end(runtime, run, as_json=as_json)
 
     opening.run(within)

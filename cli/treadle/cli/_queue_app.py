@@ -32,8 +32,12 @@ def queue_add(
         str,
         typer.Option(help="Where the thread is busy: enqueue, reject, interrupt or rollback."),
     ] = "enqueue",
+    is_dry: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only find out what it would do: effects are described."),
+    ] = False,
     is_waited_for: Annotated[
-        bool, typer.Option("--wait", help="Wait for its end and print the answer.")
+        bool, typer.Option("--wait", help="Wait for its end and print the answer, or the plan.")
     ] = False,
     project: Project = HERE,
     redis: RedisUrl = None,
@@ -43,7 +47,7 @@ def queue_add(
     from treadle.cli import _queue
     from treadle.cli._opening import Opening
 
-    asked = _queue.Asked(question, agent, thread, user, queue, key, after, multitask)
+    asked = _queue.Asked(question, agent, thread, user, queue, key, after, multitask, is_dry)
     _queue.add(Opening(project, redis), asked, is_waited_for=is_waited_for, as_json=as_json)
 
 

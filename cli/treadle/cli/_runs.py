@@ -12,12 +12,13 @@ from rich.text import Text
 from treadle.agents import Agent, find_agent
 from treadle.cli._console import err, out, print_json, print_reply, reply_data, usage_line
 from treadle.cli._opening import Opening
+from treadle.cli._plan import print_plan
 from treadle.cli._run_view import print_listed, print_run, print_waiting, run_data
 from treadle.cli._safe import one_line, visible
 from treadle.core.errors import InputError
 from treadle.core.events import Reply
-from treadle.runtime import Runtime
-from treadle.runtime.journal import Difference
+from treadle.runtime import Plan, Runtime
+from treadle.runtime.journal import Difference, Journal
 from treadle.runtime.runs import SUFFIX, JournalFile, RunStatus, definition_of
 
 _LEAD = 40
@@ -67,6 +68,15 @@ def show_run(opening: Opening, run_id: str, *, everything: bool, as_json: bool) 
         print_json(run_data(run, journal, waiting, place))
     else:
         print_run(run, journal, waiting, place, everything=everything)
+
+
+def show_plan(opening: Opening, run_id: str, *, as_json: bool) -> None:
+    """Print what a dry run found."""
+
+    async def read(runtime: Runtime) -> tuple[Plan, Journal]:
+        return await runtime.runs.plan(run_id), await runtime.runs.journal(run_id)
+
+    print_plan(*opening.run(read), as_json=as_json)
 
 
 def resume_run(opening: Opening, run_id: str, answers: Sequence[str], *, as_json: bool) -> None:

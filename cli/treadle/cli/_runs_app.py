@@ -54,6 +54,17 @@ def runs_show(
     _runs.show_run(Opening(project, redis), run, everything=everything, as_json=as_json)
 
 
+@runs_app.command("plan")
+def runs_plan(
+    run: RunArgument, project: Project = HERE, redis: RedisUrl = None, as_json: AsJson = False
+) -> None:
+    """Show what a dry run found: what it read, what it would do, and what that would cost."""
+    from treadle.cli import _runs
+    from treadle.cli._opening import Opening
+
+    _runs.show_plan(Opening(project, redis), run, as_json=as_json)
+
+
 @runs_app.command("resume")
 def runs_resume(
     run: RunArgument,

@@ -16,9 +16,9 @@ from treadle.core.events import (
 from treadle.memory.transcript import Turn
 from treadle.runtime._rerecording import rerecord
 from treadle.runtime._runtime import Runtime
-from treadle.runtime._simulation import Plan, PlannedEffect
 from treadle.runtime._sync import SyncRuntime
 from treadle.runtime._threads import Thread, Threads
+from treadle.runtime.runs import Plan, PlannedEffect
 
 __all__ = [
     "CallDelta",

@@ -32,6 +32,7 @@ from treadle.runtime._learning import Learner
 from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
 from treadle.runtime._reporter import Emit, Reporter
+from treadle.runtime._simulation import Simulator
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime.approvals import ApprovalStore, PolicyGate, is_approval
 from treadle.runtime.budget import (
@@ -51,7 +52,9 @@ from treadle.runtime.journal import (
     JournalWriter,
     KnownOutcomes,
     Recorder,
+    Recording,
     Source,
+    answered,
     is_told,
     to_data,
     usage_from_data,
@@ -89,7 +92,6 @@ class Work:
         input: what the graph is given where the run has not begun yet.
         answers: answers to the interrupts the run waits at, by the interrupts' ids.
         source: another journal that outcomes are taken from; ``None`` for a run of its own.
-        gates: what is asked beside the usual gates, before a call is paid for.
         learning_model: what finds facts in what the person said, when the run is over; ``None``
             learns nothing.
         is_watched: whether anybody sees answers grow; where nobody does, they are received whole.
@@ -107,7 +109,6 @@ class Work:
     input: Any = None
     answers: Mapping[str, Any] = field(default_factory=dict)
     source: Source | None = None
-    gates: Sequence[Gate] = ()
     learning_model: BaseChatModel | None = None
     is_watched: bool = True
     policies: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
@@ -308,8 +309,12 @@ class Executor:
         """Return what earlier attempts did: the fence is taken, so they do no more by now."""
         if attempt.number == 1:
             return None
-        records = (await self._runs.journal(attempt.work.run)).calls()
+        journal = await self._runs.journal(attempt.work.run)
+        records = journal.calls()
         attempt.reporter.usage = _cost(records)
+        if attempt.work.run.mode is RunMode.DRY:
+            # Its checkpoints went with its process: its calls are known by their place.
+            return Recording(answered(records), journal.blobs, is_strict=False)
         return EarlierAttempts(records) if records else None
 
     def _gates(self, attempt: "_Attempt", budget: BudgetGate, source: Source | None) -> list[Gate]:
@@ -325,7 +330,7 @@ class Executor:
                 approved=work.approved,
                 is_dry=work.run.mode is RunMode.DRY,
             ),
-            *work.gates,
+            *([Simulator()] if work.run.mode is RunMode.DRY else []),
             budget,
             Recorder(journal),
         ]
@@ -346,7 +351,7 @@ class Executor:
     async def _given(self, work: Work) -> Any:
         """Return what the graph is to be given: the input, an answer, or nothing to go on."""
         run = work.run
-        if not run.attempt:
+        if not run.attempt or run.mode is RunMode.DRY:
             return work.input if work.input is not None else await self._runs.given(run)
         latest = await self._memory.saver.aget_tuple(config_of(run))
         is_ours = latest is not None and (latest.metadata or {}).get("run_id") == run.id

@@ -10,7 +10,7 @@ from treadle.memory.store import user_namespace
 from treadle.runtime._threads import Threads
 from treadle.runtime.approvals import ApprovalStore
 from treadle.runtime.budget import Ledger, run_account
-from treadle.runtime.runs import RunStore
+from treadle.runtime.runs import RunStore, dry_thread
 
 Counts = dict[str, int]
 """How many of each kind were removed."""
@@ -56,8 +56,14 @@ class Forgetting:
         Raises:
             UnknownNameError: there is no such thread.
         """
-        counts = Counter(await self._threads.forget(thread_id))
         runs = await self._runs.forget_thread(thread_id)
+        runs += await self._runs.forget_thread(dry_thread(thread_id))
+        counts: Counter[str] = Counter()
+        try:
+            counts.update(await self._threads.forget(thread_id))
+        except UnknownNameError:
+            if not runs:  # The thread of a dry run holds nothing but runs.
+                raise
         counts["runs"] += len(runs)
         # A client's key gives the same id again, and that run begins with nothing spent.
         await self._ledger.forget([run_account(run_id) for run_id in runs])

@@ -64,10 +64,9 @@ class AgentGraphs:
             self._prompts[found.name] = versions(found.graph, self._context.project)
         return self._loaded[key]
 
-    def dry(self, agent: str | Agent, saver: BaseCheckpointSaver[Any]) -> tuple[Agent, Graph]:
-        """Return an agent and a graph of its own that remembers in ``saver`` alone."""
-        found = self.load(agent)[0]
-        return found, build_agent(found, self._context, self._models, OfflineMemory(saver))
+    def dry(self, agent: Agent, saver: BaseCheckpointSaver[Any]) -> Graph:
+        """Return a graph of its own for an agent, that remembers in ``saver`` alone."""
+        return build_agent(agent, self._context, self._models, OfflineMemory(saver))
 
     def tools(self, agent: str | Agent) -> list[BaseTool]:
         """Return the tools an agent may call, and those of its own graph."""

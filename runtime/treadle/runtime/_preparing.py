@@ -20,7 +20,6 @@ from treadle.runtime._answers import asked, still_open
 from treadle.runtime._execution import Work, is_for_gate
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
-from treadle.runtime._simulation import Simulator
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime._threads import Threads, check_thread_id
 from treadle.runtime.approvals import Approvals, is_approval
@@ -37,6 +36,7 @@ from treadle.runtime.runs import (
     RunStateError,
     RunStatus,
     RunStore,
+    dry_thread,
 )
 from treadle.runtime.runs._before import latest_state, put_state
 from treadle.runtime.runs._replay import definition_of, recorded_input
@@ -115,29 +115,30 @@ class Preparation:
         request.checked(keep)
         loaded, _ = self._changed(request.agent, request.changes)
         run_id = request.run_id(prefix)
-        # A thread of its own has the run's id, so that the same key makes the same one.
-        thread_id = check_thread_id(run_id if request.thread_id is None else request.thread_id)
         given, text = _given(request.input)
         run = Run(
             run_id,
-            thread_id,
+            _thread_of(request, run_id),
             loaded.name,
             question=self._redact(text),
             user=request.user or "",
+            mode=RunMode.DRY if request.is_dry else RunMode.LIVE,
         )
         return run, given
 
     async def accept(self, run: Run, given: Any, request: RunRequest) -> bool:
         """Write a requested run down; return whether it is new."""
-        await self._threads.note_question(run.thread_id, run.agent, run.question)
+        if not request.is_dry:
+            await self._threads.note_question(run.thread_id, run.agent, run.question)
         await self._note_user(run)
         return await self._store.create(run, given, **self._about(request))
 
     async def accepting(self, run: Run, given: Any, request: RunRequest) -> list[ScriptCall]:
         """Return the calls that write a run down whose id is new, in their order."""
         await self._note_user(run)
+        noting = self._threads.noting(run.thread_id, run.agent, run.question)
         return [
-            self._threads.noting(run.thread_id, run.agent, run.question),
+            *([] if request.is_dry else [noting]),
             *self._store.creating(run, given, **self._about(request)),
         ]
 
@@ -183,7 +184,7 @@ class Preparation:
         return Work(
             run,
             loaded,
-            graph,
+            await self._own_graph(run, loaded, request) or graph,
             _begun_with(accepted.given, options) if not run.attempt else None,
             answers=await self._open_answers(accepted),
             learning_model=self._graphs.learning_model(loaded),
@@ -207,19 +208,31 @@ class Preparation:
         text: str,
         thread: str | None,
         user: str | None,
-        simulator: Simulator,
     ) -> Work:
         """Prepare a run that changes nothing; arguments and errors as for `Runtime.dry_run`."""
-        saver = InMemorySaver(serde=StrictSerializer())
-        loaded, graph = self._graphs.dry(agent, saver)
-        before = await latest_state(self._memory.saver, thread) if thread else None
-        run = self._new_run(loaded, text, f"dry-{_new_id()}", user, mode=RunMode.DRY)
-        await put_state(saver, run.thread_id, before)
+        loaded, graph = self._graphs.load(agent)
+        request = RunRequest(loaded.name, text, thread_id=thread, is_dry=True)
+        thread_id = _thread_of(request, _new_id())
+        run = self._new_run(loaded, text, thread_id, user, mode=RunMode.DRY)
         given = _asking(text)
-        await self._store.create(run, given)
-        await self._store.keep_before(run, self._redact(before))
-        policies = self._graphs.policies(loaded)
-        return Work(run, loaded, graph, given, gates=(simulator,), policies=policies)
+        await self._note_user(run)
+        await self._store.create(run, given, request=request.to_dict())
+        graph = await self._own_graph(run, loaded, request.to_dict()) or graph
+        return Work(run, loaded, graph, given, policies=self._graphs.policies(loaded))
+
+    async def _own_graph(self, run: Run, agent: Agent, request: Mapping[str, Any]) -> Graph | None:
+        """Return a dry run's graph: it remembers by itself, and begins where the thread stands."""
+        if run.mode is not RunMode.DRY:
+            return None
+        thread = request.get("dry_run_of")
+        if run.attempt:
+            before = await self._store.before(run)
+        else:
+            before = await latest_state(self._memory.saver, thread) if thread else None
+            await self._store.keep_before(run, self._redact(before))
+        saver = InMemorySaver(serde=StrictSerializer())
+        await put_state(saver, run.thread_id, before)
+        return self._graphs.dry(agent, saver)
 
     async def forked(
         self,
@@ -259,7 +272,7 @@ class Preparation:
         return Work(
             run,
             _with_budget(loaded, request),
-            graph,
+            await self._own_graph(run, loaded, request) or graph,
             answers=await self._by_interrupt(run, answers),
             options=RunOptions(**request.get("options", {})),
             accounts=_accounts(request),
@@ -291,6 +304,11 @@ class Preparation:
         """Return what the run's graph is answered: as given, and as approvals were answered."""
         if run.status is not RunStatus.INTERRUPTED:
             return {}
+        if run.mode is RunMode.DRY:
+            raise RunStateError(
+                f"The run {run.id} is a dry run, which ends where a person would be asked.",
+                hint="'treadle runs plan' says what it found until there.",
+            )
         waiting = {str(one["id"]): one["value"] for one in await self._store.interrupts(run)}
         asked = {id_: value for id_, value in waiting.items() if is_approval(value)}
         approved = await self._approvals.answers(run.thread_id, run.id, asked)
@@ -338,6 +356,17 @@ def _with_budget(agent: Agent, request: Mapping[str, Any]) -> Agent:
 
 def _accounts(request: Mapping[str, Any]) -> tuple[Account, ...]:
     return tuple(Account.from_dict(each) for each in request.get("accounts", ()))
+
+
+def _thread_of(request: RunRequest, run_id: str) -> str:
+    """Return the thread of a run, which for a dry run is another than the one it begins in.
+
+    A thread of its own has the run's id, so that the same key makes the same one.
+    """
+    named = None if request.thread_id is None else check_thread_id(request.thread_id)
+    if not request.is_dry:
+        return run_id if named is None else named
+    return dry_thread(run_id if named is None or not request.keep_thread else named)
 
 
 def _given(asked: str | Mapping[str, Any] | None) -> tuple[Any, str]:

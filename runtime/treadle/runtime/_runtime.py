@@ -32,7 +32,6 @@ from treadle.runtime._locks import is_locked, thread_lock
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._reporter import Emit
 from treadle.runtime._rollback import Rollback
-from treadle.runtime._simulation import Plan, Simulator
 from treadle.runtime._threads import Threads
 from treadle.runtime._unattended import unattended
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
@@ -41,7 +40,7 @@ from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells
 from treadle.runtime.notifications import Notifications
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
-from treadle.runtime.runs import JournalFile, Replayer, Runs, RunStore
+from treadle.runtime.runs import JournalFile, Plan, Replayer, Runs, RunStore, planned
 from treadle.runtime.runs._replay import definition_of
 from treadle.runtime.schedules import QueueLauncher, Scheduler, Schedules, ScheduleStore
 from treadle.tools import ToolContext
@@ -348,10 +347,9 @@ class Runtime:
             UserError: an unknown name, a wrong setting, an unusable question.
             RunError: the run failed.
         """
-        simulator = Simulator()
         prepare = self._preparation.dry_run
-        events = self._events(lambda: prepare(agent, text, thread, user, simulator))
-        return Plan(await _reply(events), tuple(simulator.effects))
+        reply = await _reply(self._events(lambda: prepare(agent, text, thread, user)))
+        return Plan(reply, planned(await self.runs.journal(reply.run_id)))
 
     async def stream(
         self,

@@ -30,7 +30,7 @@ from treadle.runtime.journal._errors import (
     lost,
 )
 from treadle.runtime.journal._gates import CallJournal, KnownOutcomes, Listener, Recorder
-from treadle.runtime.journal._sources import EarlierAttempts, Recording, Source
+from treadle.runtime.journal._sources import EarlierAttempts, Recording, Source, answered
 from treadle.runtime.journal._stream import (
     KEEP_EVENTS_MS,
     JournalWriter,
@@ -64,6 +64,7 @@ __all__ = [
     "RunKeys",
     "Source",
     "answer_to",
+    "answered",
     "calls_of",
     "check_version",
     "first_difference",

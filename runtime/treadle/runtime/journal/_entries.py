@@ -276,6 +276,11 @@ class Journal:
         """
         return calls_of(self.entries)
 
+    def latest_attempt(self) -> "Journal":
+        """Return it with what the run's last attempt wrote alone."""
+        number = max((entry.attempt for entry in self.entries), default=0)
+        return replace(self, entries=tuple(one for one in self.entries if one.attempt == number))
+
     def of_type(self, *types: EntryType) -> list[Entry]:
         """Return the entries of these types, oldest first."""
         return [entry for entry in self.entries if entry.type in types]

@@ -103,10 +103,18 @@ class EarlierAttempts:
         if record.outcome is None:
             is_once = call.effect is Effect.ONCE
             return Finding(Knowledge.UNKNOWN_EFFECT, record) if is_once else _NOTHING
-        is_whole = not ("error" in record.outcome or record.outcome.get("partial"))
-        if not is_whole and call.effect is not Effect.ONCE:
+        if not _is_whole(record.outcome) and call.effect is not Effect.ONCE:
             return _NOTHING
         return Finding(Knowledge.OUTCOME, record)
+
+
+def answered(records: Iterable[CallRecord]) -> list[CallRecord]:
+    """Return the calls that were made and answered whole, which need not be made again."""
+    return [one for one in records if one.made and one.outcome and _is_whole(one.outcome)]
+
+
+def _is_whole(outcome: Mapping[str, Any]) -> bool:
+    return not ("error" in outcome or outcome.get("partial"))
 
 
 class Recording:

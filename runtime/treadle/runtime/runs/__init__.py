@@ -3,6 +3,7 @@
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import SUFFIX, JournalFile
 from treadle.runtime.runs._options import RunOptions, StreamMode
+from treadle.runtime.runs._plan import Plan, PlannedEffect, dry_thread, planned
 from treadle.runtime.runs._record import (
     ENDS,
     NEXT,
@@ -35,6 +36,8 @@ __all__ = [
     "Feedback",
     "JournalFile",
     "Multitask",
+    "Plan",
+    "PlannedEffect",
     "Queued",
     "Replay",
     "Replayer",
@@ -50,5 +53,7 @@ __all__ = [
     "ThreadBusyError",
     "checked_queue",
     "definition_of",
+    "dry_thread",
     "journal_files",
+    "planned",
 ]

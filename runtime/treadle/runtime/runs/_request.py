@@ -48,6 +48,8 @@ class RunRequest:
         accounts: what it is paid from as well; their limits hold beside every other.
         options: how its graph is executed.
         changes: fields of the agent's definition that are different for this run, as plain data.
+        is_dry: whether it is a dry run: what reads is done, effects are described, and the thread,
+            whose state it begins in, stays as it is. `Runs.plan` gives what it found.
     """
 
     agent: str
@@ -64,6 +66,7 @@ class RunRequest:
     accounts: Sequence[Account] = ()
     options: RunOptions = field(default_factory=RunOptions)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    is_dry: bool = False
 
     def checked(self, longest: timedelta) -> "RunRequest":
         """Return it as it is.
@@ -72,7 +75,8 @@ class RunRequest:
             longest: how long a run is kept, and so the longest it can wait.
 
         Raises:
-            InputError: a queue's name, a delay, a key or a strategy that cannot be used.
+            InputError: a queue's name, a delay, a key or a strategy that cannot be used, or a dry
+                run of something that is no question.
         """
         checked_queue(self.queue)
         if self.multitask not in get_args(Multitask):
@@ -87,6 +91,12 @@ class RunRequest:
             )
         if self.key is not None and not 1 <= len(self.key) <= _MAX_KEY_CHARS:
             raise InputError(f"The key of a run has 1 to {_MAX_KEY_CHARS} characters.")
+        goes_on = self.options.checkpoint_id or self.options.goto or self.options.update is not None
+        if self.is_dry and (self.input is None or goes_on):
+            raise InputError(
+                "A dry run is asked something, where its thread stands.",
+                hint="Give an input, and no checkpoint, update or node to go on with.",
+            )
         return self
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,6 +104,8 @@ class RunRequest:
         found: dict[str, Any] = {"queue": self.queue, "options": self.options.to_dict()}
         if not self.keep_thread:
             found["keep_thread"] = False
+        if self.is_dry:
+            found["dry_run_of"] = self.thread_id
         if self.after:
             found["after_seconds"] = self.after.total_seconds()
         if self.budget is not None:

@@ -14,6 +14,7 @@ from treadle.runtime.runs._before import state_before
 from treadle.runtime.runs._diff import differences
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import JournalFile
+from treadle.runtime.runs._plan import Plan, plan_of
 from treadle.runtime.runs._record import Run, RunStatus
 from treadle.runtime.runs._replay import Replay
 from treadle.runtime.runs._replayer import Replayer
@@ -139,6 +140,18 @@ class Runs:
         """
         run = await self._store.get(run_id)
         return list(retold(run, await self._store.journal(run)))
+
+    async def plan(self, run_id: str) -> Plan:
+        """Return what a dry run found.
+
+        Raises:
+            UnknownNameError: there is no such run.
+            RunStateError: it is no dry run, or is not at its end.
+            RunError: it failed.
+            JournalError: its journal is damaged.
+        """
+        run = await self._store.get(run_id)
+        return plan_of(run, await self._store.journal(run))
 
     async def entries(self, run_id: str, after: str = "0") -> AsyncIterator[Entry]:
         """Yield the entries of a run's journal after an entry's id, oldest first.
