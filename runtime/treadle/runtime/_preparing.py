@@ -133,14 +133,18 @@ class Preparation:
         await self._note_user(run)
         return await self._store.create(run, given, **self._about(request))
 
-    async def accepting(self, run: Run, given: Any, request: RunRequest) -> list[ScriptCall]:
-        """Return the calls that write a run down whose id is new, in their order."""
+    async def accepting(
+        self, run: Run, given: Any, request: RunRequest
+    ) -> tuple[list[ScriptCall], Accepted]:
+        """Return the calls that write a run down whose id is new, in order, and what they write."""
         await self._note_user(run)
         noting = self._threads.noting(run.thread_id, run.agent, run.question)
-        return [
+        about = self._about(request)
+        calls = [
             *([] if request.is_dry else [noting]),
-            *self._store.creating(run, given, **self._about(request)),
+            *self._store.creating(run, given, **about),
         ]
+        return calls, Accepted.new(run, given, about["request"])
 
     def _changed(self, agent: str | Agent, changes: Mapping[str, Any]) -> tuple[Agent, Graph]:
         """Return an agent as a run was asked for with it, and its graph."""

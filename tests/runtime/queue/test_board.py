@@ -8,12 +8,14 @@ from hypothesis import strategies as st
 
 from treadle.memory import connect
 from treadle.memory.scripts import driver_of
-from treadle.runtime.queue._board import Board
+from treadle.runtime.queue._board import VERSION, Board
+from treadle.runtime.queue._records import Job, Offer
 
 BASE = "treadle:main:{queue}"
 LEASE, LATER, NOW = timedelta(hours=1), timedelta(hours=2), timedelta(0)
 THREADS = ["a", "b"]
 LIMITS = {"default": 3}
+OFFER = Offer("w", LEASE, LIMITS["default"], lambda *_: None)
 
 OPERATIONS = st.one_of(
     st.tuples(
@@ -21,6 +23,7 @@ OPERATIONS = st.one_of(
         st.sampled_from(THREADS),
         st.sampled_from(["enqueue", "enqueue", "reject", "interrupt"]),
         st.sampled_from([False, False, True]),
+        st.booleans(),
     ),
     st.tuples(st.just("claim"), st.integers(1, 3)),
     st.tuples(st.sampled_from(["complete", "renew", "bury"]), st.integers(0, 9)),
@@ -46,11 +49,20 @@ class House:
         self.submitted = []
         self.jobs, self.stale, self.gone, self.dead = {}, [], [], set()
 
-    async def submit(self, thread, multitask, is_delayed):
+    async def submit(self, thread, multitask, is_delayed, is_offered):
         run = f"{thread}{len(self.submitted)}"
         delay = LATER if is_delayed else NOW
-        said, others = await self.board.submit(run, thread, "default", delay, multitask, None)
+        offer = OFFER if is_offered else None
+        is_next = not is_delayed and not await self.line(thread) and await self.has_room()
+        words = (run, thread, "default", delay, multitask, None)
+        said, others = await self.board.submit(*words, offer=offer)
         line = await self.line(thread)
+        assert (said == "taken") == (is_offered and is_next)
+        if said == "taken":
+            assert (line, others) == ([run], [])
+            assert (await self.board.submit(*words, offer=offer))[0] == "taken"  # sent again
+            self.jobs[run] = Job(run, thread, "default", 1, "", "", VERSION)
+            said = "ok"
         if said == "busy":
             assert multitask == "reject"
             assert others == line[:1]
@@ -58,6 +70,11 @@ class House:
         assert (said, multitask == "reject" and len(line) > 1) == ("ok", False)
         assert (await self.board.submit(run, thread, "default", NOW, "enqueue", None))[0] == "known"
         self.submitted.append(run)
+
+    async def has_room(self):
+        """Tell whether nothing waits for a worker, and one more run may be at work."""
+        ready = await self.client.llen(f"{BASE}:ready:default")
+        return not ready and await self.client.zcard(f"{BASE}:leases:default") < LIMITS["default"]
 
     async def claim(self, wanted):
         claimed = await self.board.claim("w", LEASE, wanted, LIMITS)

@@ -62,7 +62,7 @@ async def test_runs_and_schedules_keep_to_the_clock_of_redis(opened, shifted, mo
 async def _lost(runtime, monkeypatch):
     """Let a submitter of a delayed run die before the queue has it, and the run be found."""
 
-    async def dies(*_):
+    async def dies(*_, **__):
         raise ConnectionResetError
 
     with monkeypatch.context() as patched:

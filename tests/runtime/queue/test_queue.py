@@ -1,7 +1,7 @@
 """Queued runs: accepted once, executed in their thread's order, waited for without asking."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -43,6 +43,73 @@ async def test_runs_of_a_thread_come_one_after_the_other(opened):
                 assert (await runtime.queue.wait(queued.run_id)).status is RunStatus.SUCCESS
             answers = [turn.text for turn in await runtime.threads.show("t")][1::2]
             assert answers == [" ".join(f"{n}." for n in range(k + 1)) for k in range(10)]
+
+
+async def test_a_free_worker_of_the_same_process_takes_a_run_as_it_is_submitted(
+    opened, monkeypatch
+):
+    claimed = []
+
+    async def claim(board, *words):
+        found = await claims(board, *words)
+        claimed.extend(job.run_id for job in found.jobs)
+        return found
+
+    claims = Board.claim
+    monkeypatch.setattr(Board, "claim", claim)
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server) as runtime, working(runtime) as worker:
+            await eventually(lambda: _is_idle(runtime, worker))
+            queued = await submit(runtime)
+            again = await submit(runtime, "Two.", key="order 11")
+            for run_id in (queued.run_id, again.run_id):
+                assert (await runtime.queue.wait(run_id)).status is RunStatus.SUCCESS
+            # Whoever sends a key twice could not be told from the worker.
+            assert claimed == [again.run_id]
+
+
+async def _is_idle(runtime, worker):
+    stats = await runtime.queue.stats()
+    return stats.workers["default"] == 1 and worker in runtime.queue.workers and not worker.busy
+
+
+async def test_taking_runs_keeps_to_the_places_of_a_worker(opened):
+    at_work = []
+
+    def seen(request):
+        at_work.append(runtime.queue.workers[0].busy)
+        return heard(request)
+
+    with ScriptedOpenAI(seen) as server:
+        async with opened(server) as runtime, working(runtime, concurrency=3):
+            words = [f"{n}." for n in range(20)]
+            queued = await asyncio.gather(*(submit(runtime, w, f"t{w}"[:-1]) for w in words))
+            for each in queued:
+                run = await runtime.queue.wait(each.run_id)
+                assert (run.status, run.attempt) == (RunStatus.SUCCESS, 1)
+    assert max(at_work) == 3
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Hello.",
+        {"messages": [("user", "Hello.")], "n": 1, "more": {"a": [1, None]}},
+        {"n": 1.5, "moment": datetime(2026, 1, 2, tzinfo=UTC), "pair": (1, 2)},
+        None,
+    ],
+)
+async def test_a_run_that_is_taken_is_the_one_that_was_written_down(opened, asked):
+    options = RunOptions(tags=("a",), metadata={"b": 1})
+    request = RunRequest("counter", asked, thread_id="t", options=options, changes={"prompt": "P"})
+    with ScriptedOpenAI([]) as server:
+        async with opened(server) as runtime:
+            queue = runtime.queue
+            run, given = queue._preparation.requested(request, queue._prefix, queue._keep)
+            calls, accepted = await queue._preparation.accepting(run, given, request)
+            for call_ in calls:
+                await driver_of(runtime.redis, "test").ask(call_)
+            assert await queue._store.accepted(run.id, run.thread_id) == accepted
 
 
 async def test_what_is_queued_waits_for_a_worker(opened):
@@ -457,7 +524,7 @@ def dying(runtime):
     """Return a way to submit whose process dies between the run's record and the queue."""
     board = runtime.queue.board
 
-    async def submit(run_id, *words):
+    async def submit(run_id, *words, **_):
         first = words[-1]
         if first:
             await board.announce(run_id)

@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from treadle.memory.scripts import Driver, Pipeline, ScriptCall, load_script
-from treadle.runtime.queue._records import Claimed, Job, Place, QueueStats
-from treadle.runtime.runs import Multitask
+from treadle.runtime.queue._records import Claimed, Job, Offer, Place, QueueStats
+from treadle.runtime.runs import Multitask, Run
 
 Cancel = Literal["interrupt", "rollback"]
 VERSION = 1
@@ -54,11 +54,12 @@ class Board:
         stay: timedelta | None,
         first: Sequence[ScriptCall] = (),
         is_again: bool = False,
+        offer: Offer | None = None,
     ) -> tuple[str, list[str]]:
-        """Put a run into the queue; return ``ok``, ``known`` or ``busy``, and which runs.
+        """Put a run into the queue; return ``ok``, ``taken``, ``known`` or ``busy``; and runs.
 
-        With ``ok`` these are the earlier runs that must be stopped, with ``busy`` the one that has
-        the thread.
+        With ``ok`` the earlier runs that must be stopped, with ``busy`` the one that has the
+        thread. A run that was taken is at work under its first claim.
 
         Args:
             run_id: the run.
@@ -70,9 +71,12 @@ class Board:
             first: what must be in Redis before; the run is announced before that, and all goes in
                 one round trip.
             is_again: whether it is to go on after an end, which its worker may not have told yet.
+            offer: who takes it at once, where nothing waits before it. Only for a run whose id is
+                new: for another, whoever sends it twice could not be told from the worker.
         """
         words = (run_id, thread_id, queue, _ms(delay), multitask, VERSION)
-        more = ("" if stay is None else _ms(stay), int(is_again))
+        taking = ("", 0, 0) if offer is None else (offer.worker, _ms(offer.lease), offer.limit)
+        more = ("" if stay is None else _ms(stay), int(is_again), *taking)
         submit = self._made("submit", *words, *more)
         if first:
             calls = (self._made("announce", run_id), *first, submit)
@@ -180,6 +184,11 @@ _SCRIPTS = {
         *("complete", "release", "bury", "cancel", "left", "place", "stats", "dead"),
     )
 }
+
+
+def first_claim(run: Run, queue: str) -> Job:
+    """Return what a worker holds of a run that it took as it was submitted."""
+    return Job(run.id, run.thread_id, queue, 1, "", "", VERSION)
 
 
 def _job(parts: Sequence[bytes]) -> Job:

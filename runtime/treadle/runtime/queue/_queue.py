@@ -1,8 +1,8 @@
 """The queue of a tenant: submitting runs, waiting for them, stopping them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +14,8 @@ from treadle.runtime._rollback import Rollback
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime.events import Bell, Bells, EventReader, StreamedEvent, check_event_id
 from treadle.runtime.journal import JournalError
-from treadle.runtime.queue._board import Board, Cancel
-from treadle.runtime.queue._records import Place, QueueStats
+from treadle.runtime.queue._board import Board, Cancel, first_claim
+from treadle.runtime.queue._records import Offer, OffersPlaces, Place, QueueStats
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
     ENDS,
@@ -47,6 +47,7 @@ class Queue:
 
     Attributes:
         board: the queue as it lies in Redis.
+        workers: the workers of this process that work on it.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Queue:
         self._bells = bells
         self._keep = keep
         self._reader = EventReader(redis, bells)
+        self.workers: list[OffersPlaces] = []
         self.board = Board(driver_of(redis, "Queue"), prefix)
 
     async def submit(self, request: RunRequest) -> Queued:
@@ -88,8 +90,11 @@ class Queue:
         if request.multitask == "reject" and not is_known and await self._is_held(run.thread_id):
             raise _busy(run.thread_id)
         if request.key is None:  # Nobody else has its id: no reply decides what follows.
-            first = await self._preparation.accepting(run, given, request)
-            await self._put(run, request, is_new=True, first=first)
+            first, accepted = await self._preparation.accepting(run, given, request)
+            with self._offered(request.queue) as offer:
+                said = await self._put(run, request, is_new=True, first=first, offer=offer)
+                if offer is not None and said == "taken":
+                    offer.take(first_claim(run, request.queue), accepted)
             return Queued(run, is_new=True)
         await self.board.announce(run.id)
         is_new = await self._preparation.accept(run, given, request)
@@ -101,13 +106,27 @@ class Queue:
             await self.board.withdraw(run.id)
         return Queued(run, is_new)
 
+    @contextmanager
+    def _offered(self, queue: str) -> Iterator[Offer | None]:
+        """Give a free place of a worker of this process, where there is one."""
+        with ExitStack() as places:
+            offers = (places.enter_context(one.offering(queue)) for one in self.workers)
+            yield next((offer for offer in offers if offer is not None), None)
+
     async def _put(
-        self, run: Run, request: RunRequest, *, is_new: bool, first: Sequence[ScriptCall] = ()
-    ) -> None:
+        self,
+        run: Run,
+        request: RunRequest,
+        *,
+        is_new: bool,
+        first: Sequence[ScriptCall] = (),
+        offer: Offer | None = None,
+    ) -> str:
         said, others = await self.board.submit(
             *(run.id, run.thread_id, request.queue, request.after, request.multitask),
             None if request.keep_thread else THREAD_STAYS,
             first,
+            offer=offer,
         )
         if said == "busy":
             if is_new:
@@ -115,6 +134,7 @@ class Queue:
             raise _busy(run.thread_id, others[0])
         for run_id in others:
             await self._stop(run_id, "rollback" if request.multitask == "rollback" else "interrupt")
+        return said
 
     async def _is_held(self, thread_id: str) -> bool:
         return await is_locked(self._redis, self._prefix, thread_id)

@@ -1,9 +1,12 @@
 """What is known of the queue and of the runs in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
+
+from treadle.runtime.runs import Accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,31 @@ class Job:
     cancel: str
     reason: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A free place of a worker, for a run that is about to be submitted.
+
+    Attributes:
+        worker: who offers it.
+        lease: how long the run is the worker's unless that is renewed.
+        limit: the most runs of the queue at once over all workers; 0 for any.
+        take: begins to work on the run.
+    """
+
+    worker: str
+    lease: timedelta
+    limit: int
+    take: Callable[[Job, Accepted], None]
+
+
+class OffersPlaces(Protocol):
+    """A worker as the queue of its process sees it."""
+
+    def offering(self, queue: str) -> AbstractContextManager[Offer | None]:
+        """Offer a free place for a run of a queue; ``None`` where there is none to offer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

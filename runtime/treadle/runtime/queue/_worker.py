@@ -4,8 +4,9 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -31,7 +32,7 @@ from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import VERSION
 from treadle.runtime.queue._leaving import Leaving
 from treadle.runtime.queue._queue import Queue
-from treadle.runtime.queue._records import Job
+from treadle.runtime.queue._records import Claimed, Job, Offer
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
     ENDS,
@@ -145,6 +146,10 @@ class Worker:
         self._running: set[_Running] = set()
         self._ended: list[Job] = []
         self._wake = asyncio.Event()
+        self._context = copy_context()
+        self._offered = 0
+        self._is_due = True
+        self._none_offered = asyncio.Event()
         self.is_stopping = False
         self._is_over = False
 
@@ -158,15 +163,45 @@ class Worker:
         self.is_stopping = True
         self._wake.set()
 
+    @contextmanager
+    def offering(self, queue: str) -> Iterator[Offer | None]:
+        """Offer a free place for a run that is about to be submitted; ``None`` where none is free.
+
+        A run that is taken as it is submitted saves the claim, and reading what was just written.
+        """
+        if self.is_stopping or queue not in self._limits or not self._free:
+            yield None
+            return
+        self._offered += 1
+        try:
+            yield Offer(self.id, self._lease, self._limits[queue], self._start)
+        finally:
+            self._taken_back(1)
+
+    def _taken_back(self, places: int) -> None:
+        """Offer places no longer: they are free, or a run has them."""
+        self._offered -= places
+        if not self._offered:
+            self._none_offered.set()
+        if self._is_due and self._free:
+            self._wake.set()
+
+    @property
+    def _free(self) -> int:
+        return max(0, self._concurrency - len(self._running) - self._offered)
+
     async def run(self) -> None:
         """Work until `stop` is called, and all runs ended or were handed over."""
         listening = asyncio.create_task(self._listen())
         renewing = asyncio.create_task(self._renew_leases())
+        self._context = copy_context()
+        self._queue.workers.append(self)
         try:
             while not self.is_stopping:
                 await self._look()
             await self._drain()
         finally:
+            self._queue.workers.remove(self)
             for running in list(self._running):
                 running.stop("drain")
             await self._settled(list(self._running))
@@ -180,21 +215,14 @@ class Worker:
         self._wake.clear()
         sleep = LOOK_SECONDS
         try:
-            free = self._concurrency - len(self._running)
-            ended, self._ended = self._ended, []
-            try:
-                claimed = await self._board.claim(self.id, self._lease, free, self._limits, ended)
-            except RedisError:
-                self._ended += ended
-                raise
-            for job in claimed.jobs:
-                self._start(job)
+            claimed = await self._claim()
             for run_id, age in claimed.lost:
                 await self._queue.put_back(run_id, age)
             self._leaving.forget(claimed.leaving)
             if claimed.again_in is not None:
                 sleep = min(sleep, claimed.again_in.total_seconds())
         except _REDIS as error:
+            self._is_due = True
             _log.warning("Redis does not answer, trying again: %s", error)
             await asyncio.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - no secret
             return
@@ -202,7 +230,35 @@ class Worker:
             async with asyncio.timeout(sleep):
                 await self._wake.wait()
         except TimeoutError:
-            return
+            self._is_due = True
+
+    async def _claim(self) -> Claimed:
+        """Say which runs ended, and begin those that are claimed in their places.
+
+        A place that a claim asks for cannot be offered meanwhile: only where something may wait
+        are all free ones asked for.
+        """
+        ended, self._ended = self._ended, []
+        wanted = self._free if self._is_due else min(self._free, len(ended))
+        self._is_due = self._is_due and not wanted
+        self._offered += wanted
+        try:
+            claimed = await self._board.claim(self.id, self._lease, wanted, self._limits, ended)
+        except RedisError:
+            self._ended += ended
+            raise
+        finally:
+            self._taken_back(wanted)
+        for job in claimed.jobs:
+            self._start(job)
+        if wanted and len(claimed.jobs) == wanted:
+            self._rung()  # More may wait.
+        return claimed
+
+    def _rung(self) -> None:
+        self._is_due = True
+        if self._free:
+            self._wake.set()
 
     async def _complete(self) -> None:
         """Take the last runs that ended out of the queue; who claims one finds it at its end."""
@@ -214,8 +270,7 @@ class Worker:
         async with self._bells.on(*(self._board.ready_channel(q) for q in self._limits)) as bell:
             while True:
                 await bell.wait()
-                if len(self._running) < self._concurrency:
-                    self._wake.set()
+                self._rung()
 
     async def _renew_leases(self) -> None:
         """Renew what this worker holds, and stop what is to be stopped or was lost."""
@@ -234,9 +289,13 @@ class Worker:
                     if reply:
                         running.stop(reply)
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: Job, accepted: Accepted | None = None) -> None:
+        if self._is_over:
+            return  # Its lease lapses, and then it is taken up elsewhere.
         running = _Running(job)
-        running.task = asyncio.create_task(self._work(running))
+        # Whoever submitted it may be in a run, or a request, of its own.
+        work = self._work(running, accepted)
+        running.task = asyncio.create_task(work, context=self._context.copy())
         self._running.add(running)
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -247,9 +306,12 @@ class Worker:
 
         running.task.add_done_callback(ended)
 
-    async def _work(self, running: _Running) -> None:
+    async def _work(self, running: _Running, accepted: Accepted | None) -> None:
         try:
-            await self._handle(running)
+            if accepted is None:
+                await self._handle(running)
+            else:
+                await self._execute(running, accepted)
         except asyncio.CancelledError:
             if not running.ending:
                 raise
@@ -370,6 +432,9 @@ class Worker:
         return timedelta(seconds=min(usual, MAX_BACKOFF_SECONDS) * jitter)
 
     async def _drain(self) -> None:
+        while self._offered:  # What is taken there is handed over with the others.
+            self._none_offered.clear()
+            await self._none_offered.wait()
         held = list(self._running)
         for running in held:
             running.ending = running.ending or "drain"

@@ -9,7 +9,7 @@ from typing import Any
 
 from treadle.core.errors import RunError
 from treadle.core.usage import Usage
-from treadle.runtime.journal import usage_from_data, usage_to_data
+from treadle.runtime.journal import from_data, to_data, usage_from_data, usage_to_data
 
 
 class RunStatus(StrEnum):
@@ -176,3 +176,10 @@ class Accepted:
     answers: Mapping[str, Any]
     asked: Mapping[str, str]
     is_again: bool
+
+    @classmethod
+    def new(cls, run: Run, given: Any, request: Mapping[str, Any]) -> "Accepted":
+        """Return a run that is being accepted, exactly as it will be read."""
+        read = [from_data(json.loads(json.dumps(to_data(one)))) for one in (given, dict(request))]
+        run = Run.from_dict(run.to_dict())
+        return cls(run, read[0], read[1], answers={}, asked={}, is_again=False)

@@ -76,6 +76,18 @@ local function goes_on(run, queue)
   return true
 end
 
+-- Give a run that is ready to a worker.
+local function take(run, queue, worker, lease_ms)
+  redis.call('HSET', job_of(run), 'state', 'running', 'worker', worker)
+  redis.call('HINCRBY', job_of(run), 'claims', 1)
+  redis.call('ZADD', leases_of(queue), now_ms() + lease_ms, run)
+end
+
+-- Whether a queue may have one more run at work; 0 is for any number.
+local function has_room(queue, most)
+  return most == 0 or redis.call('ZCARD', leases_of(queue)) < most
+end
+
 local function is_held(run, claim)
   local job = redis.call('HMGET', job_of(run), 'state', 'claims')
   return job[1] == 'running' and job[2] == claim

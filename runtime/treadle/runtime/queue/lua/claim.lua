@@ -29,14 +29,12 @@ for i = 6, #ARGV, 2 do
     redis.call('HSET', job_of(run), 'reason', 'its worker died')
     make_ready(run, queue, true)
   end
-  while claimed < wanted and (most == 0 or redis.call('ZCARD', leases) < most) do
+  while claimed < wanted and has_room(queue, most) do
     local run = redis.call('LPOP', ready_of(queue))
     if not run then break end
     -- A run that was dropped meanwhile is passed over.
     if redis.call('HGET', job_of(run), 'state') == 'ready' then
-      redis.call('HSET', job_of(run), 'state', 'running', 'worker', worker)
-      redis.call('HINCRBY', job_of(run), 'claims', 1)
-      redis.call('ZADD', leases, now + lease, run)
+      take(run, queue, worker, lease)
       local job = redis.call('HMGET', job_of(run), 'thread', 'claims', 'cancel', 'reason', 'version')
       for _, part in ipairs({ run, job[1], queue, job[2], job[3] or '', job[4] or '', job[5] }) do
         reply[#reply + 1] = part

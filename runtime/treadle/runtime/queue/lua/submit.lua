@@ -1,14 +1,19 @@
 -- Put a run into the queue, once.
 -- KEYS: base
 -- ARGV: run, thread, queue, delay in ms, multitask (enqueue, reject, interrupt, rollback), version,
---       ms its thread stays after it, or '' for ever, 1 for a run that is to go on after an end
+--       ms its thread stays after it, or '' for ever, 1 for a run that is to go on after an end,
+--       a worker that offers to take it at once, or '', its lease in ms, the most runs of the queue
 -- Replies {'ok', cancelled run...}: the runs before it that are not at work and are to be stopped;
--- {'known'}; or {'busy', the run that has the thread}.
+-- {'taken'}: the worker has it, and nothing waited before it; {'known'}; or {'busy', the run that
+-- has the thread}.
 local run, thread, queue, delay, multitask = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local worker, lease, most = ARGV[9], tonumber(ARGV[10]), tonumber(ARGV[11])
 redis.call('ZREM', ANNOUNCED, run)
 if redis.call('EXISTS', job_of(run)) == 1 and not redis.call('ZSCORE', DEAD, run) then
   -- Its worker may not have said yet that it came to the end it is to go on after.
   if ARGV[8] == '1' then redis.call('HSET', job_of(run), 'again', 1) end
+  -- Sent again because its reply was lost, it replies the same again.
+  if worker ~= '' and redis.call('HGET', job_of(run), 'worker') == worker then return { 'taken' } end
   return { 'known' }
 end
 local first = redis.call('LINDEX', line_of(thread), 0)
@@ -34,6 +39,11 @@ if delay > 0 then
   redis.call('HSET', job_of(run), 'state', 'delayed')
   redis.call('ZADD', DELAYED, now_ms() + delay, run)
   ring(ready_of(queue), run)
+elseif worker ~= '' and redis.call('LLEN', ready_of(queue)) == 0 and has_room(queue, most)
+    and redis.call('EXISTS', line_of(thread)) == 0 then
+  redis.call('RPUSH', line_of(thread), run)
+  take(run, queue, worker, lease)
+  return { 'taken' }
 else
   line_up(run)
 end
