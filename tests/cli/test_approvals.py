@@ -50,7 +50,7 @@ def run(tmp_path, short_tmp_path, redis_url):
 
 def test_calls_are_listed_shown_and_answered(run, tmp_path):
     with ScriptedOpenAI([ASKED, say("All done.")]) as server:
-        run("ask", "Write and pay.", "--agent", "mailer", server=server)
+        run("ask", "Write and pay.", "--agent", "mailer", server=server, code=3)
         waiting = json.loads(run("approvals", "list", "--json", server=server))
         ids = {one["tool"]: one["id"] for one in waiting}
         listed = run("approvals", "list", server=server)

@@ -194,21 +194,6 @@ def test_a_chat_goes_on_over_turns_and_after_an_error(run):
     assert "error:" in done.stderr
 
 
-def test_a_chat_says_what_a_run_waits_for_and_how_to_answer(run):
-    (run.folder / "agents").mkdir()
-    (run.folder / "agents" / "asker.yaml").write_text("graph: asker.py:graph\n")
-    (run.folder / "asker.py").write_text(
-        "from langgraph.graph import START, MessagesState, StateGraph\n"
-        "from langgraph.types import interrupt\n\n\n"
-        "def ask(state):\n    return {'messages': [('ai', interrupt('How much?'))]}\n\n\n"
-        "graph = StateGraph(MessagesState).add_node(ask).add_edge(START, 'ask')\n"
-    )
-    done = run("chat", "--agent", "asker", text="buy it\n\n")
-    assert done.returncode == 0
-    assert "How much?" in done.stdout
-    assert "treadle runs resume" in done.stdout
-
-
 def test_agents_are_listed_with_what_is_wrong_with_them(run):
     (run.folder / "agents").mkdir()
     (run.folder / "agents" / "bad.yaml").write_text("tols: []\n")

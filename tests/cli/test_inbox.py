@@ -52,7 +52,7 @@ def run(short_tmp_path, tmp_path, redis_url, monkeypatch, capsys):
 
 def test_a_run_that_waits_is_listed_shown_and_answered(run, tmp_path):
     with ScriptedOpenAI([call("send_mail", to="ada@example.org"), say("Sent.")]) as server:
-        run("ask", "Write to Ada.", "--agent", "mailer", server=server)
+        run("ask", "Write to Ada.", "--agent", "mailer", server=server, code=3)
         [waiting] = json.loads(run("inbox", "--json", server=server))
         short = waiting["id"][:12]
         listed = run("inbox", server=server)
@@ -60,7 +60,7 @@ def test_a_run_that_waits_is_listed_shown_and_answered(run, tmp_path):
         assert "send_mail" in listed
 
         shown = run("inbox", "show", short, server=server)
-        assert 'send_mail({"to": "ada@example.org"})' in shown
+        assert 'send_mail(to="ada@example.org")' in shown
         assert f"treadle inbox answer {short} approve" in shown
         wrong = run("inbox", "answer", short, "perhaps", server=server, code=2)
         assert "Say 'approve' or 'reject'" in wrong

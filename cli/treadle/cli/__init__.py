@@ -13,7 +13,9 @@ _DEFECT = "This is a defect in Treadle. TREADLE_DEBUG=1 shows where; please repo
 def main() -> None:
     """Run the ``treadle`` command and leave with its exit code.
 
-    0: done. 1: the run failed. 2: a wrong argument or configuration. 130: stopped with Ctrl-C.
+    0: done. 1: the run failed. 2: a wrong argument or configuration. 3: the run waits for a person.
+    4: the run was stopped early, by its budget for example, and answered with what it knew.
+    130: stopped with Ctrl-C.
     """
     from treadle.cli._app import app  # noqa: PLC0415 - only when the command line is used
 

@@ -1,5 +1,6 @@
 """``treadle agents``."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rich.text import Text
 from treadle.agents import agent_files, find_agent
 from treadle.cli._console import out, print_json, rows
 from treadle.core.errors import ConfigError
-from treadle.core.settings import project_folder
+from treadle.core.settings import Settings, project_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,21 @@ class _Listed:
 
 
 def list_agents(project: Path, *, as_json: bool) -> None:
-    """Print every agent, with what it is made of; one whose file is wrong, with what is wrong."""
+    """Print every agent, with what it is made of; one whose file is wrong, with what is wrong.
+
+    Raises:
+        ConfigError: the project's settings are wrong, so that none of them can be asked.
+    """
     folder = project_folder(project)
     agents = [_look(name, path, folder) for name, path in agent_files(folder).items()]
     if as_json:
         print_json([asdict(agent) for agent in agents])
-        return
+    else:
+        _print(agents)
+    Settings.load(folder)
+
+
+def _print(agents: Sequence[_Listed]) -> None:
     rows(
         ["agent", "graph", "tools", "from"],
         [[a.name, a.graph, ", ".join(a.tools), a.origin] for a in agents],

@@ -10,11 +10,11 @@ from typing import Any
 from rich.padding import Padding
 from rich.text import Text
 
-from treadle.cli._console import err, out, print_json, print_reply, reply_data, rows
+from treadle.cli._console import err, out, print_json, reply_data, rows
+from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._safe import one_line
 from treadle.core.errors import InputError
-from treadle.core.events import Reply
 from treadle.runtime import Runtime
 from treadle.runtime.approvals import Approval, ApprovalStatus
 
@@ -104,25 +104,27 @@ def rejecting(id_: str, reason: str, *, by: str) -> Answer:
 def answer(opening: Opening, give: Answer, *, resume: bool, as_json: bool) -> None:
     """Give an answer, go on with the run unless told not to, and print what came of it."""
 
-    async def work(runtime: Runtime) -> tuple[Approval, Reply | None, Sequence[Approval]]:
+    async def work(runtime: Runtime) -> tuple[Approval, Ended | None, Sequence[Approval]]:
         approval = await give(runtime)
         reply = await runtime.resume(approval.run_id) if resume else None
+        ended = await Ended.of(runtime, reply) if reply is not None else None
         waiting = await runtime.approvals.pending(approval.thread_id)
-        return await runtime.approvals.get(approval.id), reply, waiting
+        return await runtime.approvals.get(approval.id), ended, waiting
 
-    approval, reply, waiting = opening.run(work)
+    approval, ended, waiting = opening.run(work)
     others = [one for one in waiting if one.run_id == approval.run_id]
     if as_json:
         data = {"approval": _data(approval), "waits_for": [_data(one) for one in others]}
-        print_json({**data, "reply": reply_data(reply) if reply is not None else None})
-        return
-    if reply is None:
+        print_json({**data, "reply": reply_data(ended.reply) if ended is not None else None})
+    elif ended is None:
         _print(approval)
         err.print(f"\nGo on with it: treadle runs resume {approval.run_id}", style="dim")
-    elif reply.text:
-        print_reply(reply, out)
-    for one in others:
-        err.print(f"The run still waits: treadle approvals show {one.id}", style="dim")
+        for one in others:
+            err.print(f"The run waits for more: treadle approvals show {one.id}", style="dim")
+    else:
+        ended.show()
+    if ended is not None:
+        ended.leave()
 
 
 def _print(approval: Approval) -> None:

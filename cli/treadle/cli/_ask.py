@@ -2,17 +2,16 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
 
-from treadle.cli._console import RunView, err, out, print_json, print_reply, reply_data, usage_line
+from treadle.cli._console import RunView, err, usage_line
+from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
-from treadle.cli._run_view import print_waiting
 from treadle.core.errors import InputError, RunError
-from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
+from treadle.core.events import Event, Reply, RunFailed, RunFinished, RunStarted
 from treadle.runtime import Plan, Runtime
 from treadle.runtime.journal import Journal
 
@@ -35,25 +34,24 @@ class Asking:
 
 
 def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool) -> None:
-    """Ask one question and print the reply, or what the run waits for."""
+    """Ask one question and print the reply, or what the run waits for; see `Ended` for the code."""
     asking = replace(asking, question=_read_question(asking.question))
 
-    async def both(runtime: Runtime) -> tuple[Reply, Sequence[Mapping[str, Any]]]:
-        reply = await ask(runtime, asking, quiet=quiet)
-        return reply, await runtime.runs.interrupts(reply.run_id)
+    async def both(runtime: Runtime) -> Ended:
+        asked = runtime.stream(
+            asking.agent, asking.question, thread=asking.thread, user=asking.user
+        )
+        return await Ended.of(runtime, await told(asked, quiet=quiet))
 
-    reply, waiting = opening.run(both)
-    if as_json:
-        print_json({**reply_data(reply), "waits_for": list(waiting)})
-        return
-    if not quiet:
+    ended = opening.run(both)
+    is_shown = not (quiet or as_json)
+    if is_shown:
         err.print()
-    if waiting:
-        print_waiting(reply.run_id, waiting)
-    else:
-        print_reply(reply, out)
-    if not quiet:
+    ended.show(as_json=as_json)
+    if is_shown:
+        reply = ended.reply
         err.print(f"\n{usage_line(reply.usage)} · thread {reply.thread_id}", style="dim")
+    ended.leave()
 
 
 def run_dry(opening: Opening, asking: Asking, *, as_json: bool) -> None:
@@ -68,19 +66,15 @@ def run_dry(opening: Opening, asking: Asking, *, as_json: bool) -> None:
     print_plan(*opening.run(plan), as_json=as_json)
 
 
-async def ask(runtime: Runtime, asking: Asking, *, quiet: bool) -> Reply:
-    """Ask and show the run's events on standard error.
+async def told(events: AsyncGenerator[Event], *, quiet: bool) -> Reply:
+    """Show a run's events on standard error, and return its reply.
 
     Raises:
         RunError: the run failed.
     """
-    view = RunView(err)
-    thread_id = asking.thread
+    view, thread_id = RunView(err), None
     try:
-        asked = runtime.stream(
-            asking.agent, asking.question, thread=asking.thread, user=asking.user
-        )
-        async with aclosing(asked) as events:
+        async with aclosing(events):
             async for event in events:
                 if not quiet:
                     view.show(event)

@@ -8,14 +8,15 @@ from typing import Any
 
 from rich.text import Text
 
-from treadle.cli._console import err, out, print_json, print_reply, reply_data, rows
+from treadle.cli._console import err, out, print_json, rows
+from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
-from treadle.cli._run_view import print_waiting
+from treadle.cli._run_view import print_question
 from treadle.cli._safe import one_line, visible
 from treadle.core.errors import InputError, UnknownNameError
-from treadle.core.events import Reply
 from treadle.runtime import Runtime
 from treadle.runtime.approvals import is_approval
+from treadle.runtime.questions import in_words
 from treadle.runtime.runs import Run, RunStatus
 
 _MOST = 1_000
@@ -66,7 +67,7 @@ def list_waiting(opening: Opening, limit: int, *, as_json: bool) -> None:
                 run.agent,
                 _ago(run.ended or run.created, now),
                 one_line(run.question, _ASKED_CHARS),
-                one_line("; ".join(_asked(one["value"]) for one in waiting), _ASKED_CHARS),
+                one_line("; ".join(in_words(one["value"]) for one in waiting), _ASKED_CHARS),
             ]
             for run, waiting in found
         ],
@@ -83,11 +84,8 @@ def show_waiting(opening: Opening, run_id: str, *, as_json: bool) -> None:
         return
     out.print(Text.assemble((run.agent, "bold"), f" was asked: {visible(run.question)}"))
     others = [one for one in waiting if not is_approval(one["value"])]
-    if others:
-        print_waiting(run.id, others)
     for one in waiting:
-        if is_approval(one["value"]):
-            _print_call(one["value"])
+        print_question(one["value"])
     answers = "approve" if not others else "'JSON or text'"
     out.print(Text(f"\n  treadle inbox answer {run.id[:_SHORT_ID]} {answers}", style="cyan"))
 
@@ -99,7 +97,7 @@ def answer_waiting(opening: Opening, run_id: str, given: Given, *, as_json: bool
         InputError: the answer does not fit what the run waits for.
     """
 
-    async def answer(runtime: Runtime) -> tuple[Run, Reply | None]:
+    async def answer(runtime: Runtime) -> tuple[Run, Ended | None]:
         run, waiting = await _find(runtime, run_id)
         approvals = [one["value"] for one in waiting if is_approval(one["value"])]
         for value in approvals:
@@ -107,17 +105,17 @@ def answer_waiting(opening: Opening, run_id: str, given: Given, *, as_json: bool
         answers = None if len(approvals) == len(waiting) else _read(given.text)
         if given.is_queued:
             return await runtime.queue.resume(run.id, answers), None
-        return run, await runtime.resume(run.id, answers)
+        return run, await Ended.of(runtime, await runtime.resume(run.id, answers))
 
-    run, reply = opening.run(answer)
+    run, ended = opening.run(answer)
     if as_json:
-        print_json({"run": run.id, "reply": reply_data(reply) if reply is not None else None})
-    elif reply is None:
+        print_json({"run": run.id, "reply": ended.data() if ended is not None else None})
+    elif ended is None:
         out.print(f"A worker goes on with it: treadle runs show {run.id}", highlight=False)
-    elif reply.text:
-        print_reply(reply, out)
     else:
-        err.print(f"It waits again: treadle inbox show {run.id[:_SHORT_ID]}", style="yellow")
+        ended.show()
+    if ended is not None:
+        ended.leave()
 
 
 async def _decide(runtime: Runtime, approval: str, given: Given) -> None:
@@ -154,23 +152,6 @@ def _read(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _asked(value: Any) -> str:
-    if is_approval(value):
-        return f"leave for {value.get('tool', 'a call')}({_exact(value.get('arguments', {}))})"
-    asked = value.get("message", value) if isinstance(value, Mapping) else value
-    return asked if isinstance(asked, str) else _exact(asked)
-
-
-def _print_call(value: Mapping[str, Any]) -> None:
-    out.print(Text("The run waits for leave to call", style="bold yellow"))
-    call = f"  {value.get('tool', '')}({_exact(value.get('arguments', {}))})"
-    out.print(Text(visible(call), style="bold"), soft_wrap=True)
-
-
-def _exact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _ago(moment: datetime, now: datetime) -> str:

@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
-from treadle.cli._options import HERE, AsJson, Project, RedisUrl
+from treadle.cli._options import HERE, AsJson, Project, RedisUrl, RunArgument
 
 inbox_app = typer.Typer(
     help="Answer the runs that wait for a person.",
     rich_markup_mode=None,
     invoke_without_command=True,
 )
-
-RunArgument = Annotated[str, typer.Argument(help="The run's id, or its beginning.")]
 
 
 @inbox_app.callback()

@@ -22,5 +22,6 @@ ModelName = Annotated[
     typer.Option("--model", "-m", help="The default model: a profile or provider:model."),
 ]
 ThreadArgument = Annotated[str, typer.Argument(help="The thread's id.")]
+RunArgument = Annotated[str, typer.Argument(help="The run's id, or its beginning.")]
 
 HERE = Path()

@@ -9,8 +9,10 @@ import typer
 from rich.table import Table
 
 from treadle.cli._console import err, out, print_json
+from treadle.cli._ending import STOPPED, WAITS
 from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
+from treadle.cli._run_view import print_waiting
 from treadle.cli._safe import visible
 from treadle.core.errors import RunError
 from treadle.runtime import Runtime
@@ -78,10 +80,15 @@ async def _print_end(runtime: Runtime, run: Run, *, as_json: bool) -> None:
     elif run.status is RunStatus.SUCCESS:
         out.print(visible(answer), markup=False)
     elif run.status is RunStatus.INTERRUPTED:
-        err.print(f"The run {run.id} waits for a person; see 'treadle runs show {run.id}'.")
-        raise typer.Exit(3)
+        print_waiting(run.id, await runtime.runs.interrupts(run.id))
     else:
         raise RunError(run.error or f"The run ended as {run.status}.")
+    if run.status is RunStatus.INTERRUPTED:
+        raise typer.Exit(WAITS)
+    if run.status is not RunStatus.SUCCESS:
+        raise typer.Exit(1)
+    if await runtime.queue.stopped_early(run):
+        raise typer.Exit(STOPPED)
 
 
 def status(opening: Opening, *, as_json: bool) -> None:
@@ -120,12 +127,20 @@ def dead(opening: Opening, *, as_json: bool) -> None:
 
 def retry(opening: Opening, run_id: str) -> None:
     """Queue a run again."""
-    opening.run(lambda runtime: runtime.queue.resume(run_id))
-    err.print(f"The run {run_id} is queued again.", highlight=False)
+
+    async def again(runtime: Runtime) -> Run:
+        return await runtime.queue.resume(await runtime.runs.id_of(run_id))
+
+    run = opening.run(again)
+    err.print(f"The run {run.id} is queued again.", highlight=False)
 
 
 def cancel(opening: Opening, run_id: str, *, is_undone: bool) -> None:
     """Stop a run."""
-    run = opening.run(lambda runtime: runtime.queue.cancel(run_id, rollback=is_undone))
+
+    async def stop(runtime: Runtime) -> Run:
+        return await runtime.queue.cancel(await runtime.runs.id_of(run_id), rollback=is_undone)
+
+    run = opening.run(stop)
     said = "was stopped" if run.status is RunStatus.CANCELLED else "is being stopped"
-    err.print(f"The run {run_id} {said}.", highlight=False)
+    err.print(f"The run {run.id} {said}.", highlight=False)

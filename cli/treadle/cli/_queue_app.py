@@ -4,15 +4,22 @@ from typing import Annotated
 
 import typer
 
-from treadle.cli._options import HERE, AgentName, AsJson, Project, RedisUrl, ThreadId, UserName
+from treadle.cli._options import (
+    HERE,
+    AgentName,
+    AsJson,
+    Project,
+    RedisUrl,
+    RunArgument,
+    ThreadId,
+    UserName,
+)
 
 queue_app = typer.Typer(
     help="Queue runs for workers, and look after them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-RunArgument = Annotated[str, typer.Argument(help="The run's id.")]
 
 
 @queue_app.command("add")

@@ -1,6 +1,5 @@
 """A run, as a person reads it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +14,7 @@ from treadle.cli._place import place_in_words
 from treadle.cli._safe import one_line, visible
 from treadle.runtime.approvals import is_approval
 from treadle.runtime.journal import EntryType, Journal, JournalError
+from treadle.runtime.questions import in_words
 from treadle.runtime.queue import Place
 from treadle.runtime.runs import Run, RunStatus, definition_of
 
@@ -94,19 +94,24 @@ def print_run(
 def print_waiting(run_id: str, waiting: Sequence[Mapping[str, Any]]) -> None:
     """Print what a run waits for, and how to answer."""
     for one in waiting:
-        value = one["value"]
-        out.print(Text("The run waits for an answer", style="bold yellow"))
-        asked = value.get("message", value) if isinstance(value, Mapping) else value
-        text = asked if isinstance(asked, str) else json.dumps(asked, ensure_ascii=False, indent=2)
-        out.print(Padding(Text(visible(text)), (0, 0, 0, 2), expand=False))
-        if isinstance(value, Mapping) and "tool" in value:
-            call = f"{value['tool']}({arguments_line(value.get('arguments', {}))})"
-            out.print(Padding(Text(visible(call), style="bold"), (0, 0, 0, 2), expand=False))
+        print_question(one["value"])
         named = f"{one['id']}=" if len(waiting) > 1 else ""
         how = f"treadle runs resume {run_id} --answer '{named}JSON or text'"
-        if is_approval(value):
-            how = "treadle approvals list"
+        if is_approval(one["value"]):
+            how = f"treadle approvals show {one['value']['approval']}"
         out.print(Text(f"  {how}", style="cyan"), soft_wrap=True)
+
+
+def print_question(value: Any) -> None:
+    """Print what an interrupt asks; of a call that waits for leave, its exact arguments."""
+    if is_approval(value):
+        out.print(Text("The run waits for leave to call", style="bold yellow"))
+    else:
+        out.print(Text("The run waits for an answer", style="bold yellow"))
+        out.print(Padding(Text(visible(in_words(value))), (0, 0, 0, 2), expand=False))
+    if isinstance(value, Mapping) and "tool" in value:
+        call = f"  {value['tool']}({arguments_line(value.get('arguments', {}))})"
+        out.print(Text(visible(call), style="bold"), soft_wrap=True)
 
 
 def _print_head(run: Run, journal: Journal, place: Place | None) -> None:

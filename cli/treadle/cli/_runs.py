@@ -1,7 +1,7 @@
 """``treadle runs``."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from treadle.agents import Agent, find_agent
-from treadle.cli._console import err, out, print_json, print_reply, reply_data, usage_line
+from treadle.cli._console import err, out, print_json, usage_line
+from treadle.cli._ending import WAITS, Ended
 from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
 from treadle.cli._run_view import print_listed, print_run, print_waiting, run_data
@@ -19,7 +20,7 @@ from treadle.core.errors import InputError
 from treadle.core.events import Reply
 from treadle.runtime import Plan, Runtime
 from treadle.runtime.journal import Difference, Journal
-from treadle.runtime.runs import SUFFIX, JournalFile, RunStatus, definition_of
+from treadle.runtime.runs import SUFFIX, JournalFile, RunStateError, RunStatus, definition_of
 
 _LEAD = 40
 _SHOWN = 400
@@ -58,10 +59,11 @@ def show_run(opening: Opening, run_id: str, *, everything: bool, as_json: bool) 
     """Print what is known of a run: its calls, what it waits for, how it ended."""
 
     async def read(runtime: Runtime) -> tuple[Any, ...]:
-        run = await runtime.runs.get(run_id)
-        journal = await runtime.runs.journal(run_id)
-        waiting = await runtime.runs.interrupts(run_id)
-        return run, journal, waiting, await runtime.queue.place(run_id)
+        id_ = await runtime.runs.id_of(run_id)
+        run = await runtime.runs.get(id_)
+        journal = await runtime.runs.journal(id_)
+        waiting = await runtime.runs.interrupts(id_)
+        return run, journal, waiting, await runtime.queue.place(id_)
 
     run, journal, waiting, place = opening.run(read)
     if as_json:
@@ -74,7 +76,8 @@ def show_plan(opening: Opening, run_id: str, *, as_json: bool) -> None:
     """Print what a dry run found."""
 
     async def read(runtime: Runtime) -> tuple[Plan, Journal]:
-        return await runtime.runs.plan(run_id), await runtime.runs.journal(run_id)
+        id_ = await runtime.runs.id_of(run_id)
+        return await runtime.runs.plan(id_), await runtime.runs.journal(id_)
 
     print_plan(*opening.run(read), as_json=as_json)
 
@@ -83,8 +86,16 @@ def resume_run(opening: Opening, run_id: str, answers: Sequence[str], *, as_json
     """Go on with a run, with answers to what it waits for."""
 
     async def resume(runtime: Runtime) -> Reply:
-        waiting = {str(one["id"]) for one in await runtime.runs.interrupts(run_id)}
-        return await runtime.resume(run_id, _answers(answers, waiting))
+        id_ = await runtime.runs.id_of(run_id)
+        waiting = await runtime.runs.interrupts(id_)
+        ids = {str(one["id"]) for one in waiting}
+        try:
+            return await runtime.resume(id_, _answers(answers, ids))
+        except RunStateError:
+            if answers or not waiting:
+                raise
+            print_waiting(id_, waiting)
+            raise typer.Exit(WAITS) from None
 
     _finish(opening, resume, as_json=as_json)
 
@@ -186,7 +197,12 @@ def replay_run(opening: Opening, source: str, *, current: bool, as_json: bool) -
 
 def diff_runs(opening: Opening, left: str, right: str, *, as_json: bool) -> None:
     """Print where one run differs from another; leave with 1 where they do."""
-    found = opening.run(lambda rt: rt.runs.diff(left, right))
+
+    async def compare(runtime: Runtime) -> list[Difference]:
+        ids = [await runtime.runs.id_of(one) for one in (left, right)]
+        return await runtime.runs.diff(*ids)
+
+    found = opening.run(compare)
     if as_json:
         print_json([difference.to_dict() for difference in found])
     elif not found:
@@ -204,11 +220,16 @@ def export_run(opening: Opening, run_id: str, output: Path | None, *, as_json: b
     Raises:
         InputError: the file cannot be written.
     """
-    file = opening.run(lambda rt: rt.runs.export(run_id))
-    path = output or Path(f"{run_id}{SUFFIX}")
+
+    async def export(runtime: Runtime) -> tuple[str, JournalFile]:
+        id_ = await runtime.runs.id_of(run_id)
+        return id_, await runtime.runs.export(id_)
+
+    id_, file = opening.run(export)
+    path = output or Path(f"{id_}{SUFFIX}")
     file.write(path)
     if as_json:
-        print_json({"run": run_id, "file": str(path)})
+        print_json({"run": id_, "file": str(path)})
     else:
         err.print(f"Wrote {path}", style="dim", highlight=False, soft_wrap=True)
 
@@ -244,25 +265,23 @@ def _parting(before: str, now: str) -> int:
 
 
 async def _source(runtime: Runtime, source: str) -> JournalFile:
-    """Return the journal of a run's id, or of a file."""
+    """Return the journal of a run, by its id or what that begins with, or of a file."""
     if source.endswith(SUFFIX):
         return JournalFile.read(Path(source))
-    return await runtime.runs.export(source)
+    return await runtime.runs.export(await runtime.runs.id_of(source))
 
 
-def _finish(opening: Opening, work: Any, *, as_json: bool) -> None:
+def _finish(
+    opening: Opening, work: Callable[[Runtime], Awaitable[Reply]], *, as_json: bool
+) -> None:
     """Do what ends with a reply, and print that, or what the run waits for now."""
 
-    async def both(runtime: Runtime) -> tuple[Reply, Sequence[Mapping[str, Any]]]:
-        reply = await work(runtime)
-        return reply, await runtime.runs.interrupts(reply.run_id)
+    async def both(runtime: Runtime) -> Ended:
+        return await Ended.of(runtime, await work(runtime))
 
-    reply, waiting = opening.run(both)
-    if as_json:
-        print_json({**reply_data(reply), "waits_for": list(waiting)})
-        return
-    if waiting:
-        print_waiting(reply.run_id, waiting)
-    else:
-        print_reply(reply, out)
-    err.print(f"\n{usage_line(reply.usage)}\nrun {reply.run_id}", style="dim", highlight=False)
+    ended = opening.run(both)
+    ended.show(as_json=as_json)
+    if not as_json:
+        reply = ended.reply
+        err.print(f"\n{usage_line(reply.usage)}\nrun {reply.run_id}", style="dim", highlight=False)
+    ended.leave()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from treadle.cli._options import HERE, AsJson, ModelName, Project, RedisUrl
+from treadle.cli._options import HERE, AsJson, ModelName, Project, RedisUrl, RunArgument
 
 runs_app = typer.Typer(
     help="Look into runs, go on with them, and try them again.",
@@ -13,8 +13,9 @@ runs_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RunArgument = Annotated[str, typer.Argument(help="The run's id.")]
-RunSource = Annotated[str, typer.Argument(help="The run's id, or a file that was exported.")]
+RunSource = Annotated[
+    str, typer.Argument(help="The run's id, or its beginning, or an exported file.")
+]
 
 
 @runs_app.command("list")

@@ -25,6 +25,7 @@ from treadle.runtime._threads import Threads, check_thread_id
 from treadle.runtime.approvals import Approvals, is_approval
 from treadle.runtime.budget import Account
 from treadle.runtime.journal import answer_to
+from treadle.runtime.questions import all_in_words
 from treadle.runtime.runs import (
     Accepted,
     JournalFile,
@@ -41,6 +42,7 @@ from treadle.runtime.runs import (
 from treadle.runtime.runs._before import latest_state, put_state
 from treadle.runtime.runs._replay import definition_of, recorded_input
 
+_GIVE_LEAVE = "A person gives leave with 'treadle approvals'."
 MAX_QUESTION_CHARS = 400_000
 """The longest question, in characters: some 100,000 tokens, which few models can read at once."""
 
@@ -313,9 +315,15 @@ class Preparation:
                 f"The run {run.id} is a dry run, which ends where a person would be asked.",
                 hint="'treadle runs plan' says what it found until there.",
             )
-        waiting = {str(one["id"]): one["value"] for one in await self._store.interrupts(run)}
+        waiting_for = await self._store.interrupts(run)
+        waiting = {str(one["id"]): one["value"] for one in waiting_for}
         asked = {id_: value for id_, value in waiting.items() if is_approval(value)}
         approved = await self._approvals.answers(run.thread_id, run.id, asked)
+        if answers is None and not approved:
+            raise RunStateError(
+                f"The run {run.id} waits for an answer: {all_in_words(waiting_for)}",
+                hint=_GIVE_LEAVE if asked else "Give one to resume it.",
+            )
         if answers is None:
             return approved
         others = [id_ for id_ in waiting if id_ not in asked]

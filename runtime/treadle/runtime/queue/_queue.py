@@ -155,10 +155,6 @@ class Queue:
         """
         run = await self._store.get(run_id)
         by_interrupt, asked = await self._preparation.answered(run, answers)
-        if run.status is RunStatus.INTERRUPTED and not by_interrupt:
-            raise RunStateError(
-                f"The run {run.id} waits for an answer.", hint="Give one to resume it."
-            )
         return await uninterrupted(self._resume(run, by_interrupt, asked, options))
 
     async def _resume(

@@ -9,7 +9,11 @@ from typing import Any
 
 from treadle.core.errors import RunError
 from treadle.core.usage import Usage
+<<<<<<< HEAD
 from treadle.runtime.journal import from_data, to_data, usage_from_data, usage_to_data
+=======
+from treadle.runtime.journal import JournalError, usage_from_data, usage_to_data
+>>>>>>> 2eaf792 (Answer a run that waits where people are: in the chat, over OpenAI's clients and MCP; leave with codes that say that it waits or was stopped)
 
 
 class RunStatus(StrEnum):
@@ -145,11 +149,19 @@ class Run:
         }
 
     @classmethod
-    def from_hash(cls, found: Mapping[str, bytes]) -> "Run":
-        """Return the run that a Redis hash holds; raises as `from_dict`."""
-        texts = {name: value.decode() for name, value in found.items() if value is not None}
-        plain = {name: json.loads(text) if name in _JSON else text for name, text in texts.items()}
-        return cls.from_dict(plain)
+    def from_hash(cls, run_id: str, found: Mapping[str, bytes]) -> "Run":
+        """Return the run that a Redis hash holds.
+
+        Raises:
+            JournalError: the hash is damaged.
+        """
+        try:
+            texts = {name: value.decode() for name, value in found.items() if value is not None}
+            return cls.from_dict(
+                {name: json.loads(text) if name in _JSON else text for name, text in texts.items()}
+            )
+        except (KeyError, ValueError, TypeError) as problem:
+            raise JournalError(f"The record of the run {run_id} is damaged: {problem}.") from None
 
 
 _JSON = {"attempt", "ended", "usage"}

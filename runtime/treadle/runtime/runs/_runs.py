@@ -14,12 +14,15 @@ from treadle.runtime.runs._before import state_before
 from treadle.runtime.runs._diff import differences
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import JournalFile
+from treadle.runtime.runs._invoking import config_of
 from treadle.runtime.runs._plan import Plan, plan_of
 from treadle.runtime.runs._record import Run, RunStatus
 from treadle.runtime.runs._replay import Replay
 from treadle.runtime.runs._replayer import Replayer
 from treadle.runtime.runs._retelling import retold
 from treadle.runtime.runs._store import RunStore
+
+_SHOWN = 5
 
 
 class Runs:
@@ -56,7 +59,8 @@ class Runs:
         """
         if thread is None:
             return [run async for run in self._store.newest(limit, status=status)]
-        found = reversed(await self._store.of_thread(thread))
+        last = limit if status is None else 0
+        found = reversed(await self._store.of_thread(thread, last))
         return [run for run in found if status in (None, run.status)][:limit]
 
     async def get(self, run_id: str) -> Run:
@@ -66,6 +70,32 @@ class Runs:
             UnknownNameError: there is no such run, or it is no longer kept.
         """
         return await self._store.get(run_id)
+
+    async def id_of(self, beginning: str) -> str:
+        """Return the id of the one run whose id begins so.
+
+        Raises:
+            UnknownNameError: there is none.
+            InputError: there are several.
+        """
+        found = await self._store.starting_with(beginning) if beginning else []
+        if beginning in found:
+            return beginning
+        if len(found) > 1:
+            raise InputError(
+                f"{len(found)} runs begin with {beginning!r}.",
+                hint=f"Say more: {', '.join(sorted(found)[:_SHOWN])}.",
+            )
+        return found[0] if found else (await self._store.get(beginning)).id
+
+    async def waiting_on(self, thread_id: str) -> Run | None:
+        """Return the run of a thread that waits for a person, unless the thread has moved on."""
+        last = await self._store.of_thread(thread_id, 1)
+        if not last or last[0].status is not RunStatus.INTERRUPTED:
+            return None
+        latest = await self._saver.aget_tuple(config_of(last[0]))
+        is_its_own = latest is not None and (latest.metadata or {}).get("run_id") == last[0].id
+        return last[0] if is_its_own else None
 
     async def metadata(self, run: Run) -> Mapping[str, Any]:
         """Return what whoever queued the run wanted to find with it again."""

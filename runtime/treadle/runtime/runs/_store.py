@@ -1,6 +1,7 @@
 """The runs of a tenant in Redis: their records, and where each is found."""
 
 import json
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -41,11 +42,8 @@ _AT_REST = [pair for pair in NEXT.items() if pair[0] is not RunStatus.RUNNING]
 _CANCEL_FROM = [status.value for status, after in _AT_REST if RunStatus.CANCELLED in after]
 _AGAIN_FROM = [status.value for status, after in _AT_REST if RunStatus.PENDING in after]
 _PAGE = 100
-_BEFORE = "before"
-_INPUT = "input"
-_REQUEST = "request"
-_ANSWERS = "answers"
-_METADATA = "metadata"
+_BEFORE, _METADATA = "before", "metadata"
+_INPUT, _REQUEST, _ANSWERS = "input", "request", "answers"
 
 _NOTHING = Rest()
 _FIND, _CREATE = (load_script(str(__package__), name) for name in ("find", "create"))
@@ -310,7 +308,7 @@ class RunStore:
             for name in (_INPUT, _REQUEST, _ANSWERS)
         )
         answers, asked = (kept or {}).get("given", {}), (kept or {}).get("asked", {})
-        run, is_again = _parsed(run_id, found), kept is not None
+        run, is_again = Run.from_hash(run_id, found), kept is not None
         return Accepted(run, given, request or {}, answers, asked, is_again)
 
     async def metadata(self, run: Run) -> Mapping[str, Any]:
@@ -361,9 +359,16 @@ class RunStore:
                     if left == 0:
                         return
 
-    async def of_thread(self, thread_id: str) -> list[Run]:
-        """Return the runs of a thread, oldest first."""
-        ids = await self._client.zrange(self.keys(thread_id, "").runs, 0, -1)
+    async def starting_with(self, beginning: str) -> list[str]:
+        """Return the ids that begin so; all of the tenant's ids are looked through."""
+        await self._drop_expired()
+        pattern = re.sub(r"([*?\[\]^\\-])", r"\\\1", beginning)
+        found = self._client.hscan_iter(self._threads, match=f"{pattern}*", count=_PAGE)
+        return [run_id.decode() async for run_id, _ in found]
+
+    async def of_thread(self, thread_id: str, last: int = 0) -> list[Run]:
+        """Return the runs of a thread, oldest first; only so many of the ``last`` where given."""
+        ids = await self._client.zrange(self.keys(thread_id, "").runs, -last, -1)
         found = [await self._read(run_id.decode(), thread_id) for run_id in ids]
         return [run for run in found if run is not None]
 
@@ -470,11 +475,10 @@ class RunStore:
         return ids
 
     async def _read(self, run_id: str, thread_id: str) -> Run | None:
-        names = FIELDS
-        texts = await self._client.hmget(self.keys(thread_id, run_id).record, names)
+        texts = await self._client.hmget(self.keys(thread_id, run_id).record, FIELDS)
         if texts[0] is None:
             return None
-        return _parsed(run_id, dict(zip(names, texts, strict=True)))
+        return Run.from_hash(run_id, dict(zip(FIELDS, texts, strict=True)))
 
     async def _drop_expired(self) -> None:
         """Drop runs from the order whose records have expired; a hash field cannot by itself."""
@@ -491,10 +495,3 @@ class RunStore:
         thread = await self._client.hget(self._threads, run_id)
         keys = self.keys(thread.decode(), run_id.decode()) if thread else None
         return keys is not None and bool(await self._client.exists(keys.record))
-
-
-def _parsed(run_id: str, found: Mapping[str, bytes]) -> Run:
-    try:
-        return Run.from_hash(found)
-    except (KeyError, ValueError, TypeError) as problem:
-        raise JournalError(f"The record of the run {run_id} is damaged: {problem}.") from None

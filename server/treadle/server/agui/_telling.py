@@ -44,9 +44,8 @@ from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.runtime.approvals import is_approval
 from treadle.server.agui._messages import RunInput
-from treadle.server.openai._telling import Teller, content_of, hidden_of, is_live
-from treadle.server.openai._turn import calls_of
-from treadle.tools import CLIENT_CALL
+from treadle.server.openai._telling import Teller, hidden_of, is_live
+from treadle.server.openai._turn import ending_of
 
 
 class Translator(Teller):
@@ -117,16 +116,14 @@ class Translator(Teller):
         yield ToolCallEndEvent(tool_call_id=id_)
 
     async def _ended(self, reply: Reply) -> AsyncGenerator[BaseEvent]:
-        calls = await calls_of(self._runtime, reply.run_id) if reply.stopped else []
-        waiting = await self._runtime.runs.interrupts(reply.run_id) if reply.stopped else []
-        asks = [_interrupt(one) for one in waiting if not _is_client_call(one)]
-        text = reply.text if waiting else content_of(reply)
-        for piece in self._rest(text):
+        ending = await ending_of(self._runtime, reply)
+        asks = [_interrupt(one) for one in ending.waits_for]
+        for piece in self._rest(ending.answer):
             for event in self._say("text", piece):
                 yield event
         for event in self._close():
             yield event
-        for call in calls:
+        for call in ending.calls:
             for event in self._call_events(call.id, call.name, call.arguments):
                 yield event
         outcome = (
@@ -168,10 +165,6 @@ class Translator(Teller):
     @property
     def _places(self) -> dict[str, Any]:
         return {"thread_id": self._asked.thread_id, "run_id": self._asked.run_id}
-
-
-def _is_client_call(waiting: Mapping[str, Any]) -> bool:
-    return isinstance(waiting["value"], Mapping) and CLIENT_CALL in waiting["value"]
 
 
 def _interrupt(waiting: Mapping[str, Any]) -> Interrupt:

@@ -26,6 +26,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from treadle.core.errors import InputError, TreadleError, UnknownNameError
 from treadle.core.events import Reply
 from treadle.runtime import Runtime
+from treadle.runtime.questions import answered
+from treadle.server._waiting import Asked as Waiting
+from treadle.server._waiting import asked_on, told
 from treadle.server.mcp._names import thread_of, uri_of
 from treadle.server.security import Ownership, current_principal
 
@@ -45,7 +48,10 @@ class Asked(BaseModel):
     question: Annotated[str, Field(description="What to ask, in words.")]
     thread_id: Annotated[
         str | None,
-        Field(description="The conversation to go on with; leave it out to begin one."),
+        Field(
+            description="The conversation to go on with; leave it out to begin one. Where the "
+            "agent asked something there, the question is the answer."
+        ),
     ] = None
 
 
@@ -62,7 +68,10 @@ def session_manager(serving: "Serving") -> StreamableHTTPSessionManager:
 
     async def call_tool(_: _Context, params: CallToolRequestParams) -> CallToolResult:
         try:
-            return _answered(await _ask(runtime(), params.name, params.arguments or {}))
+            rt = runtime()
+            reply = await _ask(rt, params.name, params.arguments or {})
+            waiting = await rt.runs.interrupts(reply.run_id) if reply.stopped else []
+            return _answered(reply, waiting)
         except TreadleError as error:
             told = TextContent(type="text", text=str(error))
             return CallToolResult(content=[told], is_error=True)
@@ -109,13 +118,25 @@ async def _ask(rt: Runtime, name: str, arguments: dict[str, Any]) -> Reply:
     thread_id = asked.thread_id or rt.threads.new_id()
     if not await Ownership(rt).begin(thread_id):
         raise UnknownNameError("thread", thread_id, None)
-    return await rt.ask(name, asked.question, thread=thread_id)
+    found = await asked_on(rt, thread_id, name) if asked.thread_id else None
+    if found is None:
+        return await rt.ask(name, asked.question, thread=thread_id)
+    run, waiting = found
+    return await rt.resume(run.id, answered(waiting, asked.question))
 
 
-def _answered(reply: Reply) -> CallToolResult:
+def _answered(reply: Reply, waiting: Waiting) -> CallToolResult:
     sources = [f"[{c.number}] {c.source.title}, {c.source.uri}" for c in reply.citations]
     text = "\n".join([reply.text or reply.stopped, *sources])
-    about = {"thread_id": reply.thread_id, "run_id": reply.run_id, "data": reply.data}
+    if waiting:
+        how = f"call again with the thread_id '{reply.thread_id}' and the answer as the question"
+        text = "\n\n".join(part for part in (reply.text, told(reply.run_id, waiting, how)) if part)
+    about = {
+        "thread_id": reply.thread_id,
+        "run_id": reply.run_id,
+        "data": reply.data,
+        "waits_for": [dict(one) for one in waiting],
+    }
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=about)
 
 

@@ -20,14 +20,14 @@ async def put_into_background(rt: Runtime, turn: Turn, body: ResponseRequest) ->
     """Put a turn into the queue, and return the response that will come of it.
 
     Raises:
-        InputError: it is not to be stored, or goes on with a run that waits for the client's tools.
+        InputError: it is not to be stored, or goes on with a run that waits.
     """
     if body.store is False:
         raise InputError("A response in the background must be stored: leave 'store' out.")
     if await waiting(rt, turn) is not None:
         raise InputError(
-            "Results of the client's tools cannot be answered in the background.",
-            hint="Leave 'background' out: the run that waits for them goes on at once.",
+            "What a run waits for cannot be answered in the background.",
+            hint="Leave 'background' out: the run goes on at once.",
         )
     messages, thread_id = await asked(rt, turn)
     request = RunRequest(

@@ -1,6 +1,6 @@
 """A response while it is made: what it holds, and the events that tell of it."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,8 @@ from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.server.openai._answering import Told, annotations_of, is_cut
 from treadle.server.openai._items import Event, Items
-from treadle.server.openai._telling import Ended, Said, content_of
-from treadle.server.openai._turn import calls_of
+from treadle.server.openai._telling import Ended, Said
+from treadle.server.openai._turn import ending_of
 
 PREFIX = "resp_"
 
@@ -123,14 +123,14 @@ class Making:
 
     async def _end(self, ended: Ended) -> AsyncGenerator[Event]:
         reply = ended.reply
-        calls = await calls_of(self._rt, reply.run_id) if reply.stopped else []
-        text = content_of(reply, is_handed_over=bool(calls))
-        for event in self._last_text(text):
-            yield event
-        found = [{"type": "url_citation", **one} for one in annotations_of(text, reply)]
+        ending = await ending_of(self._rt, reply)
+        if rest := ending.after(has_answer=self._has_text):
+            for event in self._items.text(rest):
+                yield event
+        found = [{"type": "url_citation", **one} for one in annotations_of(ending.text, reply)]
         for event in self._items.close(found):
             yield event
-        for call in calls:
+        for call in ending.calls:
             for event in self._items.call(call):
                 yield event
         kind = "incomplete" if is_cut(reply) else "completed"
@@ -139,10 +139,6 @@ class Making:
             known["incomplete_details"] = {"reason": "max_output_tokens"}
         response = self._head.response(kind, list(self._items.done), **known)
         yield {"type": f"response.{kind}", "response": response}
-
-    def _last_text(self, text: str) -> Iterator[Event]:
-        if text and not self._has_text:
-            yield from self._items.text(text)
 
 
 def response_id(run_id: str, number: int = 1) -> str:

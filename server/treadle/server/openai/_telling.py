@@ -154,13 +154,8 @@ def _short(text: str) -> str:
     return line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 1]}…"
 
 
-def content_of(reply: Reply, *, is_handed_over: bool = False) -> str:
-    """Return an answer's text: its data as JSON, or why there is none.
-
-    Args:
-        reply: the answer.
-        is_handed_over: whether the client is to make calls; then there need be no text.
-    """
+def content_of(reply: Reply) -> str:
+    """Return an answer's text: its data as JSON, or why there is none."""
     if reply.data is not None:
         return json.dumps(reply.data, ensure_ascii=False)
-    return reply.text or ("" if is_handed_over else reply.stopped)
+    return reply.text or reply.stopped

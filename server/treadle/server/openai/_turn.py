@@ -3,19 +3,24 @@
 import base64
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
 from treadle.agents import Agent, ClientTool
 from treadle.core.errors import InputError, UnknownNameError
-from treadle.core.events import Event
+from treadle.core.events import Event, Reply
 from treadle.runtime import Runtime
+from treadle.runtime.questions import answered
 from treadle.runtime.runs import Run, RunStatus
+from treadle.server._waiting import asked_on, is_clients, named_in, told
+from treadle.server.openai._telling import content_of
 from treadle.server.security import Ownership, current_principal
 from treadle.tools import CLIENT_CALL
 
+_HOW = "the next message here is the answer"
 _CALL = re.compile(r"call_([A-Za-z0-9_-]{43})")
 
 
@@ -32,6 +37,34 @@ class ClientCall:
     id: str
     name: str
     arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is told at the end of a run, or where it waits.
+
+    Attributes:
+        answer: what it answered.
+        waits_for: the questions and approvals it waits for, as `Runs.interrupts` returns them.
+        question: those in words, where the client is to make no calls.
+        calls: those that the client is to make.
+    """
+
+    answer: str
+    waits_for: Sequence[Mapping[str, Any]] = ()
+    question: str = ""
+    calls: Sequence[ClientCall] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it as one text."""
+        return "\n\n".join(part for part in (self.answer, self.question) if part)
+
+    def after(self, *, has_answer: bool) -> str:
+        """Return what is left to be told where the answer was told already, or not."""
+        if not has_answer:
+            return self.text
+        return f"\n\n{self.question}" if self.question else ""
 
 
 @dataclass(frozen=True)
@@ -57,10 +90,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Answering:
-    """A run that waits for what client tools returned, and its answers by interrupt."""
+    """A run that waits for what a turn says.
+
+    Attributes:
+        run: the run.
+        answers: what is said, by interrupt; ``None`` where the run waits for leave alone, which
+            no message gives.
+    """
 
     run: Run
-    answers: dict[str, str] = field(default_factory=dict)
+    answers: Mapping[str, Any] | None
 
 
 def agent_named(rt: Runtime, name: str) -> Agent:
@@ -118,12 +157,13 @@ def adapted(
 async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> tuple[AsyncGenerator[Event], int]:
     """Begin to answer a turn and return the run's events, and which of its answers they make.
 
-    Client tools' results go to the run that waits for them. Otherwise a thread is told what is
-    new, and a new thread all of the conversation.
+    Client tools' results go to the run that waits for them, and so does an answer in words to what
+    a run asked. Otherwise a thread is told what is new, and a new thread all of the conversation.
 
     Raises:
         ProblemError: 404, when the thread is another's.
         InputError: there is nothing to answer.
+        RunStateError: the run waits for leave, and nobody gave it yet.
     """
     answering = await waiting(rt, turn)
     if answering is not None:
@@ -150,23 +190,51 @@ async def asked(rt: Runtime, turn: Turn) -> tuple[Sequence[AnyMessage], str]:
     return messages, thread_id
 
 
-async def calls_of(rt: Runtime, run_id: str) -> list[ClientCall]:
-    """Return the calls that a run waits for the client to make."""
-    waiting = await rt.runs.interrupts(run_id)
-    return [
+async def ending_of(rt: Runtime, reply: Reply) -> Ending:
+    """Return what is told at the end of a run, or where it waits."""
+    waiting = await rt.runs.interrupts(reply.run_id) if reply.stopped else []
+    calls = [
         ClientCall(
-            _call_id(run_id, one["id"]), one["value"][CLIENT_CALL], one["value"]["arguments"]
+            _call_id(reply.run_id, one["id"]), one["value"][CLIENT_CALL], one["value"]["arguments"]
         )
         for one in waiting
-        if isinstance(one["value"], Mapping) and CLIENT_CALL in one["value"]
+        if is_clients(one["value"])
     ]
+    if not waiting:
+        return Ending(content_of(reply))
+    others = [one for one in waiting if not is_clients(one["value"])]
+    question = "" if calls else told(reply.run_id, others, _HOW)
+    return Ending(reply.text, others, question, calls)
 
 
 async def waiting(rt: Runtime, turn: Turn) -> Answering | None:
-    """Return the run that waits for the last messages, where they are results of client tools."""
-    results = _results(turn.messages)
+    """Return the run that waits for the last messages: results of client tools, or an answer."""
+    if results := _results(turn.messages):
+        return await _waiting_for_results(rt, turn, results)
+    said = [one.text for one in _new_in(turn.messages) if isinstance(one, HumanMessage)]
+    thread_id = turn.thread_id or await _thread_that_asked(rt, turn.messages)
+    if thread_id is None or not said:
+        return None
+    found = await asked_on(rt, thread_id, turn.agent.name)
+    return Answering(found[0], answered(found[1], "\n\n".join(said))) if found else None
+
+
+async def _thread_that_asked(rt: Runtime, messages: Sequence[AnyMessage]) -> str | None:
+    """Return the thread of the run that the model's last message names as waiting."""
+    last = next((one for one in reversed(messages) if isinstance(one, AIMessage)), None)
+    run_id = named_in(last.text) if last is not None else None
+    if run_id is None:
+        return None
+    with suppress(UnknownNameError):  # It is kept no longer: the conversation is told anew.
+        return (await rt.runs.get(run_id)).thread_id
+    return None
+
+
+async def _waiting_for_results(
+    rt: Runtime, turn: Turn, results: Mapping[str, str]
+) -> Answering | None:
     named = [_parsed(call_id) for call_id in results]
-    if not named or None in named:
+    if None in named:
         return None
     [run_id, *others] = {pair[0] for pair in named if pair}
     try:

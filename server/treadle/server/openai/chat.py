@@ -36,8 +36,8 @@ from treadle.server.openai._fields import (
     arguments_of,
     text_of,
 )
-from treadle.server.openai._telling import Ended, FailedError, Said, Started, content_of
-from treadle.server.openai._turn import ClientCall, Turn, adapted, agent_named, calls_of
+from treadle.server.openai._telling import Ended, FailedError, Said, Started
+from treadle.server.openai._turn import ClientCall, Turn, adapted, agent_named, ending_of
 from treadle.server.security import memory_user
 
 
@@ -256,16 +256,15 @@ async def _whole(rt: Runtime, body: ChatRequest, source: AsyncGenerator[Told]) -
         elif isinstance(one, Said) and one.kind == "reasoning":
             thought.append(one.text)
         elif isinstance(one, Ended):
-            calls = await calls_of(rt, one.reply.run_id) if one.reply.stopped else []
-            text = content_of(one.reply, is_handed_over=bool(calls))
-            message: dict[str, Any] = {"role": "assistant", "content": text or None}
-            message |= {"refusal": None, "annotations": _annotations(text, one)}
+            ending = await ending_of(rt, one.reply)
+            message: dict[str, Any] = {"role": "assistant", "content": ending.text or None}
+            message |= {"refusal": None, "annotations": _annotations(ending.text, one)}
             if thought:
                 message["reasoning_content"] = "".join(thought).strip()
-            if calls:
-                message["tool_calls"] = _calls(calls)
+            if ending.calls:
+                message["tool_calls"] = _calls(ending.calls)
             choice = {"index": 0, "message": message, "logprobs": None}
-            choice["finish_reason"] = _reason(one, calls)
+            choice["finish_reason"] = _reason(one, ending.calls)
             assert head is not None  # noqa: S101 - every run begins
             usage = usage_of(one.reply.usage)
             about = {"object": "chat.completion", "choices": [choice], "usage": usage}
@@ -306,12 +305,12 @@ async def _last_deltas(
     rt: Runtime, ended: Ended, *, has_text: bool
 ) -> list[tuple[dict[str, Any], str | None]]:
     """Return the deltas at the end, each with the reason it is one."""
-    calls = await calls_of(rt, ended.reply.run_id) if ended.reply.stopped else []
-    text = "" if has_text else content_of(ended.reply, is_handed_over=bool(calls))
+    ending = await ending_of(rt, ended.reply)
+    text = ending.after(has_answer=has_text)
     deltas: list[tuple[dict[str, Any], str | None]] = [({"content": text}, None)] if text else []
-    for index, call in enumerate(_calls(calls)):
+    for index, call in enumerate(_calls(ending.calls)):
         deltas.append(({"tool_calls": [{"index": index, **call}]}, None))
-    return [*deltas, ({}, _reason(ended, calls))]
+    return [*deltas, ({}, _reason(ended, ending.calls))]
 
 
 _DELTAS = {"reasoning": "reasoning_content", "text": "content"}
