@@ -9,11 +9,13 @@ from typing import Any
 
 from treadle.core.errors import RunError
 from treadle.core.usage import Usage
-<<<<<<< HEAD
-from treadle.runtime.journal import from_data, to_data, usage_from_data, usage_to_data
-=======
-from treadle.runtime.journal import JournalError, usage_from_data, usage_to_data
->>>>>>> 2eaf792 (Answer a run that waits where people are: in the chat, over OpenAI's clients and MCP; leave with codes that say that it waits or was stopped)
+from treadle.runtime.journal import (
+    JournalError,
+    from_data,
+    to_data,
+    usage_from_data,
+    usage_to_data,
+)
 
 
 class RunStatus(StrEnum):
