@@ -81,7 +81,8 @@ async def test_forgetting_leaves_nothing_of_a_thread_behind(runtime, redis_url):
 
 async def test_an_unknown_thread_offers_the_nearest(runtime):
     threads = runtime.threads
-    for asked in (threads.show("othr"), threads.search("othr", "x"), threads.forget("othr")):
+    forgotten = runtime.forget_thread("othr")
+    for asked in (threads.show("othr"), threads.search("othr", "x"), forgotten):
         with pytest.raises(UnknownNameError, match="Did you mean 'other'"):
             await asked
     for export in (threads.export_json, threads.export_markdown):

@@ -12,8 +12,9 @@ from redis.exceptions import ResponseError
 from treadle.memory._line import Arguments, Line, Replies
 
 TOGETHER = {
-    *("EVALSHA", "EXISTS", "GET", "SET", "HGET", "HMGET", "HSET", "HDEL"),
-    *("XRANGE", "XREVRANGE", "ZRANGE", "ZREM", "UNLINK"),
+    *("EVAL", "EVALSHA", "EXISTS", "UNLINK", "GET", "SET"),
+    *("HDEL", "HEXISTS", "HGET", "HGETALL", "HMGET", "HSET", "HSETNX"),
+    *("SADD", "SMEMBERS", "ZADD", "ZRANGE", "ZREM", "XRANGE", "XREVRANGE"),
 }
 """What goes over the line: commands that do not block and say nothing about their connection."""
 _NOT_ITS_OWN = {"NEVER_DECODE", "keys"}

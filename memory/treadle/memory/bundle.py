@@ -1,5 +1,6 @@
 """`Memory`: all that a tenant's conversations are kept in, opened together."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache, partial
@@ -117,14 +118,17 @@ class Memory:
 
     async def forget(self, thread_id: str) -> dict[str, int]:
         """Remove all that is kept of a thread, and return how many of each kind there were."""
-        await self.saver.adelete_thread(thread_id)
-        facts = await self.store.aforget(thread_namespace(thread_id))
-        recalled = await self._recall_with(None).forget(thread_id) if self._recall_with else 0
-        return {
-            "messages": await self.transcript.forget(thread_id),
-            "recalled": recalled,
-            "facts": facts.items,
-        }
+        _, messages, facts, recalled = await asyncio.gather(
+            self.saver.adelete_thread(thread_id),
+            self.transcript.forget(thread_id),
+            self.store.aforget(thread_namespace(thread_id)),
+            self._recall_with(None).forget(thread_id) if self._recall_with else _nothing(),
+        )
+        return {"messages": messages, "recalled": recalled, "facts": facts.items}
+
+
+async def _nothing() -> int:
+    return 0
 
 
 def _recall(

@@ -1,5 +1,6 @@
 """Forgetting a conversation or a person: everything that was derived from them goes too."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 
@@ -56,23 +57,28 @@ class Forgetting:
         Raises:
             UnknownNameError: there is no such thread.
         """
-        runs = await self._runs.forget_thread(thread_id)
-        runs += await self._runs.forget_thread(dry_thread(thread_id))
-        counts: Counter[str] = Counter()
+        of_it, dry = await asyncio.gather(
+            self._runs.forget_thread(thread_id), self._runs.forget_thread(dry_thread(thread_id))
+        )
+        runs = [*of_it, *dry]
+        # A client's key gives the same id again, and that run begins with nothing spent.
+        await self._ledger.forget([run_account(run_id) for run_id in runs])
         try:
-            counts.update(await self._threads.forget(thread_id))
+            await self._threads.check(thread_id)
         except UnknownNameError:
             if not runs:  # The thread of a dry run holds nothing but runs.
                 raise
-        counts["runs"] += len(runs)
-        # A client's key gives the same id again, and that run begins with nothing spent.
-        await self._ledger.forget([run_account(run_id) for run_id in runs])
-        counts["approvals"] += await self._approvals.forget_thread(thread_id)
         # What a client of the server wrote about the thread; see `treadle.server.langgraph`.
         described = f"{self._prefix}{{langgraph:threads}}:"
-        await self._redis.hdel(f"{described}records", thread_id)
-        await self._redis.zrem(f"{described}order", thread_id)
-        return dict(counts)
+        said, approvals, *_ = await asyncio.gather(
+            self._memory.forget(thread_id),
+            self._approvals.forget_thread(thread_id),
+            self._redis.hdel(f"{described}records", thread_id),
+            self._redis.zrem(f"{described}order", thread_id),
+        )
+        # The thread last: where this is cut off, it is there to be forgotten again.
+        threads = await self._threads.drop(thread_id)
+        return {"threads": threads, **said, "runs": len(runs), "approvals": approvals}
 
     async def user(self, user: str) -> Counts:
         """Remove a user: the facts about them, and every thread they asked on.

@@ -1,5 +1,6 @@
 """The conversations of a tenant: listing, reading, exporting and forgetting them."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -227,20 +228,23 @@ class Threads:
         async for piece in export_markdown(self._memory.transcript, thread_id, render=Cited()):
             yield piece
 
-    async def forget(self, thread_id: str) -> dict[str, int]:
-        """Remove the thread and all that was kept of it; return how many of each kind.
+    async def check(self, thread_id: str) -> None:
+        """See that there is a thread.
 
         Raises:
-            UnknownNameError: there is no such thread.
+            UnknownNameError: there is none.
         """
-        await self._catch_up(thread_id)
-        counts = await self._memory.forget(thread_id)
-        async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hdel(self._info_key, thread_id)
-            pipe.hdel(self._owners_key, thread_id)
-            pipe.zrem(self._order_key, thread_id)
-            await pipe.execute()
-        return {"threads": 1, **counts}
+        if not await self._redis.hexists(self._info_key, thread_id):
+            await self._catch_up(thread_id)
+
+    async def drop(self, thread_id: str) -> int:
+        """Remove a thread on which nothing is kept any more; return whether there was one."""
+        removed, *_ = await asyncio.gather(
+            self._redis.hdel(self._info_key, thread_id),
+            self._redis.hdel(self._owners_key, thread_id),
+            self._redis.zrem(self._order_key, thread_id),
+        )
+        return int(removed)
 
     def new_id(self) -> str:
         """Return an id that no thread has."""
@@ -249,7 +253,7 @@ class Threads:
     async def exists(self, thread_id: str) -> bool:
         """Return whether anything was said on a thread."""
         try:
-            await self._catch_up(thread_id)
+            await self.check(thread_id)
         except UnknownNameError:
             return False
         return True
