@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from treadle.memory._cipher import AesGcmCipher
+from treadle.memory._noting import Noting
 from treadle.memory._redis_clients import AsyncRedis
 from treadle.memory.recall import Recall
 from treadle.memory.saver import RedisSaver
@@ -51,6 +52,7 @@ class Memory:
     ) -> None:
         self.saver = RedisSaver(client, prefix=prefix, ttl=ttl, cipher=cipher)
         self.transcript = Transcript(client, prefix=prefix, ttl=ttl, cipher=cipher)
+        self._noting = Noting(self.saver, self.transcript)
         self.store = RedisStore(client, prefix=prefix, cipher=cipher)
         self._recall_with = cache(partial(_recall, client, prefix, ttl)) if not cipher else None
 
@@ -100,7 +102,7 @@ class Memory:
         return [f"{fact.text} (said on {fact.said_at:%Y-%m-%d})" for fact in found]
 
     async def note(self, thread_id: str, messages: Sequence[BaseMessage]) -> None:
-        """Put what a run said into the transcript, in one round trip.
+        """Put what a run said into the transcript, in one round trip as a rule.
 
         Args:
             thread_id: the thread.
@@ -108,7 +110,8 @@ class Memory:
                 stay where they are.
         """
         said = [message for message in messages[-NOTED_MESSAGES:] if message.id]
-        await self.transcript.add(thread_id, said)
+        if said:
+            await self._noting.note(thread_id, said)
 
     async def unsay(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Take back what was said last on a thread, by the messages' ids."""

@@ -27,7 +27,7 @@ def digest(frame: bytes) -> bytes:
     return blake2b(frame, digest_size=16).digest()
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Body:
     """One entry of the log.
 
@@ -40,6 +40,7 @@ class Body:
         full: the names of the fields that hold a list or dict with something in it.
         exact: the names of those that hold numbers, where equal is not the same.
         image: the exact fields as bytes.
+        text: what it holds as JSON, once that was asked for.
     """
 
     size: int
@@ -50,6 +51,7 @@ class Body:
     full: tuple[str, ...] = ()
     exact: tuple[str, ...] = ()
     image: bytes = b""
+    text: bytes | None = None
 
     @classmethod
     def of(cls, frame: bytes, codec: Codec) -> "Body":

@@ -8,10 +8,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from treadle.memory.saver._bodies import Body
-from treadle.memory.saver._columns import Columns
+from treadle.memory.saver._columns import Columns, is_held
 from treadle.memory.saver._intervals import Interval
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class LogCache:
         """Remember the bodies from position ``first`` on, each with its digest."""
         for position, (key, body) in enumerate(bodies, start=first):
             if position not in self._bodies:
-                self.weight += body.size + _OVERHEAD
+                self.weight += 2 * body.size + _OVERHEAD  # with what it is as JSON
             self._bodies[position] = body
             self._by_digest[key] = position
             if body.message_id is not None:
@@ -85,9 +85,14 @@ class LogCache:
         """Return where a body with this digest is."""
         return self._by_digest.get(key)
 
-    def position_of_message(self, message_id: str) -> int | None:
-        """Return where the last known message with this id is."""
-        return self._by_message_id.get(message_id)
+    def locate(self, message: Any) -> tuple[int, Body] | None:
+        """Return where a message is, and its body, if it is the last known with its id."""
+        message_id = getattr(message, "id", None)
+        position = self._by_message_id.get(message_id) if isinstance(message_id, str) else None
+        body = None if position is None else self._bodies.get(position)
+        if position is None or body is None or not is_held(message, body):
+            return None
+        return position, body
 
     def seen(self, channel: ChannelName) -> Seen:
         """Return what ``channel`` was last seen to hold."""
@@ -103,17 +108,18 @@ class Known:
     """What a request relies on, whatever becomes of the cache before the reply.
 
     Attributes:
-        epoch: the epoch of the log, ``""`` where nothing is known.
+        log_id: the log, ``""`` where nothing is known; so with its ``epoch``.
         held: positions whose bodies need not be sent, half-open.
         body: the way to these bodies.
     """
 
+    log_id: str
     epoch: str
     held: tuple[int, int]
     body: Callable[[int], Body | None]
 
 
-_NOTHING = Known("", (0, 0), lambda _: None)
+_NOTHING = Known("", "", (0, 0), lambda _: None)
 
 
 class SaverCache:
@@ -133,7 +139,7 @@ class SaverCache:
         """Return what is known of a thread at this moment."""
         with self._lock:
             log = self._logs.get(root)
-            return _NOTHING if log is None else Known(log.epoch, log.held, log.body)
+            return _NOTHING if log is None else Known(log.log_id, log.epoch, log.held, log.body)
 
     def use(self, root: str, work: Callable[[LogCache | None], T]) -> T:
         """Do ``work`` with the log cache of a thread, or ``None``, while nobody else does."""

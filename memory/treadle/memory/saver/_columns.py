@@ -106,13 +106,14 @@ class Columns:
     def prefix(self, values: Sequence[Any]) -> int:
         """Return how many of ``values``, from the first on, would be stored as these bodies."""
         n = len(self.bodies)
-        if len(values) >= n and self._are_held(values[:n]):
+        if len(values) >= n and self.are_held(values[:n]):
             return n
         pairs = list(zip(values, self.bodies, strict=False))
         differing = (i for i, (value, body) in enumerate(pairs) if not is_held(value, body))
         return next(differing, len(pairs))
 
-    def _are_held(self, values: Sequence[Any]) -> bool:
+    def are_held(self, values: Sequence[Any]) -> bool:
+        """Tell whether ``values`` would be stored as these bodies, no more and no less."""
         if list(map(type, values)) != self._kinds:
             return False
         try:

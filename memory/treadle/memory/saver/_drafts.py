@@ -8,7 +8,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from treadle.memory._codec import Codec
 from treadle.memory.saver._bodies import Body, digest
 from treadle.memory.saver._cache import ChannelName, LogCache
-from treadle.memory.saver._columns import Columns, is_held
+from treadle.memory.saver._columns import Columns
 from treadle.memory.saver._intervals import NEW, Interval, cut, intervals, joined
 from treadle.memory.saver._records import log_value
 
@@ -79,13 +79,8 @@ class Draft:
         return joined([*cut(seen.spans, n_same), *spans]), [*seen.columns.bodies[:n_same], *bodies]
 
     def _locate(self, entry: Any) -> tuple[int, Body]:
-        log, message_id = self._log, getattr(entry, "id", None)
-        if log is not None and isinstance(message_id, str):
-            position = log.position_of_message(message_id)
-            body = None if position is None else log.body(position)
-            if position is not None and body is not None and is_held(entry, body):
-                return position, body
-        return self._place(log, entry)
+        known = None if self._log is None else self._log.locate(entry)
+        return known or self._place(self._log, entry)
 
     def _place(self, log: LogCache | None, entry: Any) -> tuple[int, Body]:
         frame = self._codec.encode(entry)

@@ -15,7 +15,13 @@ from treadle.memory.saver._collection import collection_postponed
 from treadle.memory.saver._columns import Columns
 from treadle.memory.saver._intervals import Interval
 from treadle.memory.saver._keys import ThreadKeys, decoded
-from treadle.memory.saver._records import Header, read_checkpoint, read_log_value, read_writes
+from treadle.memory.saver._records import (
+    Header,
+    LogValue,
+    read_checkpoint,
+    read_log_value,
+    read_writes,
+)
 
 _EVICTED = (
     "Redis may have evicted a part of the thread: set maxmemory-policy to noeviction, and give "
@@ -118,25 +124,33 @@ class Reading:
         refs = read_log_value(stored)
         if refs is None:
             return self._codec.load(stored)
-        if refs.log_id != self._log_id:
-            raise RecordError("the log it refers to is gone.", hint=_EVICTED)
-        columns = self._columns(refs.spans, channel)
+        columns = self._columns(refs, channel)
         entries = columns.copies(self._codec)
         if channel is not None:
             self._cache.use(self._thread.root, self._seeing(channel, refs.spans, columns))
         return _DeltaSnapshot(entries) if refs.is_delta else entries
 
-    def _columns(self, spans: tuple[Interval, ...], channel: ChannelName | None) -> Columns:
+    def _columns(self, refs: LogValue, channel: ChannelName | None) -> Columns:
         seen = None
-        if channel is not None:
+        if channel is not None and refs.log_id == self._log_id:
             seen = self._cache.use(self._thread.root, self._seen_of(channel))
-            if seen is not None and seen.spans == spans:
+            if seen is not None and seen.spans == refs.spans:
                 return seen.columns
+        return Columns(self.bodies(refs), None if seen is None else seen.columns)
+
+    def bodies(self, refs: LogValue) -> list[Body]:
+        """Return the bodies that are referred to.
+
+        Raises:
+            RecordError: one is gone, damaged or not allowed.
+        """
+        if refs.log_id != self._log_id:
+            raise RecordError("the log it refers to is gone.", hint=_EVICTED)
         bodies: list[Body] = []
-        for first, stop in spans:
+        for first, stop in refs.spans:
             self._body(stop - 1)  # a forged interval may be of any length
             bodies += [self._held(n) or self._body(n) for n in range(first, stop)]
-        return Columns(bodies, None if seen is None else seen.columns)
+        return bodies
 
     def _body(self, position: int) -> Body:
         body = self._bodies.get(position) or self._held(position)

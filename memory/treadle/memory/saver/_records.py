@@ -154,6 +154,16 @@ class LogValue:
     log_id: str
     spans: tuple[Interval, ...]
 
+    @classmethod
+    def of(cls, refs: str, *, is_delta: bool = False) -> "LogValue":
+        """Return what ``<log id> <interval list>`` refers to.
+
+        Raises:
+            ValueError: it is no interval list.
+        """
+        log_id, _, spans = refs.partition(" ")
+        return cls(is_delta, log_id, tuple(parsed(spans)))
+
 
 def log_value(spans: Sequence[Interval], *, is_delta: bool) -> bytes:
     """Return a value that refers to the log; the script that stores it adds the log's id."""
@@ -169,11 +179,10 @@ def read_log_value(stored: bytes) -> LogValue | None:
     if not stored.startswith(LOG.encode()):
         return None
     try:
-        kind, _, rest = stored.decode("ascii").partition("\n")
-        log_id, _, refs = rest.partition(" ")
+        kind, _, refs = stored.decode("ascii").partition("\n")
         if kind not in (LOG, DELTA_LOG):
             raise ValueError(f"{kind!r} is not a kind of value")
-        return LogValue(kind == DELTA_LOG, log_id, tuple(parsed(refs)))
+        return LogValue.of(refs, is_delta=kind == DELTA_LOG)
     except ValueError as problem:
         raise RecordError(f"its references to the log are damaged: {problem}.") from problem
 

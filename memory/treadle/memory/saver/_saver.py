@@ -23,6 +23,7 @@ from treadle.memory._drivers import AsyncClient, SyncClient
 from treadle.memory.saver import _operations as operations
 from treadle.memory.saver import _upkeep as upkeep
 from treadle.memory.saver._cache import SaverCache
+from treadle.memory.saver._entries import Entries
 from treadle.memory.saver._keys import KeySpace
 from treadle.memory.saver._listing import Listing
 from treadle.memory.saver._operations import Context, Operation, next_version
@@ -151,6 +152,11 @@ class RedisSaver(BaseCheckpointSaver[str]):
     def _context(self) -> Context:
         # LangGraph replaces ``serde`` on copies of the saver, so nothing may keep it.
         return Context(self._space, Codec(self.serde, self._cipher), self._ttl, self._cache)
+
+    @property
+    def entries(self) -> Entries:
+        """The messages of threads' states, for keeping and telling them without a second copy."""
+        return Entries(self._context, self._arun)
 
     # --- writing ---
 

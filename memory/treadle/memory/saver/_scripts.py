@@ -14,6 +14,7 @@ _PUT = _load("put")
 _PUT_WRITES = _load("put_writes")
 _LOAD = _load("load")
 _HISTORY = _load("history")
+_BODIES = _load("bodies")
 _FIELDS = _load("fields")
 _RECORDS = _load("records")
 _HEADERS = _load("headers")
@@ -80,6 +81,16 @@ def history(
     ancestor first.
     """
     return ScriptCall(_HISTORY, thread.keys, (namespace, field, *channels))
+
+
+def bodies(
+    thread: ThreadKeys, *, known_epoch: str, held: tuple[int, int], spans: str
+) -> ScriptCall:
+    """Read the bodies of an interval list.
+
+    Replies ``[log id, epoch, [[first position, [body...]]...]]``, without the bodies in ``held``.
+    """
+    return ScriptCall(_BODIES, thread.keys, (known_epoch, *held, spans))
 
 
 def all_fields(thread: ThreadKeys) -> ScriptCall:

@@ -1,6 +1,7 @@
 """The Lua scripts of a transcript, each as a function whose signature is its contract."""
 
 import hashlib
+import secrets
 from collections.abc import Iterable
 from typing import Literal
 
@@ -26,13 +27,17 @@ def transcript_keys(prefix: str, thread_id: str) -> Keys:
     return f"{root}:said", f"{root}:said:places"
 
 
-def add(keys: Keys, ttl_ms: int, entries: Iterable[tuple[str, str, bytes]]) -> ScriptCall:
+def add(
+    keys: Keys, ttl_ms: int, entries: Iterable[tuple[str, str, bytes]], mark: str
+) -> ScriptCall:
     """Append messages ``(id, stamp, body)``, or replace the bodies of those known.
 
-    Replies ``[stamp, ...]``: for each message the stamp of its first time.
+    Replies ``[mark, stamp, ...]``: for each message the stamp of its first time. Where ``mark`` is
+    given and not the transcript's, nothing is done, and the reply is ``[]``.
     """
     flat = [part for id_, stamp, body in entries for part in (_digest(id_), stamp, body)]
-    return ScriptCall(_ADD, keys, (ttl_ms, STAMP_CHARS, *flat))
+    fresh = f"{secrets.randbits(64):016x}"
+    return ScriptCall(_ADD, keys, (ttl_ms, STAMP_CHARS, mark, fresh, *flat))
 
 
 def page(

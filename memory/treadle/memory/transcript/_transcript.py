@@ -110,11 +110,34 @@ class Transcript:
             return []
         now = datetime.now(UTC)
         entries = [self._entry(message, now) for message in messages]
-        stamps = await self._run(scripts.add(keys, self._ttl_ms, entries))
+        _, *stamps = await self._run(scripts.add(keys, self._ttl_ms, entries, ""))
         return [
             stamped(message, _moment(stamp))
             for message, stamp in zip(messages, stamps, strict=True)
         ]
+
+    async def add_since(
+        self, thread_id: str, messages: Sequence[BaseMessage], mark: str
+    ) -> str | None:
+        """Append messages as `add` does, if all that was done since ``mark`` is appending.
+
+        So whoever knows what a transcript held at a mark need not add that again.
+
+        Args:
+            thread_id: the thread.
+            messages: the messages.
+            mark: what this returned before; ``""`` appends in any case.
+
+        Returns:
+            The transcript's mark by now; ``None`` where it was changed, and nothing was appended.
+
+        Raises:
+            InputError: as `add`.
+        """
+        now = datetime.now(UTC)
+        entries = [self._entry(message, now) for message in messages]
+        reply = await self._run(scripts.add(self._keys(thread_id), self._ttl_ms, entries, mark))
+        return str(reply[0].decode()) if reply else None
 
     async def page(
         self,

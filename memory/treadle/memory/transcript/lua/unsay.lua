@@ -12,4 +12,5 @@ while given[last] do
   redis.call('HDEL', places, given[last])
   taken, last = taken + 1, last - 1
 end
+if taken > 0 then redis.call('HDEL', places, 'mark') end
 return taken
