@@ -43,7 +43,7 @@ from treadle.runtime.budget import (
     run_account,
     total_account,
 )
-from treadle.runtime.events import FEEDBACK, EventWriter
+from treadle.runtime.events import FEEDBACK, EventWriter, KeptStates
 from treadle.runtime.journal import (
     CallJournal,
     CallRecord,
@@ -161,6 +161,7 @@ class Executor:
         self._settings = settings
         self._runs = runs
         self._memory = memory
+        self._states = KeptStates(memory.saver)
         self._learner = learner
         self._approvals = approvals
         self._redactor = redactor
@@ -378,9 +379,11 @@ class Executor:
         entry: tuple[EntryType, Mapping[str, Any]],
         state: Any,
     ) -> None:
-        kept = [("values", as_json(state))] if attempt.work.options.keep_values else []
+        run, kept = attempt.work.run, []
+        if attempt.work.options.keep_values:
+            kept.append(("values", self._states.packed(run.thread_id, state)))
         await self._runs.finish(
-            attempt.work.run,
+            run,
             attempt.number,
             status,
             (entry[0], self._redact(entry[1])),

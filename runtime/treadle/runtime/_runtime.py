@@ -37,7 +37,7 @@ from treadle.runtime._unattended import unattended
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
 from treadle.runtime.budget import Ledger
-from treadle.runtime.events import Bells
+from treadle.runtime.events import Bells, KeptStates
 from treadle.runtime.notifications import Notifications
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Plan, Replayer, Runs, RunStore, planned
@@ -127,6 +127,7 @@ class Runtime:
             preparation=self._preparation,
             rollback=rollback,
             bells=bells,
+            states=KeptStates(memory.saver),
             keep=keep,
         )
         self._make_worker = partial(

@@ -3,6 +3,7 @@
 from treadle.runtime.events._bells import Bell, Bells
 from treadle.runtime.events._encoding import EVENTS, FEEDBACK, Encoder
 from treadle.runtime.events._reader import END, EventReader, StreamedEvent, check_event_id
+from treadle.runtime.events._states import KeptStates
 from treadle.runtime.events._writer import EventWriter
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Encoder",
     "EventReader",
     "EventWriter",
+    "KeptStates",
     "StreamedEvent",
     "check_event_id",
 ]

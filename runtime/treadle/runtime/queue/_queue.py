@@ -12,7 +12,14 @@ from treadle.runtime._locks import is_locked
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._tasks import uninterrupted
-from treadle.runtime.events import Bell, Bells, EventReader, StreamedEvent, check_event_id
+from treadle.runtime.events import (
+    Bell,
+    Bells,
+    EventReader,
+    KeptStates,
+    StreamedEvent,
+    check_event_id,
+)
 from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import Board, Cancel, first_claim
 from treadle.runtime.queue._records import Offer, OffersPlaces, Place, QueueStats
@@ -43,6 +50,7 @@ class Queue:
         preparation: checks requests and prepares their runs.
         rollback: undoes what a stopped run did to its thread.
         bells: what rings when something happens to a run.
+        states: what keeps the states that runs leave.
         keep: how long a run is kept.
 
     Attributes:
@@ -59,6 +67,7 @@ class Queue:
         preparation: Preparation,
         rollback: Rollback,
         bells: Bells,
+        states: KeptStates,
         keep: timedelta,
     ) -> None:
         self._redis = redis
@@ -70,6 +79,7 @@ class Queue:
         self._keep = keep
         self._reader = EventReader(redis, bells)
         self.workers: list[OffersPlaces] = []
+        self._states = states
         self.board = Board(driver_of(redis, "Queue"), prefix)
 
     async def submit(self, request: RunRequest) -> Queued:
@@ -302,7 +312,8 @@ class Queue:
         """Yield what a run streams as `events` does, those that are there at once together."""
         check_event_id(after)
         async for page in self._reader.pages(self._store.keys(run.thread_id, run.id), after):
-            yield page
+            if told := await self._states.filled(run.thread_id, page):
+                yield told
 
     def beginnings(self, thread_id: str) -> AbstractAsyncContextManager[Bell]:
         """Give a bell that rings whenever an attempt of a run begins on a thread."""
@@ -310,7 +321,8 @@ class Queue:
 
     async def latest_events(self, run: Run, count: int = 1) -> list[StreamedEvent]:
         """Return what a run streamed last, the last event first."""
-        return await self._reader.latest(self._store.keys(run.thread_id, run.id), count)
+        latest = await self._reader.latest(self._store.keys(run.thread_id, run.id), count)
+        return await self._states.filled(run.thread_id, latest)
 
     async def place(self, run_id: str) -> Place | None:
         """Return where a run stands in the queue; ``None`` where it does not."""
