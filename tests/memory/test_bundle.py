@@ -3,6 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
+from tests.memory.saver.graphs import chat_graph, thread
 from tests.support.models import resolved
 from treadle.graphs import GraphParts, react
 from treadle.memory import connect
@@ -42,3 +43,65 @@ async def test_what_a_run_said_is_noted_once_and_forgotten_whole(client):
     assert await memory.transcript.count("t") == 2
     assert await memory.forget("t") == {"messages": 2, "recalled": 0, "facts": 0}
     assert await client.keys("*") == []
+
+
+def turn(number):
+    return [HumanMessage(f"question {number}", id=f"q{number}"), AIMessage("Yes.", id=f"a{number}")]
+
+
+async def say_and_note(memory, messages):
+    """Bring messages into a state as a run does, and note what it holds then."""
+    graph = chat_graph(memory.saver, lambda _: {"messages": []})
+    state = await graph.ainvoke({"messages": messages}, thread())
+    await memory.note("t", state["messages"])
+    return state["messages"]
+
+
+async def bytes_of(client, work):
+    """Return how many bytes Redis is sent by some work."""
+    before = (await client.info("stats"))["total_net_input_bytes"]
+    await work
+    return (await client.info("stats"))["total_net_input_bytes"] - before
+
+
+async def test_noting_a_state_sends_what_is_new_however_long_the_thread(client):
+    memory = Memory(client)
+    for number in range(80):
+        state = await say_and_note(memory, turn(number))
+    again = await bytes_of(client, memory.note("t", state))
+    state = [*state, *turn(80)]
+    more = await bytes_of(client, memory.note("t", state))
+    fresh = await bytes_of(client, Memory(client).note("t", state))
+    assert again < 500
+    assert more < 2_000
+    assert fresh > 10_000
+    assert await memory.transcript.count("t") == 162
+
+
+async def test_what_another_process_took_back_or_forgot_is_noted_again(client):
+    memory, elsewhere = Memory(client), Memory(client)
+    state = [message for number in range(3) for message in turn(number)]
+    state = await say_and_note(memory, state)
+    await elsewhere.unsay("t", ["q2", "a2"])
+    await memory.note("t", state)
+    assert await memory.transcript.count("t") == 6
+    await elsewhere.transcript.forget("t")
+    await memory.note("t", state)
+    assert await memory.transcript.count("t") == 6
+    await memory.note("t", state)
+    assert await memory.transcript.count("t") == 6
+
+
+async def test_an_edit_of_another_process_is_overwritten_by_the_state_that_comes_next(client):
+    memory, elsewhere = Memory(client), Memory(client)
+    state = await say_and_note(memory, turn(0))
+    await elsewhere.transcript.add("t", [AIMessage("No.", id="a0")])
+    await memory.note("t", state)
+    assert (await memory.transcript.read("t", "a0")).message.text == "Yes."
+    edited = await say_and_note(memory, [AIMessage("Perhaps.", id="a0")])
+    assert (await memory.transcript.read("t", "a0")).message.text == "Perhaps."
+    await memory.note("t", [*edited, *turn(1)])
+    assert [one.message.text for one in (await memory.transcript.page("t")).messages] == [
+        *("question 0", "Perhaps."),
+        *("question 1", "Yes."),
+    ]

@@ -50,6 +50,22 @@ async def test_adding_again_changes_nothing_and_an_edit_keeps_its_place(transcri
     assert [s.by for s in page.messages[:2]] == ["user", "assistant"]
 
 
+async def test_a_mark_holds_while_nothing_but_appending_is_done(transcript):
+    mark = await transcript.add_since("t", list(conversation(2)), "")
+    assert await transcript.add_since("t", list(conversation(2)), "") == mark
+    assert await transcript.add_since("t", list(conversation(1, start=2)), mark) == mark
+    assert await transcript.add_since("t", [], mark) == mark
+    edited = await transcript.add_since("t", [AIMessage("better", id="a1")], mark)
+    assert edited not in (mark, None)
+    assert await transcript.add_since("t", list(conversation(1, start=3)), mark) is None
+    await transcript.unsay("t", ["a2"])
+    assert await transcript.add_since("t", list(conversation(1, start=3)), edited) is None
+    again = await transcript.add_since("t", list(conversation(1, start=3)), "")
+    await transcript.forget("t")
+    assert await transcript.add_since("t", list(conversation(1, start=4)), again) is None
+    assert await transcript.count("t") == 0
+
+
 async def test_messages_carry_when_they_were_said(transcript):
     moment = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
     told = stamped(HumanMessage("hello", id="1"), moment)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from langchain_core.language_models.chat_model_stream import ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk
 
-from treadle.runtime.events import encoded
+from treadle.core.json_text import as_json
 from treadle.server.langgraph._told_messages import MessageTeller
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -42,7 +42,7 @@ def read(pieces):
     """Return the message that LangChain's reader makes of what is told of pieces."""
     teller, stream = MessageTeller(), ChatModelStream(message_id="m")
     for piece in pieces:
-        for told in teller.tell(json.loads(encoded(piece)), {"langgraph_node": "n"}):
+        for told in teller.tell(json.loads(as_json(piece)), {"langgraph_node": "n"}):
             stream.dispatch(told)
     assert not list(teller.finish()), "it is at its end"
     return stream.output
@@ -92,7 +92,7 @@ def test_thoughts_and_arguments_that_are_no_json():
 
 def test_what_breaks_off_is_finished():
     teller = MessageTeller()
-    piece = json.loads(encoded(AIMessageChunk("Half", id="m")))
+    piece = json.loads(as_json(AIMessageChunk("Half", id="m")))
     begun = [told["event"] for told in teller.tell(piece, {})]
     assert begun == ["message-start", "content-block-start", "content-block-delta"]
     ended = [told["event"] for told in teller.finish()]
