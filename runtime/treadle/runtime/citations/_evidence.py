@@ -87,8 +87,11 @@ class Evidence:
             answer: the message that is to be checked.
             earlier: outcomes that are no longer among the messages.
         """
-        before = list(takewhile(lambda message: message is not answer, messages))
         tools: dict[str, ToolText] = {text.call_id: text for text in earlier}
+        kinds = set(map(type, messages))  # far sooner done than a look at each message
+        if not tools and not any(issubclass(kind, ToolMessage) for kind in kinds):
+            return cls((), (), (), is_researched=False)
+        before = list(takewhile(lambda message: message is not answer, messages))
         is_researched = False
         for message in before:
             if isinstance(message, HumanMessage):
