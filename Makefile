@@ -8,9 +8,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 # make run DOCS=path/to/your/documents Q="a question about them"
-DOCS   ?= docs
-Q      ?= I am going to deploy on Valkey. How does Treadle find its Redis when no URL is given?
+# Reads those documents and asks that alone; AGAIN="..." asks on.
+ifeq ($(DOCS)$(Q),)
+DOCS   := docs
+Q      := I am going to deploy on Valkey. How does Treadle find its Redis when no URL is given?
 AGAIN  ?= Which server did I say I am going to deploy on?
+endif
+DOCS   ?= docs
+Q      ?= What is this about?
+AGAIN  ?=
 
 .PHONY: help run test soak lint types format lock bench clean
 

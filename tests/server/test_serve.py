@@ -51,12 +51,14 @@ def langgraph_project(project):
     (project / "shared" / "helper.py").write_text("def answer():\n    return 'Hello, '\n")
     (project / "src" / "graph.py").write_text(GRAPH)
     (project / "src" / "broken.py").write_text("raise RuntimeError('no such engine')\n")
+    (project / "src" / "counter.py").write_text(COLLECTED)
     (project / ".env").write_text("# mine\nexport GREETING='reader'  \nEMPTY=\n")
     about = {
         "dependencies": ["./shared", "numpy"],
         "graphs": {
             "greeter": {"path": "./src/graph.py:graph", "description": "It greets."},
             "broken": "./src/broken.py:graph",
+            "counter": "./src/counter.py:graph",
         },
         "env": ".env",
     }
@@ -68,7 +70,13 @@ def test_it_serves_a_langgraph_json_and_says_what_it_cannot_serve(langgraph_proj
     with serving(langgraph_project, redis_url) as served:
         assert httpx.get(f"{served.url}/ok").json() == {"ok": True}
         info = httpx.get(f"{served.url}/info").json()
-        assert {"greeter", "plain"} <= set(info["agents"])
+        assert {"greeter", "plain", "counter"} <= set(info["agents"])
+        assert set(info["wordless"]) == {"counter"}
+        assert "no 'messages'" in info["wordless"]["counter"]
+        models = {one["id"] for one in httpx.get(f"{served.url}/v1/models").json()["data"]}
+        assert {"greeter", "plain", "assistant"} <= models
+        assert models.isdisjoint({"counter", "broken"})
+        assert httpx.get(f"{served.url}/v1/models/counter").status_code == 404
         assert "no such engine" in info["failed"]["broken"]
         log = served.log.read_text()
         assert "not installed by Treadle: numpy" in log
@@ -177,6 +185,7 @@ def test_other_machines_are_let_in_by_key_alone(project, redis_url):
     refused = treadle("serve", *options, "--host", "0.0.0.0")
     assert refused.returncode == 2
     assert "treadle keys create" in refused.stderr
+    assert "Serving" not in refused.stderr
     made = treadle("keys", "create", "for a test", "--agent", "plain", *options)
     assert made.returncode == 0
     key = made.stdout.strip()

@@ -36,7 +36,8 @@ class Serving:
             TreadleError: the runtime cannot be opened.
         """
         [bound] = sockets or []
-        for said in adopt_environment(project_folder(self.opening.project)):
+        folder = project_folder(self.opening.project)
+        for said in adopt_environment(folder):
             err.print(said, style="yellow", markup=False, soft_wrap=True)
 
         needs_key = not (self.is_open or self.listening.is_loopback)
@@ -51,6 +52,9 @@ class Serving:
                 workers=self.workers,
             )
             async with runtime.unattended(made.state.serving.attends_to):
+                url = url_of(bound)
+                said = f"Serving {folder.name} at {url}; {url}/docs lists the routes."
+                err.print(said, markup=False, highlight=False, soft_wrap=True)
                 await serve(made, bound, runtime.settings.server.stop_seconds)
 
         self.opening.run(within)
@@ -65,9 +69,6 @@ def run_serve(serving: Serving, *, reload: bool) -> None:
     folder = project_folder(serving.opening.project)
     bound = serving.listening.bind()
     with bound:
-        url = url_of(bound)
-        said = f"Serving {folder.name} at {url}; {url}/docs lists the routes."
-        err.print(said, markup=False, highlight=False, soft_wrap=True)
         if reload:
             serve_again(partial(Serving.serve, serving), folder, bound)
         else:

@@ -39,6 +39,7 @@ class Info(BaseModel):
         langgraph_py_version: LangGraph's version.
         agents: the agents that can be asked.
         failed: why others cannot be, by their names.
+        wordless: why some are served to clients of LangGraph's protocol alone, by their names.
         flags: which parts of LangGraph's protocol there are.
     """
 
@@ -46,6 +47,7 @@ class Info(BaseModel):
     langgraph_py_version: str
     agents: list[str]
     failed: dict[str, str]
+    wordless: dict[str, str]
     flags: dict[str, bool]
 
 
@@ -83,6 +85,7 @@ async def info(served: Served) -> Info:
         langgraph_py_version=version("langgraph"),
         agents=served.agents,
         failed=served.failed,
+        wordless=served.wordless,
         flags={"assistants": True, "langsmith": False},
     )
 

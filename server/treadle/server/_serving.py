@@ -2,11 +2,12 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 
 from fastapi import Request
+from langgraph.graph.state import CompiledStateGraph
 
 from treadle.core.errors import InputError
 from treadle.core.redaction import Redactor
@@ -23,6 +24,7 @@ from treadle.server.security import (
     current_principal,
 )
 
+_WORDLESS = "The state of its graph has no 'messages', so that nothing can be said to it."
 log = logging.getLogger("treadle.server")
 
 
@@ -39,6 +41,8 @@ class Serving:
     Attributes:
         guard: who is let in, and with what.
         failed: why agents cannot be asked, by their names; the others are served.
+        wordless: why agents cannot be asked in words, by their names: clients of LangGraph's
+            protocol run them, and to others, which only talk, they are not named.
 
     Raises:
         ConfigError: what ``[server]`` says cannot be used.
@@ -64,7 +68,9 @@ class Serving:
         authenticator = Authenticator(runtime, self._keys, requires_key=requires_key)
         admission = Admission(runtime.redis, settings.server, settings.tenant)
         self.guard = Guard(settings.server, hosts, authenticator, admission)
-        self.failed = self._load_agents()
+        self.failed: dict[str, str] = {}
+        self.wordless: dict[str, str] = {}
+        self._load_agents()
 
     def runtime_of(self, principal: Principal) -> Runtime:
         """Return the runtime of a caller's tenant.
@@ -100,17 +106,24 @@ class Serving:
         """Return how full the queue of each tenant is that is served."""
         return [await runtime.queue.stats() for runtime in self._tenants.values()]
 
-    def _load_agents(self) -> dict[str, str]:
+    def _load_agents(self) -> None:
         """Make every agent's graph, so that the first question does not wait for it."""
-        failed: dict[str, str] = {}
         redact = Redactor.from_settings(self.runtime.settings, os.environ).redact
         for name in self.runtime.agents():
             try:
-                self.runtime.graph(name)
+                graph = self.runtime.graph(name)
             except Exception as error:  # A project's own code may raise anything.
-                failed[name] = redact(str(error) or type(error).__name__)
-                log.warning("The agent %r is not served: %s", name, failed[name])
-        return failed
+                self.failed[name] = redact(str(error) or type(error).__name__)
+                log.warning("The agent %r is not served: %s", name, self.failed[name])
+                continue
+            # Of a function of LangGraph's functional API nobody knows what it returns.
+            if isinstance(graph, CompiledStateGraph) and "messages" not in graph.channels:
+                self.wordless[name] = _WORDLESS
+                log.warning("The agent %r is no model and no tool of MCP: %s", name, _WORDLESS)
+
+    def talking(self, names: Iterable[str]) -> list[str]:
+        """Return those of the agents that can be asked in words."""
+        return [name for name in names if name not in self.failed and name not in self.wordless]
 
     @cached_property
     def agents(self) -> list[str]:

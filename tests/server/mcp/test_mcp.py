@@ -22,6 +22,7 @@ def server(redis_6_2, tmp_path_factory):
     project = tmp_path_factory.mktemp("project")
     (project / "agents").mkdir()
     (project / "agents" / "plain.yaml").write_text("description: It helps.\nprompt: You help.\n")
+    (project / "agents" / "broken.yaml").write_text("tools: [nothing.py:at_all]\n")
     (project / "treadle.toml").write_text("[server]\nrequire_key = true\n")
     with serving(project, redis_6_2.url, environment={SECRET_VARIABLE: SECRET}) as served:
         yield served, redis_6_2.url
@@ -53,6 +54,7 @@ async def test_agents_are_tools_and_threads_are_resources_of_whoever_asks(server
     async with session(server, ann) as opened:
         tools = {tool.name: tool for tool in (await opened.list_tools()).tools}
         assert {"plain", "assistant"} <= set(tools)
+        assert "broken" not in tools
         assert tools["plain"].description == "It helps."
         asked = {"question": "The word is heddle. What is the word?"}
         answer = await opened.call_tool("plain", asked)

@@ -47,6 +47,18 @@ async def test_a_key_hashed_with_another_secret_is_refused(project, local, monke
         assert (await made.client.get("/info", headers=headers)).status_code == 401
 
 
+async def test_no_key_and_a_wrong_one_are_told_apart(project, local):
+    async with local(project) as made:
+        client, about = await made.client_of()
+        await made.keys.revoke(about.id)
+        revoked = (await client.get("/info")).json()["detail"]
+        headers = {"authorization": "Bearer sk-whatever"}
+        assert (await made.client.get("/info", headers=headers)).json()["detail"] == revoked
+        missing = (await made.client.get("/info")).json()["detail"]
+        assert "A key is needed" in missing
+        assert missing != revoked
+
+
 async def test_a_key_ends_when_its_time_is_over(project, local):
     async with local(project) as made:
         client, _ = await made.client_of(lifetime=timedelta(seconds=-1))

@@ -63,7 +63,7 @@ def session_manager(serving: "Serving") -> StreamableHTTPSessionManager:
 
     async def list_tools(_: _Context, __: PaginatedRequestParams | None) -> ListToolsResult:
         rt = runtime()
-        names = current_principal().askable(serving.agents)
+        names = current_principal().askable(serving.talking(serving.agents))
         return ListToolsResult(tools=[_tool(rt, name) for name in names])
 
     async def call_tool(_: _Context, params: CallToolRequestParams) -> CallToolResult:

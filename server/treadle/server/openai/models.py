@@ -2,12 +2,15 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel
 
 from treadle.core.errors import UnknownNameError
+from treadle.server._serving import Serving, of_request
 from treadle.server.langgraph import Rt
 from treadle.server.openai._turn import agents_of
+
+Served = Annotated[Serving, Depends(of_request)]
 
 
 class Model(BaseModel):
@@ -30,18 +33,19 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 
 
 @router.get("/models")
-async def list_models(rt: Rt) -> Models:
-    """List the agents."""
-    return Models(data=[Model(id=name) for name in agents_of(rt)])
+async def list_models(rt: Rt, served: Served) -> Models:
+    """List the agents that can be asked in words."""
+    return Models(data=[Model(id=name) for name in served.talking(agents_of(rt))])
 
 
 @router.get("/models/{model}")
-async def get_model(rt: Rt, model: Annotated[str, Path(max_length=200)]) -> Model:
+async def get_model(rt: Rt, served: Served, model: Annotated[str, Path(max_length=200)]) -> Model:
     """Return an agent.
 
     Raises:
-        UnknownNameError: there is none that the caller may ask.
+        UnknownNameError: there is none that the caller may ask in words.
     """
-    if model not in agents_of(rt):
-        raise UnknownNameError("model", model, agents_of(rt))
+    known = served.talking(agents_of(rt))
+    if model not in known:
+        raise UnknownNameError("model", model, known)
     return Model(id=model)

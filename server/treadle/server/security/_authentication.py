@@ -13,6 +13,8 @@ from treadle.server.security._tokens import Tokens
 Hook = Callable[[Mapping[str, str]], Principal | Awaitable[Principal | None] | None]
 """A project's own check: is given the request's headers, by lower-case names."""
 
+_UNKNOWN = "The key is not known, was revoked, or has expired."
+
 
 class UnauthorizedError(Exception):
     """Nobody knows who asks; the message says what is needed."""
@@ -54,13 +56,15 @@ class Authenticator:
         if is_key(shown):
             about = await self._keys.check(shown)
             if about is None:
-                raise UnauthorizedError("The key is not known, was revoked, or has expired.")
+                raise UnauthorizedError(_UNKNOWN)
             return about.principal()
         if shown and self._tokens is not None:
             checked = await self._tokens.check(shown)
             if checked is None:
                 raise UnauthorizedError("The token is not valid here, or grants nothing.")
             return checked
+        if self.requires_key and shown:  # Of a text that is no key no more is said.
+            raise UnauthorizedError(_UNKNOWN)
         if self.requires_key:
             raise UnauthorizedError(
                 "A key is needed: send it as 'Authorization: Bearer ...' or as 'x-api-key'."
