@@ -220,7 +220,8 @@ class Executor:
                 work = replace(work, run=await self._runs.get(work.run.id))
             run = work.run
             given = await self._given(work)
-            number = await uninterrupted(self._runs.begin(run))
+            is_watched = work.options.is_watched
+            number = await uninterrupted(self._runs.begin(run, is_watched=is_watched))
             reporter = Reporter(run.id, emit, run.usage)
             writer = self._runs.writer(run, number)
             attempt = _Attempt(work, number, writer, reporter, self._events(work, number))
@@ -243,10 +244,7 @@ class Executor:
         """Return what writes what the run streams; ``None`` where nobody asked for any."""
         if not work.options.is_watched:
             return None
-        events = EventWriter(self._driver, self._runs.keys(work.run.thread_id, work.run.id), number)
-        started = {"run_id": work.run.id, "attempt": number, "thread_id": work.run.thread_id}
-        events.add("metadata", as_json(started))
-        return events
+        return EventWriter(self._driver, self._runs.keys(work.run.thread_id, work.run.id), number)
 
     async def _attempt(self, attempt: "_Attempt", given: Any, emit: Emit) -> Reply:
         work, run, reporter = attempt.work, attempt.work.run, attempt.reporter

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import time
-import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,13 +31,13 @@ from treadle.runtime.journal import (
     to_data,
 )
 from treadle.runtime.runs._answers import AnswerStore
+from treadle.runtime.runs._beginning import beginning, begun
 from treadle.runtime.runs._ending import ending
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Accepted, Run, RunStateError, RunStatus
 from treadle.runtime.runs._telling import Telling
 
-_BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
 _AT_REST = [pair for pair in NEXT.items() if pair[0] is not RunStatus.RUNNING]
 _CANCEL_FROM = [status.value for status, after in _AT_REST if RunStatus.CANCELLED in after]
 _AGAIN_FROM = [status.value for status, after in _AT_REST if RunStatus.PENDING in after]
@@ -141,11 +140,12 @@ class RunStore:
             ScriptCall(_CREATE, (keys.record, keys.runs), (self._ttl_ms, run.id, moment, *fields)),
         )
 
-    async def begin(self, run: Run) -> int:
+    async def begin(self, run: Run, *, is_watched: bool = False) -> int:
         """Begin an attempt of the run, and return its number; earlier ones can write no more.
 
         Args:
             run: the run as it was read last: the attempt follows the one it knows of.
+            is_watched: whether the beginning is told among the run's events.
 
         Raises:
             RunStateError: the run's status does not allow it, or another attempt has begun since
@@ -153,18 +153,9 @@ class RunStore:
             UnknownNameError: the run is gone.
         """
         keys = self.keys(run.thread_id, run.id)
-        arguments = [self._ttl_ms, run.id, run.attempt, uuid.uuid4().hex, *_BEGIN_FROM]
-        reply = await self._begin([keys.fence, keys.record, keys.runs], arguments)
-        if reply[0] == b"missing":
-            raise UnknownNameError("run", run.id, None)
-        if reply[0] == b"taken":
-            raise RunStateError(
-                f"Somebody else took up the run {run.id}: its attempt {int(reply[1])} has begun.",
-                hint="See what became of it with 'treadle runs show'.",
-            )
-        if reply[0] != b"ok":
-            raise RunStateError(f"The run {run.id} is at its end: {reply[1].decode()}.")
-        return int(reply[1])
+        arguments = [self._ttl_ms, *beginning(run, is_watched=is_watched)]
+        touched = [keys.fence, keys.record, keys.runs, keys.events]
+        return begun(run, await self._begin(touched, arguments))
 
     def writer(self, run: Run, attempt: int) -> JournalWriter:
         """Return what writes the journal of an attempt."""

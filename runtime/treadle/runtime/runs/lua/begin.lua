@@ -1,7 +1,8 @@
 -- Begin an attempt of a run, and take the thread's fence for it: whoever held it writes no more.
--- KEYS: fence of the thread, run, runs of the thread
+-- KEYS: fence of the thread, run, runs of the thread, stream of events
 -- ARGV: time to live in ms, id, the attempt known last, a name of this very beginning,
---       statuses from which an attempt may begin...
+--       ms for which events live, or '' where nobody watches, what its first event tells before
+--       the attempt's number, and after it, statuses from which an attempt may begin...
 -- Sent again because its reply was lost, it replies the same again.
 -- Replies {'ok', attempt}, {'refused', status}, {'taken', attempt} when another one has begun
 -- meanwhile, or {'missing'}.
@@ -11,11 +12,17 @@ local attempt = tonumber(redis.call('HGET', KEYS[2], 'attempt'))
 if redis.call('HGET', KEYS[2], 'begun_by') == ARGV[4] then return { 'ok', attempt } end
 if attempt ~= tonumber(ARGV[3]) then return { 'taken', attempt } end
 local allowed = false
-for i = 5, #ARGV do allowed = allowed or ARGV[i] == status end
+for i = 8, #ARGV do allowed = allowed or ARGV[i] == status end
 if not allowed then return { 'refused', status } end
 attempt = redis.call('HINCRBY', KEYS[2], 'attempt', 1)
 redis.call('HSET', KEYS[2], 'status', 'running', 'error', '', 'ended', 'null', 'begun_by', ARGV[4])
 redis.call('SET', KEYS[1], ARGV[2] .. '/' .. attempt)
 redis.pcall('PUBLISH', KEYS[3], 'begun')
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
+if ARGV[5] ~= '' then
+  local told = ARGV[6] .. attempt .. ARGV[7]
+  redis.call('XADD', KEYS[4], '*', 'event', 'metadata', 'data', told)
+  redis.call('PEXPIRE', KEYS[4], ARGV[5])
+  redis.pcall('PUBLISH', KEYS[4], 'events')
+end
 return { 'ok', attempt }
