@@ -16,19 +16,32 @@ LEASE, LATER, NOW = timedelta(hours=1), timedelta(hours=2), timedelta(0)
 THREADS = ["a", "b"]
 LIMITS = {"default": 3}
 OFFER = Offer("w", LEASE, LIMITS["default"], lambda *_: None)
+NEXT = {
+    None: {"delayed", "waiting", "ready", "running"},  # it was submitted
+    "delayed": {"waiting", "ready", None},
+    "waiting": {"ready", None},
+    "ready": {"running", None},
+    # It was handed over or its lease lapsed, it is tried again later, was given up, or ended.
+    "running": {"ready", "paused", "dead", None},
+    "paused": {"ready", None},
+    "dead": {"waiting", "ready"},  # it was queued again
+}
+"""The states that may follow each."""
+STOPS = st.sampled_from(["interrupt", "rollback"])
 
 OPERATIONS = st.one_of(
     st.tuples(
         st.just("submit"),
         st.sampled_from(THREADS),
-        st.sampled_from(["enqueue", "enqueue", "reject", "interrupt"]),
+        st.sampled_from(["enqueue", "enqueue", "reject", "interrupt", "rollback"]),
         st.sampled_from([False, False, True]),
         st.booleans(),
     ),
     st.tuples(st.just("claim"), st.integers(1, 3)),
     st.tuples(st.sampled_from(["complete", "renew", "bury"]), st.integers(0, 9)),
     st.tuples(st.just("release"), st.integers(0, 9), st.booleans(), st.booleans()),
-    st.tuples(st.sampled_from(["cancel", "drop", "again"]), st.integers(0, 9)),
+    st.tuples(st.just("cancel"), st.integers(0, 9), STOPS),
+    st.tuples(st.sampled_from(["drop", "again"]), st.integers(0, 9)),
     st.tuples(st.sampled_from(["lapse", "fall due"])),
 )
 
@@ -41,6 +54,7 @@ class House:
         stale: claims that were replaced since, and may change nothing.
         line: the runs of each thread in the order in which they came.
         gone: runs that came to their end, in that order.
+        stops: how each run that is to be stopped is to be stopped, as was said last.
     """
 
     def __init__(self, client):
@@ -48,10 +62,12 @@ class House:
         self.board = Board(driver_of(client, "test"), "treadle:main:")
         self.submitted = []
         self.jobs, self.stale, self.gone, self.dead = {}, [], [], set()
+        self.states, self.stops = {}, {}
 
     async def submit(self, thread, multitask, is_delayed, is_offered):
         run = f"{thread}{len(self.submitted)}"
         delay = LATER if is_delayed else NOW
+        before = await self.line(thread)
         offer = OFFER if is_offered else None
         is_next = not is_delayed and not await self.line(thread) and await self.has_room()
         words = (run, thread, "default", delay, multitask, None)
@@ -70,6 +86,10 @@ class House:
         assert (said, multitask == "reject" and len(line) > 1) == ("ok", False)
         assert (await self.board.submit(run, thread, "default", NOW, "enqueue", None))[0] == "known"
         self.submitted.append(run)
+        if multitask in {"interrupt", "rollback"}:
+            self.stops |= dict.fromkeys(before, multitask)
+            at_work = {one for one in before if self.states[one] == "running"}
+            assert others == [one for one in before if one not in at_work]
 
     async def has_room(self):
         """Tell whether nothing waits for a worker, and one more run may be at work."""
@@ -83,6 +103,7 @@ class House:
             if job.run_id in self.jobs:
                 self.stale.append(self.jobs[job.run_id])
             self.jobs[job.run_id] = job
+            assert job.cancel == self.stops.get(job.run_id, "")
             assert (await self.line(job.thread_id))[0] == job.run_id
 
     async def on(self, number, what, *arguments):
@@ -98,7 +119,7 @@ class House:
         is_held = await self.state(job.run_id) == "running"
         if what == "renew":
             [reply] = await self.board.renew([job], LEASE)
-            assert (reply == "lost") != is_held
+            assert reply == (self.stops.get(job.run_id, "") if is_held else "lost")
         elif what == "release":
             delay = LATER if arguments[0] else NOW
             counts = arguments[1]
@@ -112,15 +133,16 @@ class House:
             assert await self.board.bury(job, "It failed.", LATER) == is_held
             self.dead |= {job.run_id} if is_held else set()
 
-    async def from_outside(self, number, what):
+    async def from_outside(self, number, what, *arguments):
         if not self.submitted:
             return
         run = self.submitted[number % len(self.submitted)]
         state = await self.state(run)
         if what == "cancel":
-            assert await self.board.cancel(run, "interrupt") == (
-                state if state not in {None, "dead"} else ""
-            )
+            is_queued = state not in {None, "dead"}
+            assert await self.board.cancel(run, *arguments) == (state if is_queued else "")
+            if is_queued:
+                self.stops[run] = arguments[0]
         elif what == "drop" and state != "dead":
             is_dropped = await self.board.complete(run)
             assert is_dropped == (state not in {None, "running"})
@@ -129,6 +151,7 @@ class House:
             said, _ = await self.board.submit(run, run[0], "default", NOW, "enqueue", None)
             assert said == "ok"
             self.dead.discard(run)
+            self.stops.pop(run, None)
             self.jobs.pop(run, None)
             self.stale = [job for job in self.stale if job.run_id != run]
             self.submitted.remove(run)
@@ -152,6 +175,12 @@ class House:
         later = [one.decode() for one in await self.client.zrange(f"{BASE}:delayed", 0, -1)]
         lines = {thread: await self.line(thread) for thread in THREADS}
         states = {run: await self.state(run) for run in self.submitted}
+        for run, state in states.items():
+            before = self.states.get(run)
+            # What falls due, or was lost, can be claimed in the step in which that is noticed.
+            at_once = NEXT[before] | {two for one in NEXT[before] & {"ready"} for two in NEXT[one]}
+            assert state == before or state in at_once, f"{run}: {before}, then {state}"
+        self.states = states
         assert {run for run, state in states.items() if state is None} == set(self.gone)
         assert {run for run, state in states.items() if state == "dead"} == self.dead
         found = defaultdict(set)
@@ -187,7 +216,7 @@ async def test_each_run_is_where_its_state_says_and_all_come_to_their_end(redis_
             elif what in {"complete", "renew", "bury", "release"}:
                 await house.on(arguments[0], what, *arguments[1:])
             elif what in {"cancel", "drop", "again"}:
-                await house.from_outside(arguments[0], what)
+                await house.from_outside(arguments[0], what, *arguments[1:])
             else:
                 await house.pass_time("leases:default" if what == "lapse" else "delayed")
             await house.check()

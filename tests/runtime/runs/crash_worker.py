@@ -25,9 +25,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import hiredis
 import httpx2
 from langchain_openai.chat_models import _client_utils
-from redis.asyncio.client import Pipeline, Redis
 
 from treadle.agents import Agent
 from treadle.core.settings import Settings
@@ -43,6 +43,8 @@ AGENTS = {
     "subgraph": Agent(name="subgraph", graph="effects.py:subgraph"),
     "plain": Agent(name="plain", graph="effects.py:plain"),
 }
+
+BEHIND_REDIS = "behind Redis"
 
 request = urllib.request.urlopen
 
@@ -64,13 +66,13 @@ class Points:
         self._changes = self._counted()
         self.passed: list[str] = []
 
-    def asked_redis(self, label: str) -> None:
+    def asked_redis(self) -> None:
         if self._kills_redis and len(self.passed) >= self._kill_at:
             return  # It counts anew.
         changes = self._counted()
         if changes != self._changes:
             self._changes = changes
-            self.point(f"behind {label}")
+            self.point(BEHIND_REDIS)
 
     def point(self, label: str) -> None:
         self.passed.append(label)
@@ -95,17 +97,18 @@ class Now:
     points: Points | None = None
 
 
-def watched(owner: Any, name: str) -> None:
-    """Look for a change whenever Redis has answered."""
-    original = getattr(owner, name)
+class WatchingReader(hiredis.Reader):
+    """Looks for a change whenever Redis has answered, whichever connection was asked.
 
-    async def wrapped(self: Any, *arguments: Any, **options: Any) -> Any:
-        answer = await original(self, *arguments, **options)
-        if Now.points is not None:
-            Now.points.asked_redis(str(arguments[0]) if arguments else "a pipeline")
-        return answer
+    Every reply passes through here, however commands are sent. Those that went in one write are
+    told apart by nobody: a process that is killed has sent all of them or none.
+    """
 
-    setattr(owner, name, wrapped)
+    def gets(self, *arguments: Any) -> Any:
+        reply = super().gets(*arguments)
+        if Now.points is not None and reply is not False:
+            Now.points.asked_redis()
+        return reply
 
 
 def behind_the_model(owner: Any, *, is_async: bool) -> None:
@@ -181,8 +184,7 @@ async def warm_up(command: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    watched(Redis, "execute_command")
-    watched(Pipeline, "execute")
+    hiredis.Reader = WatchingReader
     behind_the_model(httpx2.AsyncClient, is_async=True)
     behind_the_model(httpx2.Client, is_async=False)
     urllib.request.urlopen = behind_a_tool

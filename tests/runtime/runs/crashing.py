@@ -16,6 +16,7 @@ from typing import Any
 
 import redis.asyncio
 
+from tests.runtime.runs.crash_worker import BEHIND_REDIS
 from tests.support.models import settings_for
 from tests.support.redis_servers import RedisServer
 from treadle.core.calls import CallKind
@@ -160,6 +161,8 @@ class Crashes:
         assert whole.get("status") == "success", whole.get("error", whole)
         self.text = whole["text"]
         self.points = whole["points"]
+        seen = self.points.count(BEHIND_REDIS)
+        assert seen > len(self.points) / 2, "what Redis is asked passes by those who count"
         self.bill = self._billed()
         self.usual = {path: effects.times(path) for path in ("/read", "/keyed", "/once")}
         assert max(self.usual.values()) <= 1
