@@ -63,6 +63,32 @@ def test_what_is_queued_is_seen_worked_on_and_answered(run):
     assert json.loads(run("queue", "status", "--json").out)["ready"] == {"default": 0}
 
 
+def test_a_worker_serves_the_tenants_it_is_told(run, monkeypatch):
+    queued = {}
+    for tenant in ("main", "ada", "bob"):
+        monkeypatch.setenv("TREADLE_TENANT", tenant)
+        queued[tenant] = run("queue", "add", "What is 3*9?").out.strip()
+    command = [TREADLE, "worker", "--tenant", "ada", "--tenant", "bob", "--tenant", "ada"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as worker:
+        assert worker.stderr.readline().startswith("Working on default of ada, bob; ")
+        for tenant in ("ada", "bob"):
+            monkeypatch.setenv("TREADLE_TENANT", tenant)
+            assert run("queue", "add", "What is 2*9?", "--wait").out == "2*9 = 18.\n"
+            shown = json.loads(run("runs", "list", "--json").out)
+            assert [one["status"] for one in shown] == ["success"] * 2
+            assert shown[1]["id"] == queued[tenant]
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    monkeypatch.setenv("TREADLE_TENANT", "main")
+    assert json.loads(run("runs", "show", queued["main"], "--json").out)["status"] == "pending"
+
+
+@pytest.mark.parametrize("tenants", [["No good"], ["ada", "No good"]])
+def test_a_tenant_that_nobody_can_have_is_refused(run, tenants):
+    arguments = [part for tenant in tenants for part in ("--tenant", tenant)]
+    assert "'No good'" in run("worker", *arguments, code=2).err
+
+
 def test_a_run_is_stopped_and_queued_again(run):
     run_id = run("queue", "add", "What is 3*9?").out.strip()
     assert f"The run {run_id} was stopped." in run("queue", "cancel", run_id).err

@@ -220,7 +220,11 @@ def worker(
         typer.Option("--queue", "-q", help="A named queue it serves, the first first. Repeatable."),
     ] = None,
     concurrency: Annotated[
-        int | None, typer.Option(min=1, help="How many runs it works on at once.")
+        int | None, typer.Option(min=1, help="How many runs of a tenant it works on at once.")
+    ] = None,
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option(help="A tenant it serves; the settings' own by default. Repeatable."),
     ] = None,
     model: ModelName = None,
     project: Project = HERE,
@@ -230,7 +234,9 @@ def worker(
     from treadle.cli._opening import Opening
     from treadle.cli._worker import run_worker
 
-    run_worker(Opening(project, redis, model), queue or ["default"], concurrency)
+    own, *others = tenant or [""]
+    opening = Opening(project, redis, model, own or None)
+    run_worker(opening, queue or ["default"], concurrency, others)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from treadle.core.settings import Settings, project_folder
+from treadle.core.settings import Settings, checked_tenant, project_folder
 from treadle.runtime import Runtime
 
 T = TypeVar("T")
@@ -22,20 +22,24 @@ class Opening:
         project: the project's folder.
         redis: where Redis is, when that was said.
         model: the default model, when one was named.
+        tenant: the tenant, when one was named.
     """
 
     project: Path
     redis: str | None = None
     model: str | None = None
+    tenant: str | None = None
 
     def settings(self) -> Settings:
         """Return the project's settings with what the command line overrules.
 
         Raises:
             ConfigError: they are wrong, or the folder does not exist.
+            InputError: no tenant can have that name.
         """
+        told = {"model": self.model, "tenant": self.tenant and checked_tenant(self.tenant)}
         settings = Settings.load(project_folder(self.project))
-        return settings.model_copy(update={"model": self.model}) if self.model else settings
+        return settings.model_copy(update={name: one for name, one in told.items() if one})
 
     @asynccontextmanager
     async def runtime(self) -> AsyncGenerator[Runtime, None]:
