@@ -221,6 +221,10 @@ def test_the_doctor_says_what_is_there_and_what_is_wrong(run):
 
 def test_a_new_project_passes_its_own_test_offline(run):
     assert run("new", "mine").returncode == 0
+    assert 'tenant = "mine"' in (run.folder / "mine" / "treadle.toml").read_text()
+    run("ask", "Hello", "--project", "mine")
+    assert "No threads yet" in run("threads", "list").stderr
+    assert "Hello" in run("threads", "list", "--project", "mine").stdout
     environment = {name: run.environment[name] for name in ("PATH", "TREADLE_HOME")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],

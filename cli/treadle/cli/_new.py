@@ -6,9 +6,12 @@ from pathlib import Path
 
 from treadle.cli._console import err
 from treadle.core.errors import InputError
+from treadle.core.settings import SETTINGS_FILE
 
 _HIDDEN = {"gitignore": ".gitignore"}
 """Files that wheels and their tools would take for their own, under a plain name."""
+
+_PLACEHOLDER = "NAME"
 
 
 def make_project(folder: Path) -> None:
@@ -27,6 +30,8 @@ def make_project(folder: Path) -> None:
                 dirs_exist_ok=True,
                 ignore=shutil.ignore_patterns("__pycache__"),
             )
+        settings = folder / SETTINGS_FILE
+        settings.write_text(settings.read_text().replace(_PLACEHOLDER, _tenant_of(folder)))
         for plain, hidden in _HIDDEN.items():
             (folder / plain).rename(folder / hidden)
     except OSError as error:
@@ -35,3 +40,10 @@ def make_project(folder: Path) -> None:
     err.print(f"  cd {folder}", highlight=False)
     err.print("  treadle index docs", highlight=False)
     err.print('  treadle ask --agent guide "When does the workshop open?"', highlight=False)
+
+
+def _tenant_of(folder: Path) -> str:
+    """Return the folder's name as a tenant can be called."""
+    name = folder.resolve().name
+    plain = "".join(one if one.isascii() and one.isalnum() else "-" for one in name)
+    return plain.strip("-")[:100] or "project"

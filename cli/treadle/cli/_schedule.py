@@ -9,6 +9,7 @@ from rich.text import Text
 
 from treadle.cli._console import err, out, print_json
 from treadle.cli._opening import Opening
+from treadle.cli._safe import visible
 from treadle.cli._schedule_view import (
     fire_data,
     print_list,
@@ -75,24 +76,32 @@ def settings_of(told: Mapping[str, Any]) -> ScheduleSettings:
 def list_schedules(opening: Opening, *, as_json: bool) -> None:
     """Print the schedules by name."""
 
-    async def read(runtime: Runtime) -> tuple[list[Schedule], Mapping[str, Written], bool]:
+    async def read(
+        runtime: Runtime,
+    ) -> tuple[list[Schedule], Mapping[str, Written], bool, Mapping[str, str]]:
         kept = await runtime.schedules.list()
         names = {one.name for one in kept}
         new = {k: one for k, one in runtime.schedules.written().items() if k not in names}
-        return kept, new, await runtime.schedules.are_watched()
+        elsewhere = {one.name: runtime.schedules.why_not_here(one) for one in kept}
+        return kept, new, await runtime.schedules.are_watched(), elsewhere
 
-    found, new, is_watched = opening.run(read)
+    found, new, is_watched, elsewhere = opening.run(read)
     if as_json:
         not_yet = [
             {"name": name, "source": one.source, "settings": settings_data(one.settings)}
             for name, one in new.items()
         ]
-        print_json([*(schedule_data(one) for one in found), *not_yet])
+        told = [{**schedule_data(one), "not_fired_here": elsewhere[one.name]} for one in found]
+        print_json([*told, *not_yet])
         return
     if not found and not new:
         err.print(_NONE, style="dim", highlight=False, soft_wrap=True)
         return
     print_list(found, new, datetime.now(UTC))
+    for name, why in elsewhere.items():
+        if why:
+            said = f"{name} is not fired here: {why}."
+            err.print(visible(said), style="yellow", markup=False, highlight=False)
     if not is_watched:
         err.print(f"\n{NOBODY}", style="yellow")
 

@@ -161,7 +161,7 @@ class Runtime:
         """
         ledger = Ledger(self.redis, prefix=self.settings.prefix)
         launcher = QueueLauncher(self.queue, ledger, self.threads)
-        return Scheduler(self._schedule_store, launcher)
+        return Scheduler(self._schedule_store, launcher, self.schedules.serves)
 
     @asynccontextmanager
     async def unattended(self, serves: Callable[[str], bool] | None = None) -> AsyncGenerator[None]:

@@ -1,7 +1,10 @@
 """Schedules in a project's files: reconciled on every start, errors with their place."""
 
+from contextlib import aclosing
+
 import pytest
 
+from tests.support.waiting import eventually
 from treadle.core.errors import ConfigError, InputError, UnknownNameError
 from treadle.core.settings import Settings
 from treadle.runtime import Runtime
@@ -116,3 +119,54 @@ async def test_a_schedule_for_nobody_is_refused(opened, project):
     (project / "treadle.toml").write_text(SETTINGS.replace("writer", "wrter"))
     with pytest.raises(UnknownNameError, match="Did you mean 'writer'"):
         await reconciled(opened)
+
+
+async def step(runtime):
+    async with aclosing(runtime.scheduler()) as scheduler:
+        await scheduler.step()
+
+
+async def test_a_schedule_of_another_project_is_left_to_that(
+    opened, redis_url, tmp_path_factory, caplog
+):
+    other = tmp_path_factory.mktemp("other")
+    (other / "agents").mkdir()
+    (other / "agents" / "caller.yaml").write_text("description: Calls.\n")
+    often = ScheduleSettings(agent="caller", every="1s")
+    async with opened() as ours, Runtime.open(redis_url, other, settings=Settings()) as theirs:
+        await ours.schedules.reconcile()
+        await theirs.schedules.add("often", often)
+        found = {one.name: one for one in await theirs.schedules.list()}
+        assert "no agent 'caller'" in ours.schedules.why_not_here(found["often"])
+        assert "another project" in theirs.schedules.why_not_here(found["nightly"])
+        assert theirs.schedules.why_not_here(found["often"]) == ""
+        assert "nightly" not in (await theirs.schedules.reconcile()).removed
+
+        # Ours looks first at what is due, and fires nothing of theirs; they are not kept waiting.
+        async def left():
+            await step(ours)
+            return "'often' is not fired here" in caplog.text
+
+        await eventually(left)
+        assert await ours.schedules.history("often") == []
+
+        async def fired():
+            await step(theirs)
+            return await theirs.schedules.history("often")
+
+        await eventually(fired)
+        assert caplog.text.count("'often' is not fired here") == 1
+
+
+async def test_a_name_that_two_projects_have_is_the_ones_that_started_last(
+    opened, project, redis_url, tmp_path_factory, caplog
+):
+    other = tmp_path_factory.mktemp("other")
+    (other / "agents").mkdir()
+    (other / "agents" / "writer.yaml").write_text(AGENT)
+    await reconciled(opened)
+    async with Runtime.open(redis_url, other, settings=Settings()) as theirs:
+        await theirs.schedules.reconcile()
+        found = await theirs.schedules.get("writer.morning")
+        assert theirs.schedules.why_not_here(found) == ""
+    assert "was of another project" in caplog.text

@@ -8,7 +8,7 @@ due: a scheduler sleeps until the earliest moment, or until the bell is rung.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,8 +22,9 @@ from treadle.core.tasks import stopped
 from treadle.runtime._attending import attend
 from treadle.runtime.schedules._reckoning import reckon
 from treadle.runtime.schedules._record import Fire, FireStatus, Schedule
-from treadle.runtime.schedules._store import Looked, ScheduleStore
+from treadle.runtime.schedules._store import LEASE, Looked, ScheduleStore
 
+_HANDED_BACK = timedelta(seconds=1)
 LONGEST_REST = timedelta(seconds=10)
 """A clock that is set anew is noticed after this at the latest."""
 _log = logging.getLogger("treadle.schedules")
@@ -85,11 +86,18 @@ class Scheduler:
     Args:
         store: the schedules.
         launcher: what executes their runs.
+        serves: whether a schedule is to be fired here; every one is where it is not given.
     """
 
-    def __init__(self, store: ScheduleStore, launcher: Launcher) -> None:
+    def __init__(
+        self,
+        store: ScheduleStore,
+        launcher: Launcher,
+        serves: Callable[[Schedule], bool] = lambda _: True,
+    ) -> None:
         self._store = store
         self._launcher = launcher
+        self._serves = serves
         self._following: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
 
@@ -139,6 +147,10 @@ class Scheduler:
             return
         if schedule is None or schedule.next is None or schedule.is_paused:
             return
+        if not self._serves(schedule):
+            if schedule.due is not None and now - schedule.due < LEASE:
+                await self._store.hand_back(name, now + _HANDED_BACK)
+            return
         found = reckon(name, schedule.settings, schedule.timing, schedule.next, now)
         fired = await self._store.claim(schedule, found, now)
         await self._begin(fired or ())
@@ -162,6 +174,8 @@ class Scheduler:
                 fire.id, fire.schedule, FireStatus.SKIPPED, note="The schedule was removed."
             )
             return
+        if not self._serves(schedule):
+            return  # It comes up again after a lease, for whoever serves it.
         overlap = schedule.settings.overlap
         answer, before = await self._store.start(fire, overlap)
         if answer == "busy" and overlap == "cancel":

@@ -1,5 +1,6 @@
 """What a person and a program do with the schedules of a tenant."""
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from treadle.runtime.schedules._store import ScheduleStore
 COMMAND_LINE = "command line"
 MAX_NAME_CHARS = 130
 _TRIES = 20
+_log = logging.getLogger("treadle.runtime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,30 @@ class Schedules:
         self._store = store
         self._project = project
         self._settings = settings
+        self._told: dict[str, str] = {}
+
+    def why_not_here(self, schedule: Schedule) -> str:
+        """Return why a schedule is not fired by this project's processes; empty where it is."""
+        if schedule.project not in {"", self._id}:
+            return (
+                f"it stands in the files of another project ({schedule.project}). Give each a "
+                "'tenant' of its own in treadle.toml"
+            )
+        if schedule.settings.agent not in agent_files(self._project):
+            return f"the project has no agent {schedule.settings.agent!r}"
+        return ""
+
+    def serves(self, schedule: Schedule) -> bool:
+        """Return whether this project's processes fire a schedule; the log says once why not."""
+        why = self.why_not_here(schedule)
+        if why and self._told.get(schedule.name) != why:
+            self._told[schedule.name] = why
+            _log.warning("The schedule %r is not fired here: %s.", schedule.name, why)
+        return not why
+
+    @property
+    def _id(self) -> str:
+        return project_collection(self._project, self._settings)
 
     async def add(
         self,
@@ -241,7 +267,7 @@ class Schedules:
         written = self.written()
         for each in written.values():
             self._check(each.settings)
-        project = project_collection(self._project, self._settings)
+        project = self._id
         existing = {one.name: one for one in await self._store.all()}
         added, changed = [], []
         for name, each in written.items():
@@ -254,7 +280,14 @@ class Schedules:
                     "hand.",
                     hint=f"Remove that with 'treadle schedule rm {name}', or rename this one.",
                 )
-            elif _differs(found, each):
+            elif _differs(found, each) or found.project != project:
+                if found.project != project:
+                    _log.warning(
+                        "The schedule %r was of another project (%s), and is this one's from now "
+                        "on. Projects need a 'tenant' each in treadle.toml.",
+                        name,
+                        found.project,
+                    )
                 await self._change(name, _rewritten(each, project))
                 changed.append(name)
         gone = [one.name for one in existing.values() if one.project == project]

@@ -184,6 +184,13 @@ class ScheduleStore:
         rest = moment_of(int(float(earliest))) if earliest else None
         return Looked(moment_of(now), names, fires, runs, rest)
 
+    async def hand_back(self, name: str, due: datetime) -> None:
+        """Let others be handed a schedule that was taken up, from a moment on."""
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.zadd(self._key("due"), {name: to_ms(due)}, xx=True)
+        pipeline.zadd(self._agenda.tenants, {self._prefix: to_ms(due)}, lt=True)
+        await pipeline.execute()
+
     async def are_watched(self) -> bool:
         """Return whether a scheduler looked within a lease."""
         return bool(await self._client.exists(self._key("seen"), self._agenda.seen))
