@@ -53,10 +53,12 @@ class ProtocolRuns:
             HTTPException: there is no such thread.
             RunError: the thread is busy, or nothing on it can be resumed.
         """
-        assistant = await self._assistants.get(body.assistant_id)
+        assistant, known = await asyncio.gather(
+            self._assistants.get(body.assistant_id), self._known(thread_id)
+        )
         _check_fits(body, thread_id)
         check_webhook(self._runtime, body.webhook)
-        record = await self._thread(body, thread_id, assistant)
+        record = await self._thread(body, thread_id, assistant, known)
         options = body.options(assistant, stream=stream, keep_values=values)
         if body.command is not None and "resume" in body.command.model_fields_set:
             run = await self._waiting(record["thread_id"])
@@ -170,16 +172,21 @@ class ProtocolRuns:
             return sse(error_of(ended), event="error", id_=event.id)
         return sse(None, event=END, id_=event.id)
 
-    async def _thread(self, body: RunCreate, thread_id: str | None, assistant: Record) -> Record:
+    async def _known(self, thread_id: str | None) -> Record | None:
+        return None if thread_id is None else await self._threads.find(thread_id)
+
+    async def _thread(
+        self, body: RunCreate, thread_id: str | None, assistant: Record, known: Record | None
+    ) -> Record:
         """Return the run's thread, which says what it is used with; a new one is yet to be kept."""
         used = {name: assistant[name] for name in ("graph_id", "assistant_id")}
         if thread_id is None:
             return await self._threads.begin_new(used)
-        if body.if_not_exists == "create":
+        if known is None and body.if_not_exists == "create":
             made = await self._threads.create(thread_id, used)
             if made is not None:
                 return made
-        record = await self._threads.record(thread_id)
+        record = known or await self._threads.record(thread_id)
         if any(record["metadata"].get(name) != value for name, value in used.items()):
             await self._threads.update(thread_id, used)
         return record
