@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tests.support.rooms import ROOT
+from tests.support.warm import run_warm
 
 EXAMPLES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = [*EXAMPLES, *(path for path in sorted(ROOT.glob("*.md")) if path not in EXAMPLES)]
@@ -103,15 +104,7 @@ def run(code: str, folder: Path) -> "subprocess.CompletedProcess[str]":
         "TREADLE_HOME": str(folder / "home"),
         "LANG": "C.UTF-8",
     }
-    return subprocess.run(
-        [sys.executable, *kit, example.name],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_warm([*kit, example.name], cwd=project, env=environment)
 
 
 def test_an_example_cannot_reach_the_network(tmp_path: Path) -> None:

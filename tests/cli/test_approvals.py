@@ -2,16 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.runtime.approvals.conftest import TOOLS
+from tests.support.warm import TREADLE, run_warm
 from treadle.runtime.testing import ScriptedOpenAI, call, calls, say
 
-TREADLE = Path(sys.executable).parent / "treadle"
 AGENT = """\
 tools: [effects.py:send_mail, effects.py:pay]
 policy:
@@ -33,14 +30,10 @@ def run(tmp_path, short_tmp_path, redis_url):
     kept |= {"TREADLE_HOME": str(short_tmp_path), "TREADLE_REDIS_URL": redis_url, "COLUMNS": "80"}
 
     def run_command(*arguments, server, code=0):
-        done = subprocess.run(
+        done = run_warm(
             [TREADLE, *arguments],
             cwd=tmp_path,
             env={**kept, "TREADLE_MODEL": "openai:gpt-5-mini", **server.environment},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
         )
         assert done.returncode == code, done.stderr
         return done.stdout if code == 0 else done.stderr

@@ -5,15 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.support.waiting import wait_until
+from tests.support.warm import TREADLE, run_warm, warm
 from treadle.runtime.testing import ScriptedOpenAI, call, hang, say, server_error, unauthorized
 
-TREADLE = Path(sys.executable).parent / "treadle"
 DOCUMENT = "# Looms\n\nA floor loom of the Kestrel workshop has four shafts and six treadles.\n"
 
 
@@ -26,15 +25,11 @@ def run(short_tmp_path, tmp_path, redis_url):
     kept |= {"TREADLE_HOME": str(short_tmp_path), "TREADLE_REDIS_URL": redis_url, "COLUMNS": "100"}
 
     def run_command(*arguments, text=None, **variables):
-        return subprocess.run(
+        return run_warm(
             [TREADLE, *arguments],
             cwd=tmp_path,
             env={**kept, **variables},
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            text=text,
         )
 
     run_command.environment = kept
@@ -166,18 +161,16 @@ def test_a_run_that_fails_ends_with_exit_code_1(run, failure, expected):
 def test_ctrl_c_keeps_the_question(run):
     with ScriptedOpenAI([hang(say("Slow."), after_chunks=2), say("Now.")]) as server:
         environment = {**run.environment, **provider(server)}
-        with subprocess.Popen(
-            [TREADLE, "ask", "Are you there?", "--thread", "t"],
-            cwd=run.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
-        ) as process:  # fmt: skip
-            try:
-                wait_until(lambda: len(server.requests) == 1, within_seconds=50)
-                process.send_signal(signal.SIGINT)
-                _, stderr = process.communicate(timeout=50)
-            finally:
-                process.kill()
-        assert process.returncode == 130
+        command = [TREADLE, "ask", "Are you there?", "--thread", "t"]
+        said = run.folder / "stderr"
+        with (
+            said.open("w") as stderr,
+            warm(command, cwd=run.folder, env=environment, stderr=stderr) as process,
+        ):
+            wait_until(lambda: len(server.requests) == 1, within_seconds=50)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(50) == 130
+        stderr = said.read_text()
         assert "--thread t" in stderr
         assert "Traceback" not in stderr
         run("ask", "And now?", "--thread", "t", **provider(server))

@@ -3,15 +3,12 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.rooms import ROOT
-
-TREADLE = Path(sys.executable).parent / "treadle"
+from tests.support.warm import TREADLE, run_warm
 
 
 @pytest.fixture
@@ -22,15 +19,11 @@ def run(tmp_path):
     )
 
     def run_command(*arguments, text=None):
-        return subprocess.run(
+        return run_warm(
             [TREADLE, *arguments],
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "COLUMNS": "100"},
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            text=text,
         )
 
     return run_command

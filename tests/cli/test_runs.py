@@ -2,12 +2,12 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.warm import run_warm
 from treadle.runtime.testing import ScriptedOpenAI, call, calls, say
 
 BIN = Path(sys.executable).parent
@@ -50,14 +50,10 @@ def run(short_tmp_path, tmp_path, redis_url):
 
     def run_command(*arguments, server=None, program="treadle", redis=redis_url):
         environment = {**kept, "TREADLE_REDIS_URL": redis}
-        return subprocess.run(
+        return run_warm(
             [BIN / program, *arguments],
             cwd=tmp_path,
             env={**environment, **(server.environment if server else {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
         )
 
     run_command.folder = tmp_path

@@ -4,8 +4,7 @@ import os
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.waiting import wait_until
+from tests.support.warm import TREADLE, WarmProcess, run_warm
 
 _START_SECONDS = 60
 _ADDRESS = re.compile(r"http://\S+?:\d+")
@@ -29,7 +29,7 @@ class Served:
     """
 
     url: str
-    process: "subprocess.Popen[bytes]"
+    process: WarmProcess
     log: Path
 
     def stop(self) -> int:
@@ -47,9 +47,9 @@ def serving(
 ) -> Iterator[Served]:
     """Serve a project on a free port until the block ends."""
     log = project / "server.log"
-    command = _command("serve", "--project", str(project), "--redis", redis_url, "--port", "0")
+    command = [TREADLE, "serve", "--project", str(project), "--redis", redis_url, "--port", "0"]
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = WarmProcess(
             [*command, *options],
             stdout=output,
             stderr=output,
@@ -71,15 +71,10 @@ def serving(
 
 def treadle(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of ``treadle`` to its end."""
-    command = _command(*arguments)
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return run_warm([TREADLE, *arguments])
 
 
-def _command(*arguments: str) -> Sequence[str]:
-    return [sys.executable, "-c", "from treadle.cli import main; main()", *arguments]
-
-
-def _address(process: "subprocess.Popen[bytes]", log: Path) -> str | None:
+def _address(process: WarmProcess, log: Path) -> str | None:
     text = log.read_text()
     assert process.poll() is None, text
     found = _ADDRESS.search(text)
