@@ -4,6 +4,8 @@ Each command is declared in `_app`, which loads nothing heavy, so that ``treadle
 once; what a command does stands in a module of its own, loaded when it is called.
 """
 
+import atexit
+import gc
 import os
 import sys
 
@@ -17,9 +19,16 @@ def main() -> None:
     4: the run was stopped early, by its budget for example, and answered with what it knew.
     130: stopped with Ctrl-C.
     """
-    from treadle.cli._app import app  # noqa: PLC0415 - only when the command line is used
+    # What is loaded stays: looking through it for garbage again and again, and once more at the
+    # end, was a quarter of what a command cost. `Opening.runtime` lets the collector work.
+    gc.disable()
+    atexit.register(gc.freeze)
+    try:
+        from treadle.cli._app import app  # noqa: PLC0415 - only when the command line is used
 
-    sys.exit(_guarded(app))
+        sys.exit(_guarded(app))
+    finally:
+        gc.enable()
 
 
 def _guarded(app: object) -> int:

@@ -1,6 +1,7 @@
 """Opening the runtime a command works with."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -44,6 +45,7 @@ class Opening:
     @asynccontextmanager
     async def runtime(self) -> AsyncGenerator[Runtime, None]:
         """Open the runtime; see `Runtime.open`."""
+        gc.enable()  # `main` put it off until all is loaded
         async with Runtime.open(self.redis, self.project, settings=self.settings()) as runtime:
             yield runtime
 
