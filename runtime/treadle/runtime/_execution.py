@@ -68,6 +68,7 @@ from treadle.runtime.runs import (
     RunStatus,
     RunStore,
 )
+from treadle.runtime.runs._beginning import FreeLock
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs._made_of import made_of
 
@@ -214,14 +215,24 @@ class Executor:
         return nullcontext() if is_open() else self._slots
 
     async def _hold_thread(self, work: Work, emit: Emit) -> Reply:
-        thread_id = work.run.thread_id
-        async with thread_lock(self._redis, self._settings.prefix, thread_id, self._lease):
+        number, is_watched = 0, work.options.is_watched
+
+        async def begin(key: str, token: bytes) -> bool:
+            nonlocal number
+            lock = FreeLock(key, token, self._lease)
+            number = await self._runs.begin(work.run, is_watched=is_watched, lock=lock)
+            return bool(number)
+
+        # What an earlier attempt left is read under the lock, before another begins.
+        take = begin if work.input is not None and not work.run.attempt else None
+        held = (self._settings.prefix, work.run.thread_id, self._lease, take)
+        async with thread_lock(self._redis, *held):
             if work.input is None:  # Whoever held the thread until now may have gone on with it.
                 work = replace(work, run=await self._runs.get(work.run.id))
             run = work.run
             given = await self._given(work)
-            is_watched = work.options.is_watched
-            number = await uninterrupted(self._runs.begin(run, is_watched=is_watched))
+            if not number:
+                number = await uninterrupted(self._runs.begin(run, is_watched=is_watched))
             reporter = Reporter(run.id, emit, run.usage)
             writer = self._runs.writer(run, number)
             attempt = _Attempt(work, number, writer, reporter, self._events(work, number))

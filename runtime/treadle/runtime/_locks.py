@@ -1,19 +1,33 @@
 """One run at a time on a thread, over all processes that share a Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockNotOwnedError
 from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import RunError
+from treadle.memory import thread_root
 from treadle.runtime._tasks import uninterrupted
 
 POLL_SECONDS = 0.05
+Take: TypeAlias = Callable[[str, bytes], Awaitable[bool]]
+"""Takes a free lock, given its key and whom it is for; returns whether it was free."""
+
+
+class _Lock(Lock):
+    """A lock that can be taken in the step that does what it is taken for."""
+
+    take: Take | None = None
+
+    async def do_acquire(self, token: Any) -> bool:
+        if self.take is not None:
+            return await self.take(str(self.name), token)
+        return bool(await super().do_acquire(token))
 
 
 async def is_locked(redis: Any, prefix: str, thread_id: str) -> bool:
@@ -23,7 +37,7 @@ async def is_locked(redis: Any, prefix: str, thread_id: str) -> bool:
 
 @asynccontextmanager
 async def thread_lock(
-    redis: Any, prefix: str, thread_id: str, lease: timedelta
+    redis: Any, prefix: str, thread_id: str, lease: timedelta, take: Take | None = None
 ) -> AsyncIterator[None]:
     """Hold the thread's lock, waiting for whoever holds it now.
 
@@ -33,12 +47,14 @@ async def thread_lock(
         thread_id: the thread.
         lease: how soon the lock is free again after its holder died; it is renewed three times in
             that time while it is held.
+        take: takes the lock, where more is to be done in the same step.
 
     Raises:
         RunError: when the lease was lost, because Redis or this process stood still for longer.
     """
     seconds = lease.total_seconds()
-    lock = Lock(redis, _key(prefix, thread_id), timeout=seconds, thread_local=False)
+    lock = _Lock(redis, _key(prefix, thread_id), timeout=seconds, thread_local=False)
+    lock.take = take
     holder = asyncio.current_task()
     assert holder is not None  # noqa: S101 - a coroutine runs in a task
     lost = False
@@ -82,7 +98,7 @@ async def thread_lock(
 
 
 def _key(prefix: str, thread_id: str) -> str:
-    return f"{prefix}lock:{thread_id}"
+    return f"{thread_root(prefix, thread_id)}:lock"
 
 
 async def _settled(task: asyncio.Task[None]) -> None:

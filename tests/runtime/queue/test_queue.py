@@ -270,12 +270,12 @@ async def test_a_run_whose_attempt_was_overtaken_stays_in_the_queue(opened, monk
     """Between a worker's claim and its attempt another one begins, and is stopped."""
     begin, overtaken = RunStore.begin, []
 
-    async def late(self, run):
+    async def late(self, run, **how):
         if not overtaken:
             overtaken.append(await begin(self, run))
             paused = (EntryType.RUN_PAUSED, {"reason": "It was stopped."})
             await self.finish(run, 1, RunStatus.PENDING, paused, usage=Usage())
-        return await begin(self, run)
+        return await begin(self, run, **how)
 
     monkeypatch.setattr(RunStore, "begin", late)
     with ScriptedOpenAI(heard) as server:

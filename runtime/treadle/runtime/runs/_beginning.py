@@ -3,6 +3,8 @@
 import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from treadle.core.errors import UnknownNameError
@@ -12,16 +14,34 @@ from treadle.runtime.runs._record import NEXT, Run, RunStateError, RunStatus
 _BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
 
 
-def beginning(run: Run, *, is_watched: bool) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class FreeLock:
+    """The lock of a run's thread, to be taken as an attempt begins.
+
+    Attributes:
+        key: where it is in Redis.
+        token: whom it is taken for.
+        lease: how long it holds.
+    """
+
+    key: str
+    token: bytes
+    lease: timedelta
+
+
+def beginning(run: Run, *, is_watched: bool, lock: FreeLock | None) -> list[Any]:
     """Return the arguments after the time to live; for what each is see `RunStore.begin`."""
     before = f'{{"run_id":{json.dumps(run.id)},"attempt":'
     after = f',"thread_id":{json.dumps(run.thread_id)}}}'
     told = (KEEP_EVENTS_MS, before, after) if is_watched else ("", "", "")
-    return [run.id, run.attempt, uuid.uuid4().hex, *told, *_BEGIN_FROM]
+    taken = (lock.token, int(lock.lease.total_seconds() * 1_000)) if lock else ("", "")
+    return [run.id, run.attempt, uuid.uuid4().hex, *told, *taken, *_BEGIN_FROM]
 
 
 def begun(run: Run, reply: Sequence[Any]) -> int:
-    """Return the number of the attempt that begins; errors as for `RunStore.begin`."""
+    """Return the number of the attempt that begins; 0, and errors, as for `RunStore.begin`."""
+    if reply[0] == b"held":
+        return 0
     if reply[0] == b"missing":
         raise UnknownNameError("run", run.id, None)
     if reply[0] == b"taken":

@@ -31,7 +31,7 @@ from treadle.runtime.journal import (
     to_data,
 )
 from treadle.runtime.runs._answers import AnswerStore
-from treadle.runtime.runs._beginning import beginning, begun
+from treadle.runtime.runs._beginning import FreeLock, beginning, begun
 from treadle.runtime.runs._ending import ending
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
@@ -140,12 +140,16 @@ class RunStore:
             ScriptCall(_CREATE, (keys.record, keys.runs), (self._ttl_ms, run.id, moment, *fields)),
         )
 
-    async def begin(self, run: Run, *, is_watched: bool = False) -> int:
+    async def begin(
+        self, run: Run, *, is_watched: bool = False, lock: FreeLock | None = None
+    ) -> int:
         """Begin an attempt of the run, and return its number; earlier ones can write no more.
 
         Args:
             run: the run as it was read last: the attempt follows the one it knows of.
             is_watched: whether the beginning is told among the run's events.
+            lock: the thread's lock, where it is to be taken with it. Where somebody else holds it,
+                nothing begins, and 0 is returned.
 
         Raises:
             RunStateError: the run's status does not allow it, or another attempt has begun since
@@ -153,8 +157,9 @@ class RunStore:
             UnknownNameError: the run is gone.
         """
         keys = self.keys(run.thread_id, run.id)
-        arguments = [self._ttl_ms, *beginning(run, is_watched=is_watched)]
-        touched = [keys.fence, keys.record, keys.runs, keys.events]
+        arguments = [self._ttl_ms, *beginning(run, is_watched=is_watched, lock=lock)]
+        locked = lock.key if lock else keys.fence  # A script's keys are all named.
+        touched = [keys.fence, keys.record, keys.runs, keys.events, locked]
         return begun(run, await self._begin(touched, arguments))
 
     def writer(self, run: Run, attempt: int) -> JournalWriter:

@@ -1,19 +1,29 @@
 -- Begin an attempt of a run, and take the thread's fence for it: whoever held it writes no more.
--- KEYS: fence of the thread, run, runs of the thread, stream of events
+-- KEYS: fence of the thread, run, runs of the thread, stream of events, the thread's lock
 -- ARGV: time to live in ms, id, the attempt known last, a name of this very beginning,
 --       ms for which events live, or '' where nobody watches, what its first event tells before
---       the attempt's number, and after it, statuses from which an attempt may begin...
+--       the attempt's number, and after it, whom the thread's lock is to be taken for, or '' where
+--       it is held already, ms for which it holds, statuses from which an attempt may begin...
 -- Sent again because its reply was lost, it replies the same again.
 -- Replies {'ok', attempt}, {'refused', status}, {'taken', attempt} when another one has begun
--- meanwhile, or {'missing'}.
+-- meanwhile, {'missing'}, or {'held'}: the lock is another's. With any but 'ok' it is not taken.
+local token = ARGV[8]
+if token ~= '' and not redis.call('SET', KEYS[5], token, 'NX', 'PX', ARGV[9])
+    and redis.call('GET', KEYS[5]) ~= token then
+  return { 'held' }
+end
+local function refuse(...)
+  if token ~= '' then redis.call('DEL', KEYS[5]) end
+  return { ... }
+end
 local status = redis.call('HGET', KEYS[2], 'status')
-if not status then return { 'missing' } end
+if not status then return refuse('missing') end
 local attempt = tonumber(redis.call('HGET', KEYS[2], 'attempt'))
 if redis.call('HGET', KEYS[2], 'begun_by') == ARGV[4] then return { 'ok', attempt } end
-if attempt ~= tonumber(ARGV[3]) then return { 'taken', attempt } end
+if attempt ~= tonumber(ARGV[3]) then return refuse('taken', attempt) end
 local allowed = false
-for i = 8, #ARGV do allowed = allowed or ARGV[i] == status end
-if not allowed then return { 'refused', status } end
+for i = 10, #ARGV do allowed = allowed or ARGV[i] == status end
+if not allowed then return refuse('refused', status) end
 attempt = redis.call('HINCRBY', KEYS[2], 'attempt', 1)
 redis.call('HSET', KEYS[2], 'status', 'running', 'error', '', 'ended', 'null', 'begun_by', ARGV[4])
 redis.call('SET', KEYS[1], ARGV[2] .. '/' .. attempt)

@@ -1,0 +1,72 @@
+"""An attempt begins with the thread's lock, or not at all."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from treadle.core.errors import UnknownNameError
+from treadle.core.usage import Usage
+from treadle.memory import connect
+from treadle.runtime.journal import EntryType
+from treadle.runtime.runs import Run, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs._beginning import FreeLock
+
+HOUR = timedelta(hours=1)
+KEY = "treadle:main:{t}:lock"
+
+
+@pytest.fixture
+async def store(redis_url):
+    async with connect(redis_url) as client:
+        yield RunStore(client, "treadle:main:", HOUR)
+
+
+def lock(token):
+    return FreeLock(KEY, token, HOUR)
+
+
+async def test_it_takes_a_free_lock_and_tells_of_it_in_one_step(store):
+    run = Run("r", "t", "a")
+    await store.create(run)
+    assert await store.begin(run, is_watched=True, lock=lock(b"me")) == 1
+    client = store._client
+    assert await client.get(KEY) == b"me"
+    assert 3_590_000 < await client.pttl(KEY) <= 3_600_000
+    [(_, told)] = await client.xrange(store.keys("t", "r").events)
+    assert told == {b"event": b"metadata", b"data": b'{"run_id":"r","attempt":1,"thread_id":"t"}'}
+
+
+async def test_nothing_begins_while_somebody_else_has_the_lock(store):
+    run = Run("r", "t", "a")
+    await store.create(run)
+    await store._client.set(KEY, "other", ex=60)
+    assert await store.begin(run, is_watched=True, lock=lock(b"me")) == 0
+    assert (await store.get("r")).status is RunStatus.PENDING
+    assert await store._client.get(KEY) == b"other"
+    assert not await store._client.exists(store.keys("t", "r").events)
+
+
+async def test_a_lock_taken_by_a_reply_that_was_lost_is_ones_own(store):
+    run = Run("r", "t", "a")
+    await store.create(run)
+    await store._client.set(KEY, "me", ex=60)
+    assert await store.begin(run, lock=lock(b"me")) == 1
+
+
+@pytest.mark.parametrize("at", ["gone", "ended", "begun"])
+async def test_what_cannot_begin_leaves_the_lock_free(store, at):
+    run = Run("r", "t", "a")
+    if at != "gone":
+        await store.create(run)
+    if at == "ended":
+        await store.begin(run)
+        ended = (EntryType.RUN_FINISHED, {})
+        await store.finish(run, 1, RunStatus.SUCCESS, ended, usage=Usage())
+        run = replace(run, attempt=1)
+    if at == "begun":
+        await store.begin(run)
+        run = replace(run, attempt=3)
+    with pytest.raises(UnknownNameError if at == "gone" else RunStateError):
+        await store.begin(run, lock=lock(b"me"))
+    assert not await store._client.exists(KEY)
