@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.support.models import settings_for
 from treadle.agents import Agent
-from treadle.core.errors import TreadleError
+from treadle.core.errors import RunError, TreadleError
 from treadle.runtime import Runtime
 from treadle.runtime.journal import JournalError, first_difference, from_data, to_data
 from treadle.runtime.runs import JournalFile, RunStatus
-from treadle.runtime.testing import ScriptedOpenAI, call, say
+from treadle.runtime.testing import ScriptedOpenAI, call, say, unauthorized
 
 CALCULATOR = Agent(name="calculator", tools=("calculate",))
 SCRIPT = [call("calculate", expression="2+2"), say("It is 4.")]
@@ -68,17 +68,20 @@ async def test_a_file_of_a_newer_version_says_so(asked):
 
 
 @pytest.mark.parametrize(
-    "damage", ["not json", "no object", "newer", "no version", "no text", "no beginning"]
+    "damage",
+    ["not json", "no object", "newer", "no version", "no text", "no beginning", "no end", "a hole"],
 )
 async def test_a_journal_damaged_in_redis_is_refused(damage, asked, client):
     rt, run_id = asked
     [entries] = [key async for key in client.scan_iter(match=f"*:run:{run_id}:entries")]
     [blobs] = [key async for key in client.scan_iter(match=f"*:run:{run_id}:blobs")]
-    [(first, fields), *_] = await client.xrange(entries, count=1)
+    [(first, fields), (second, _), *_, (last, _)] = await client.xrange(entries)
     if damage == "no text":
         await client.delete(blobs)
-    elif damage == "no beginning":
-        await client.xdel(entries, first)
+    elif (
+        gone := {"no beginning": first, "a hole": second, "no end": last}.get(damage)
+    ) is not None:
+        await client.xdel(entries, gone)
     else:
         changed = {
             "not json": {b"data": b'{"a": '},
@@ -103,6 +106,31 @@ async def test_a_graph_that_has_changed_since_is_named(asked):
     gone = Agent(name="calculator", tools=("gone.py:tool",))
     with pytest.raises(TreadleError, match=r"gone\.py"):
         await rt.runs.replay(run_id, agent=gone)
+
+
+async def test_a_run_whose_journal_was_cut_off_goes_on_with_nothing(redis_url, tmp_path, client):
+    (tmp_path / "tools.py").write_text(
+        "from pathlib import Path\n"
+        "def send() -> str:\n"
+        '    """Send it."""\n'
+        "    with Path(__file__).with_name('sent').open('a') as file:\n"
+        "        file.write('x')\n"
+        "    return 'Sent.'\n"
+    )
+    sender = Agent(name="sender", tools=("tools.py:send",))
+    with ScriptedOpenAI([call("send"), unauthorized()]) as server:
+        async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as rt:
+            with pytest.raises(RunError):
+                await rt.ask(sender, "Send it.")
+            [run] = await rt.runs.recent()
+            [entries] = [key async for key in client.scan_iter(match=f"*:run:{run.id}:entries")]
+            told = await client.xrange(entries)
+            begun = next(i for i, (_, one) in enumerate(told) if b'"once"' in one[b"data"])
+            await client.xdel(entries, *(entry_id for entry_id, _ in told[begun:]))
+            with pytest.raises(JournalError, match="are missing at its end"):
+                await rt.resume(run.id, agent=sender)
+            assert (tmp_path / "sent").read_text() == "x"
+            assert len(server.requests) == 2
 
 
 TOOLS = """

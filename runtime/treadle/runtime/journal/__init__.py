@@ -39,6 +39,7 @@ from treadle.runtime.journal._stream import (
     check_version,
     read_blobs,
     read_entries,
+    read_whole,
 )
 from treadle.runtime.journal._unknown import answer_to, is_told
 
@@ -76,6 +77,7 @@ __all__ = [
     "outcome_to_data",
     "read_blobs",
     "read_entries",
+    "read_whole",
     "request_difference",
     "split",
     "to_data",

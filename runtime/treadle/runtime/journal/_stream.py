@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from treadle.core.errors import FencedError, RedisError
 from treadle.memory.scripts import Driver, script_of
 from treadle.runtime.journal._entries import VERSION, Entry, EntryType, as_text, joined
@@ -234,6 +236,33 @@ async def read_entries(client: Any, keys: RunKeys, after: str = "0") -> AsyncIte
         for entry in parsed:
             yield Entry(entry.id, entry.type, entry.attempt, joined(dict(entry.data), texts))
         after = parsed[-1].id
+
+
+async def read_whole(client: Any, keys: RunKeys) -> tuple[Entry, ...]:
+    """Return all of a journal's entries, and see that none was taken out.
+
+    Raises:
+        JournalError: an entry is missing, damaged or of a version that this program does not read.
+    """
+    try:  # Asked first: what is written meanwhile is more, never less.
+        told = await client.xinfo_stream(keys.entries)
+    except ResponseError:  # There is none, or this user may not ask.
+        told = {}
+    entries = tuple([entry async for entry in read_entries(client, keys)])
+    last = _number(told.get("last-generated-id", b"0-0").decode())
+    is_cut_off = last > (_number(entries[-1].id) if entries else (0, 0))
+    if is_cut_off or len(entries) < told.get("entries-added", 0):  # Redis 6.2 does not count.
+        raise JournalError(
+            f"Entries of the journal of the run {keys.run_id} are missing"
+            + (" at its end." if is_cut_off else "."),
+            hint="It was changed by something else. Ask again, on a new thread.",
+        )
+    return entries
+
+
+def _number(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, number = entry_id.partition("-")
+    return int(milliseconds), int(number)
 
 
 async def read_blobs(

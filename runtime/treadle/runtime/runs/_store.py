@@ -27,6 +27,7 @@ from treadle.runtime.journal import (
     lost,
     read_blobs,
     read_entries,
+    read_whole,
     split,
     to_data,
 )
@@ -392,7 +393,7 @@ class RunStore:
             JournalError: it is damaged or of a version that this program does not read.
         """
         keys = self.keys(run.thread_id, run.id)
-        entries = tuple([entry async for entry in read_entries(self._client, keys)])
+        entries = await read_whole(self._client, keys)
         blobs = await read_blobs(self._client, keys)
         blobs.pop(_BEFORE, None)
         return Journal(run.to_dict(), entries, blobs)
