@@ -179,7 +179,7 @@ def test_a_call_that_a_kill_cut_off_finds_its_used_approval(opened, project, red
         assert child.exitcode == 9
         die.unlink()
         with redis_6_2.client() as client:
-            assert client.delete(*client.scan_iter("*:lock:*")) == 1  # its lease runs out now
+            assert client.delete(*client.scan_iter("*:lock")) == 1  # its lease runs out now
         assert asyncio.run(status(server, approval)) is ApprovalStatus.USED
         _, [waits] = asyncio.run(resume(server, run))
         assert waits["value"]["reason"] == "unknown_outcome"

@@ -179,7 +179,8 @@ class Crashes:
         """Take the run up again, when the lease of the killed process has run out."""
         assert left.run is not None
         with self._redis.client() as client:
-            client.delete(f"treadle:main:lock:{self.graph}")
+            for lock in client.scan_iter("*:lock"):
+                client.delete(lock)
         return self._worker.run("resume", self.graph, run=left.run.id, **options)
 
     async def left(self) -> Left:

@@ -32,7 +32,7 @@ async def test_stopped_at_any_moment(redis_url, redis_6_2, tmp_path):
             turns, went_on = 1, 0
             while await is_stopped(rt.ask(CALCULATOR, "What is 2+2?", thread=f"t{turns}"), turns):
                 with redis_6_2.client() as client:
-                    assert not client.exists(f"treadle:main:lock:t{turns}"), turns
+                    assert not client.exists(f"treadle:main:{{t{turns}}}:lock"), turns
                 for run in await rt.runs.recent(thread=f"t{turns}"):
                     assert run.status in {RunStatus.CANCELLED, RunStatus.SUCCESS}, turns
                     if run.status is RunStatus.CANCELLED:
