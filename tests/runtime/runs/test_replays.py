@@ -1,4 +1,4 @@
-"""Fifty recorded conversations of each pattern replay from their journals alone."""
+"""Recorded conversations of each pattern, fifty in the long form, replay from journals alone."""
 
 import socket
 
@@ -13,12 +13,11 @@ from treadle.runtime.runs import JournalFile, Replayer, RunStatus
 from treadle.runtime.testing import ScriptedOpenAI
 
 COUNT, SHORT = 50, 4
-WHOLE = {"react", "chain_of_thought"}
-OTHERS = sorted({*pattern_names(), "drafting"} - WHOLE)
+MORE = {"react": 12, "chain_of_thought": 12}
+GRAPHS = sorted({*pattern_names(), "drafting"})
 CASES = [
-    *((graph, COUNT) for graph in sorted(WHOLE)),
-    *((graph, SHORT) for graph in OTHERS),
-    *(pytest.param(graph, COUNT, marks=pytest.mark.soak) for graph in OTHERS),
+    *((graph, MORE.get(graph, SHORT)) for graph in GRAPHS),
+    *(pytest.param(graph, COUNT, marks=pytest.mark.soak) for graph in GRAPHS),
 ]
 
 
