@@ -32,7 +32,7 @@ async def test_streams_go_on_at_the_next_server_where_this_one_stopped(
     (project / "treadle.toml").write_text(SETTINGS)
     has_begun = asyncio.Semaphore(0)
     with ExitStack() as stack:
-        served = stack.enter_context(serving(project, redis_url))
+        served = stack.enter_context(serving(project, redis_url, is_new=True))
         port = str(urlsplit(served.url).port)
         async with get_client(url=served.url) as client:
             options = {
@@ -52,9 +52,8 @@ async def test_streams_go_on_at_the_next_server_where_this_one_stopped(
             assert await asyncio.to_thread(served.stop) == 0
             assert not any(task.done() for task in reading)
             # The next one listens before it is ready: clients come back when they like.
-            await asyncio.to_thread(
-                stack.enter_context, serving(project, redis_url, "--port", port)
-            )
+            again = serving(project, redis_url, "--port", port, is_new=True)
+            await asyncio.to_thread(stack.enter_context, again)
             await asyncio.gather(*reading)
             for run in made:
                 whole = [part async for part in stream_of(client, run)]

@@ -4,10 +4,12 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
@@ -16,6 +18,9 @@ from tests.support.warm import TREADLE, WarmProcess, run_warm
 
 _START_SECONDS = 60
 _ADDRESS = re.compile(r"http://\S+?:\d+")
+
+
+Process = WarmProcess | subprocess.Popen[bytes]
 
 
 @dataclass
@@ -29,7 +34,7 @@ class Served:
     """
 
     url: str
-    process: WarmProcess
+    process: Process
     log: Path
 
     def stop(self) -> int:
@@ -44,16 +49,17 @@ def serving(
     redis_url: str,
     *options: str,
     environment: Mapping[str, str] | None = None,
+    is_new: bool = False,
 ) -> Iterator[Served]:
-    """Serve a project on a free port until the block ends."""
+    """Serve a project on a free port until the block ends; ``is_new``: in a Python begun anew."""
     log = project / "server.log"
     command = [TREADLE, "serve", "--project", str(project), "--redis", redis_url, "--port", "0"]
     with log.open("wb") as output:
-        process = WarmProcess(
+        process = _start(
             [*command, *options],
-            stdout=output,
-            stderr=output,
-            env={**os.environ, **(environment or {}), "COLUMNS": "200"},
+            output,
+            {**os.environ, **(environment or {}), "COLUMNS": "200"},
+            is_new=is_new,
         )
     try:
         url = wait_until(lambda: _address(process, log), within_seconds=_START_SECONDS)
@@ -69,12 +75,22 @@ def serving(
                 process.wait()
 
 
+def _start(
+    command: list[str], output: BinaryIO, environment: dict[str, str], *, is_new: bool
+) -> Process:
+    if is_new:
+        return subprocess.Popen(
+            [sys.executable, *command], stdout=output, stderr=output, env=environment
+        )
+    return WarmProcess(command, stdout=output, stderr=output, env=environment)
+
+
 def treadle(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of ``treadle`` to its end."""
     return run_warm([TREADLE, *arguments])
 
 
-def _address(process: WarmProcess, log: Path) -> str | None:
+def _address(process: Process, log: Path) -> str | None:
     text = log.read_text()
     assert process.poll() is None, text
     found = _ADDRESS.search(text)
