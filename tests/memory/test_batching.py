@@ -135,3 +135,42 @@ def test_a_line_that_was_cut_while_idle_is_opened_again(redis_6_2, new_loop):
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(use())
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_under_way_when_the_line_is_cut_is_asked_again(redis_6_2, new_loop):
+    async def use():
+        with running_proxy(str(redis_6_2.socket_path)) as proxy:
+            async with connect(proxy.url) as client:
+                await client.set("text", "x" * 10_000)
+                for _ in range(10):
+                    asked = [asyncio.ensure_future(client.get("text")) for _ in range(20)]
+                    await asyncio.sleep(0)
+                    proxy.cut()
+                    more = [asyncio.ensure_future(client.get("text")) for _ in range(20)]
+                    proxy.mend()
+                    found = await asyncio.gather(*asked, *more)
+                    assert {len(one) for one in found} == {10_000}
+                await client.delete("text")
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(asyncio.wait_for(use(), 60))
+
+
+async def test_a_line_that_was_silent_for_long_is_opened_anew(client):
+    await client.set("text", "x")
+    before = {one["id"] for one in await client.client_list()}
+    client._line._wire._heard -= 31
+    assert await client.get("text") == b"x"
+    after = {one["id"] for one in await client.client_list()}
+    assert (len(after), len(after - before)) == (len(before), 1)
+    await client.delete("text")
+
+
+async def test_what_cannot_be_sent_is_refused_alone(client):
+    await client.set("text", "x")
+    asked = [client.get("text"), client.set("text", object()), client.get("text")]
+    first, refused, last = await asyncio.gather(*asked, return_exceptions=True)
+    assert (first, last) == (b"x", b"x")
+    assert isinstance(refused, redis.DataError)
+    await client.delete("text")

@@ -85,9 +85,10 @@ class Line:
 
     async def aclose(self) -> None:
         """Let what was asked come to its end, and close the connection."""
-        while waiting := [one.answer for one in (*self._asked, *self._sent)]:
+        while waiting := [
+            one.answer for one in (*self._asked, *self._sent) if not one.answer.done()
+        ]:
             await asyncio.wait(waiting)
-            await asyncio.sleep(0)
         if self._opening is not None:
             await asyncio.wait([self._opening])
         if self._timer is not None:
@@ -108,7 +109,12 @@ class Line:
         if self._opening is not None or not self._asked:
             return
         wire = self._wire
-        if wire is None or wire.is_closing or (not self._sent and wire.silence > IDLE_SECONDS):
+        if wire is not None and wire.is_closing:  # It would say so when that is too late.
+            self._sent += self._asked  # This was a try of theirs.
+            self._asked.clear()
+            self._lost(wire, redis.exceptions.ConnectionError("Connection closed."))
+            return
+        if wire is None or (not self._sent and wire.silence > IDLE_SECONDS):
             self._opening = asyncio.create_task(self._open())
             return
         if wire.is_full:
