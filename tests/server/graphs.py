@@ -46,10 +46,12 @@ async def wait(state):
 
 
 async def advance(state):
-    """Count a step on, and tell it."""
-    get_stream_writer()({"step": state.get("step", 0)})
-    await asyncio.sleep(0.05)
-    return {"step": state.get("step", 0) + 1}
+    """Count a step on, and tell it; half of the way is only gone when the file is there."""
+    step = state.get("step", 0)
+    get_stream_writer()({"step": step})
+    while step == state["steps"] // 2 and not Path(state["gate"]).exists():  # noqa: ASYNC110, ASYNC240
+        await asyncio.sleep(0.01)
+    return {"step": step + 1}
 
 
 talk = StateGraph(State).add_node(reply).add_edge(START, "reply")

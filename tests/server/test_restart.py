@@ -12,7 +12,6 @@ from tests.support.serving import serving
 
 STEPS = 25
 SETTINGS = "[server]\nstop_seconds = 1\n"
-ASKED = {"messages": [], "steps": STEPS}
 AFTER = 3
 """How many events each reader has before the server is stopped."""
 
@@ -28,7 +27,8 @@ async def read(stream, parts, has_begun):
 async def test_streams_go_on_at_the_next_server_where_this_one_stopped(
     redis_url, tmp_path, runs, readers
 ):
-    project = make_graphs_project(tmp_path)
+    project, gate = make_graphs_project(tmp_path), tmp_path / "gate"
+    asked = {"messages": [], "steps": STEPS, "gate": str(gate)}
     (project / "treadle.toml").write_text(SETTINGS)
     has_begun = asyncio.Semaphore(0)
     with ExitStack() as stack:
@@ -36,7 +36,7 @@ async def test_streams_go_on_at_the_next_server_where_this_one_stopped(
         port = str(urlsplit(served.url).port)
         async with get_client(url=served.url) as client:
             options = {
-                "input": ASKED,
+                "input": asked,
                 "stream_mode": ["custom", "values"],
                 "config": {"recursion_limit": STEPS + 5},
             }
@@ -51,6 +51,7 @@ async def test_streams_go_on_at_the_next_server_where_this_one_stopped(
                 await has_begun.acquire()
             assert await asyncio.to_thread(served.stop) == 0
             assert not any(task.done() for task in reading)
+            gate.touch()  # Until now no run could come to its end.
             # The next one listens before it is ready: clients come back when they like.
             again = serving(project, redis_url, "--port", port, is_new=True)
             await asyncio.to_thread(stack.enter_context, again)
