@@ -9,7 +9,7 @@ import { Window } from "happy-dom";
 const window = new Window({ url: process.env.URL });
 Object.assign(globalThis, { window, document: window.document });
 globalThis.navigator ??= window.navigator; // Newer versions of node have one.
-const { createElement } = await import("react");
+const { createElement, useEffect } = await import("react");
 const { createRoot } = await import("react-dom/client");
 const { useStream } = await import("@langchain/langgraph-sdk/react");
 
@@ -37,6 +37,8 @@ function openPage(assistantId, { threadId = null, ...options } = {}) {
       ...options,
     });
     page.seen.push(page.now.messages.map((message) => message.content));
+    // Declared behind the hook's own effects, and so carried out when they are.
+    useEffect(() => { page.isSettled = true; });
     return null;
   }
   const root = createRoot(document.createElement("div"));
@@ -56,7 +58,8 @@ async function until(isSo, what) {
 }
 
 async function drawn(page) {
-  await until(() => page.now && !page.now.isThreadLoading);
+  // The hook's first effect, where it comes behind a submit, clears what was submitted.
+  await until(() => page.isSettled && !page.now.isThreadLoading);
 }
 
 async function ask(page, text, options) {
