@@ -9,6 +9,8 @@ embedded server start it again when it died.
 # (of redis-py, which leaves most of its constructors without annotations)
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
@@ -127,8 +129,10 @@ def _async_server(
         options |= {"connection_class": _AsyncEmbeddedConnection, "embedded": embedded}
     elif "path" in options:
         options["connection_class"] = _AsyncSocketConnection
+    elif address.tls:
+        options |= {"connection_class": _AsyncTlsConnection, "contexts": {}}
     else:
-        options["connection_class"] = _AsyncTlsConnection if address.tls else _AsyncConnection
+        options["connection_class"] = _AsyncConnection
     # All of them together stay within what was allowed, and one is left for what blocks.
     has_line = options["max_connections"] > 1
     options["max_connections"] -= has_line
@@ -273,7 +277,25 @@ class _AsyncConnection(_Packing, redis.asyncio.Connection):
 
 
 class _AsyncTlsConnection(_Packing, redis.asyncio.SSLConnection):
-    """The same with TLS."""
+    """The same with TLS; those of a client share what was read of the certificates.
+
+    Reading them takes tens of milliseconds, in which the event loop does nothing else.
+    """
+
+    def __init__(self, *, contexts: dict[tuple[int, ...], ssl.SSLContext], **options: Any) -> None:
+        super().__init__(**options)
+        self._contexts = contexts
+
+    async def _connect(self) -> None:
+        made = self.ssl_context
+        files = [name for name in (made.ca_certs, made.certfile, made.keyfile) if name]
+        version = tuple(os.stat(name).st_mtime_ns for name in files)  # noqa: PTH116 - no path of it
+        if version not in self._contexts:  # They were renewed, or are read for the first time.
+            self._contexts.clear()
+            made.context = None
+            self._contexts[version] = made.get()
+        made.context = self._contexts[version]
+        await super()._connect()
 
 
 class _AsyncSocketConnection(_Packing, redis.asyncio.UnixDomainSocketConnection):
