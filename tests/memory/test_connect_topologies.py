@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import ssl
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -93,6 +95,26 @@ def tls_server(short_tmp_path: Path) -> Iterator[TlsServer]:
 
 async def test_tls(tls_server: TlsServer) -> None:
     await works(f"rediss://{tls_server.address}?ssl_ca_certs={tls_server.files.certificate}")
+
+
+async def test_certificates_are_read_once_and_again_when_they_are_renewed(
+    tls_server: TlsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = [], ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        made.append(make())
+        return made[-1]
+
+    certificate = tls_server.files.certificate
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    async with connect(f"rediss://{tls_server.address}?ssl_ca_certs={certificate}") as client:
+        before = len(made)
+        for renewals in range(2):
+            await client.connection_pool.disconnect()
+            await asyncio.gather(*(client.incr("counter") for _ in range(20)))
+            assert len(made) == before + 1 + renewals
+            os.utime(certificate, ns=(0, certificate.stat().st_mtime_ns + 1))
 
 
 async def test_a_certificate_nobody_vouches_for(tls_server: TlsServer) -> None:
