@@ -113,6 +113,16 @@ class Memory:
         if said:
             await self._noting.note(thread_id, said)
 
+    async def rewrite(
+        self, thread_id: str, removed: Sequence[str], replaced: Sequence[BaseMessage]
+    ) -> None:
+        """Strike messages out of what was said, by their ids, and put others in their places."""
+        await self.transcript.strike(thread_id, removed)
+        await self.transcript.add(thread_id, replaced)
+        unsaid = [*removed, *(message.id or "" for message in replaced if not message.text)]
+        if unsaid and self._recall_with:
+            await self._recall_with(None).remove(thread_id, unsaid)
+
     async def unsay(self, thread_id: str, message_ids: Sequence[str]) -> None:
         """Take back what was said last on a thread, by the messages' ids."""
         await self.transcript.unsay(thread_id, message_ids)

@@ -17,16 +17,17 @@ from treadle.agents.models import Models
 from treadle.core.errors import RunError, TreadleError
 from treadle.core.events import Event, Reply, RunFinished
 from treadle.core.redaction import Redactor
-from treadle.core.settings import Settings, ThreadSettings, checked_tenant, project_folder
+from treadle.core.settings import Settings, checked_tenant, project_folder
 from treadle.core.tasks import stopped
 from treadle.graphs import Graph
 from treadle.memory import connect
 from treadle.memory.bundle import Memory
-from treadle.memory.saver import AesGcmCipher
 from treadle.runtime._documents import Documents
+from treadle.runtime._editing import Editing, editing
 from treadle.runtime._execution import Executor, Work
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
+from treadle.runtime._kept_in import memory_of
 from treadle.runtime._learning import Learner
 from treadle.runtime._locks import is_locked, thread_lock
 from treadle.runtime._preparing import Preparation
@@ -208,14 +209,13 @@ class Runtime:
         if url:  # Its password is a secret as well.
             at = chosen.redis.model_copy(update={"url": url})
             chosen = chosen.model_copy(update={"redis": at})
-        cipher = _cipher(chosen.threads)
         async with (
             connect(chosen.redis.url) as redis,
             aclosing(Models(chosen)) as models,
             aclosing(McpServers(chosen.mcp, folder)) as servers,
         ):
-            memory = Memory(redis, prefix=chosen.prefix, ttl=chosen.threads.keep, cipher=cipher)
-            runtime = cls(ToolContext(folder, chosen, redis, servers), models, memory)
+            context = ToolContext(folder, chosen, redis, servers)
+            runtime = cls(context, models, memory_of(redis, chosen))
             async with aclosing(runtime._learner), aclosing(runtime._bells):
                 try:
                     yield runtime
@@ -237,8 +237,7 @@ class Runtime:
         if tenant not in self._tenants:
             settings = self.settings.model_copy(update={"tenant": checked_tenant(tenant)})
             context = replace(self._context, settings=settings)
-            keep, cipher = settings.threads.keep, _cipher(settings.threads)
-            memory = Memory(self.redis, prefix=settings.prefix, ttl=keep, cipher=cipher)
+            memory = memory_of(self.redis, settings)
             self._tenants[tenant] = Runtime(context, self._models, memory)
         return self._tenants[tenant]
 
@@ -443,6 +442,14 @@ class Runtime:
         lease = timedelta(seconds=self.settings.runs.lease_seconds)
         return thread_lock(self.redis, self.settings.prefix, thread_id, lease)
 
+    def editing(self, thread_id: str) -> AbstractAsyncContextManager[Editing]:
+        """Keep runs off a thread while what was said on it is changed.
+
+        Raises:
+            RunStateError: a run uses the thread, or waits on it for an answer.
+        """
+        return editing(self.memory, self.runs, thread_id, is_busy=self.is_busy, held=self.held)
+
     def agent(self, name: str) -> Agent:
         """Return an agent's definition.
 
@@ -491,9 +498,3 @@ async def _reply(events: AsyncGenerator[Event, None]) -> Reply:
             if isinstance(event, RunFinished):
                 return event.reply
     raise RunError("The run ended without a reply.")
-
-
-def _cipher(threads: ThreadSettings) -> AesGcmCipher | None:
-    if threads.encryption == "off":
-        return None
-    return AesGcmCipher.from_env(reads_plaintext=threads.encryption == "switching-on")

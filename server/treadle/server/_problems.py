@@ -128,10 +128,13 @@ def answer_problems(app: FastAPI) -> None:
 
     def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
-        headers = dict(error.headers or {})
-        if error.status_code == 405:
-            headers["Allow"] = ", ".join(_methods_at(request.app, request.url.path))
-        return failure(request, error.status_code, str(error.detail), headers=headers)
+        headers, detail = dict(error.headers or {}), str(error.detail)
+        methods = _methods_at(request.app, request.url.path) if error.status_code == 405 else []
+        if methods:
+            headers["Allow"] = ", ".join(methods)
+        if detail == HTTPStatus(error.status_code).phrase:  # No route took the request.
+            detail = _unserved(request, error.status_code, methods)
+        return failure(request, error.status_code, detail, headers=headers)
 
     def of_request(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
@@ -157,6 +160,16 @@ def answer_problems(app: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+def _unserved(request: Request, status: int, methods: Sequence[str]) -> str:
+    """Return what is said of a request that no route takes."""
+    asked = f"{request.method} {request.url.path:.200}"
+    if status == 405 and methods:
+        return f"{asked} is not served here; this address is asked with {', '.join(methods)}."
+    if status == 404:
+        return f"{asked} is not served here; /openapi.json lists what is."
+    return HTTPStatus(status).phrase
 
 
 def _methods_at(app: FastAPI, path: str) -> list[str]:

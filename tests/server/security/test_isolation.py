@@ -1,6 +1,5 @@
 """Every route, asked by every role of another tenant and of another owner: nothing is told."""
 
-import json
 from contextlib import AsyncExitStack
 
 import pytest
@@ -95,6 +94,7 @@ BODIES = [
     {"model": "own", "input": "What was said?", "conversation": THREAD},
     {"model": "own", "input": "?", "conversation": THREAD, "background": True},
     {"model": "own", "input": "What was said?", "previous_response_id": f"resp_{RUN}"},
+    {"items": [ASKED]},
     {"message": {**MESSAGE, "taskId": RUN}},
     {
         "threadId": THREAD,
@@ -138,7 +138,7 @@ async def test_another_tenant_is_told_nothing(project, local, role):
         assert asked > 100
         assert (await owner.get(f"/runs/crons/{cron_id}")).json()["schedule"] == "0 8 * * *"
         kept = (await owner.get(f"/threads/{THREAD}/state")).json()
-        assert CANARY in json.dumps(kept)
+        assert [one["content"] for one in kept["values"]["messages"]] == [CANARY]
         assert (await admin.get(f"/assistants/{ASSISTANT}")).status_code == 200
 
 
@@ -162,7 +162,8 @@ async def test_another_owner_of_the_tenant_is_told_nothing_of_threads_and_store(
                     method, path, json=body, params=QUERIES, headers=HEADERS
                 )
                 assert CANARY not in answer.text, f"{method} {path} {body}"
-        assert (await owner.get(f"/threads/{THREAD}")).status_code == 200
+        kept = (await owner.get(f"/threads/{THREAD}/state")).json()
+        assert [one["content"] for one in kept["values"]["messages"]] == [CANARY]
         assert (await owner.get(f"/runs/crons/{cron_id}")).json()["enabled"]
         assert (await owner.post("/runs/crons/count", json={})).json() == 2
         assert (await admin.post("/runs/crons/count", json={})).json() >= 2
@@ -184,6 +185,11 @@ async def test_another_owner_of_the_tenant_is_told_nothing_of_threads_and_store(
         ("read", "PUT", "/store/items", 403),
         ("read", "POST", "/threads/x/commands", 403),
         ("read", "POST", "/threads/x/stream/events", 422),
+        ("read", "POST", "/v1/conversations/x/items", 403),
+        ("read", "DELETE", "/v1/conversations/x/items/msg_0", 403),
+        ("read", "GET", "/v1/conversations/x/items", 404),
+        ("run", "POST", "/v1/conversations/x/items", 400),
+        ("run", "DELETE", "/v1/conversations/x/items/msg_0", 404),
         ("read", "GET", "/metrics", 403),
         ("run", "POST", "/threads", 200),
         ("run", "GET", "/metrics", 403),

@@ -12,6 +12,7 @@ _PACKAGE = "treadle.memory.transcript"
 _ADD = load_script(_PACKAGE, "add")
 _PAGE = load_script(_PACKAGE, "page")
 _READ = load_script(_PACKAGE, "read")
+_STRIKE = load_script(_PACKAGE, "strike")
 _UNSAY = load_script(_PACKAGE, "unsay")
 _FORGET = load_script(_PACKAGE, "forget")
 
@@ -33,7 +34,8 @@ def add(
     """Append messages ``(id, stamp, body)``, or replace the bodies of those known.
 
     Replies ``[mark, stamp, ...]``: for each message the stamp of its first time. Where ``mark`` is
-    given and not the transcript's, nothing is done, and the reply is ``[]``.
+    given and not the transcript's, nothing is done, and the reply is ``[]``. What was struck out
+    stays so.
     """
     flat = [part for id_, stamp, body in entries for part in (_digest(id_), stamp, body)]
     fresh = f"{secrets.randbits(64):016x}"
@@ -50,9 +52,11 @@ def page(
 ) -> ScriptCall:
     """Read the messages next to a place; from the beginning, or up to the end, without one.
 
-    Replies ``[number of messages, place of the first, entry, ...]``, oldest first.
+    Replies ``[number of messages, number of places, place, entry, place, entry, ...]``, oldest
+    first.
     """
-    return ScriptCall(_PAGE, keys, (order, "" if place is None else place, limit, max_bytes))
+    from_ = "" if place is None else place
+    return ScriptCall(_PAGE, keys, (order, from_, limit, max_bytes, STAMP_CHARS))
 
 
 def read(keys: Keys, message_id: str) -> ScriptCall:
@@ -60,9 +64,14 @@ def read(keys: Keys, message_id: str) -> ScriptCall:
     return ScriptCall(_READ, keys, (_digest(message_id),))
 
 
+def strike(keys: Keys, message_ids: Iterable[str]) -> ScriptCall:
+    """Strike messages out; their places stay, and are empty. Replies how many there were."""
+    return ScriptCall(_STRIKE, keys, (STAMP_CHARS, *(_digest(id_) for id_ in message_ids)))
+
+
 def unsay(keys: Keys, message_ids: Iterable[str]) -> ScriptCall:
     """Take back the latest messages, as far as they are among the given. Replies how many."""
-    return ScriptCall(_UNSAY, keys, tuple(_digest(id_) for id_ in message_ids))
+    return ScriptCall(_UNSAY, keys, (STAMP_CHARS, *(_digest(id_) for id_ in message_ids)))
 
 
 def forget(keys: Keys) -> ScriptCall:

@@ -46,10 +46,12 @@ class Page:
     Attributes:
         messages: in the order in which they were said.
         total: how many messages the whole transcript holds.
+        end: the number of the next message that is said.
     """
 
     messages: tuple[Said, ...]
     total: int
+    end: int
 
     @property
     def first(self) -> int:
@@ -163,7 +165,7 @@ class Transcript:
             raise InputError(f"A page of {limit} messages was asked for, not 1 to {MAX_PAGE}.")
         if after is not None and before is not None:
             raise InputError("A page lies after a message or before one, not both.")
-        total, first, *found = await self._run(
+        total, end, *found = await self._run(
             scripts.page(
                 self._keys(thread_id),
                 "before" if after is None else "after",
@@ -173,9 +175,10 @@ class Transcript:
             )
         )
         messages = tuple(
-            self._said(thread_id, number, entry) for number, entry in enumerate(found, first)
+            self._said(thread_id, number, entry)
+            for number, entry in zip(found[::2], found[1::2], strict=True)
         )
-        return Page(messages, total)
+        return Page(messages, total, end)
 
     async def pages(self, thread_id: str, *, after: int = -1) -> AsyncIterator[Page]:
         """Read a thread to its end, a page at a time, so that memory stays bounded.
@@ -194,7 +197,8 @@ class Transcript:
             RecordError: it is damaged or was forged.
         """
         found = await self._run(scripts.read(self._keys(thread_id), message_id))
-        return self._said(thread_id, *found) if found else None
+        is_there = found and len(found[1]) != scripts.STAMP_CHARS
+        return self._said(thread_id, *found) if is_there else None
 
     async def count(self, thread_id: str) -> int:
         """Return how many messages the thread holds."""
@@ -220,6 +224,16 @@ class Transcript:
             found += (said for said in reversed(page.messages) if _holds(said, words))
             before = page.first
         return found[:limit]
+
+    async def strike(self, thread_id: str, message_ids: Sequence[str]) -> int:
+        """Strike messages out, wherever they stand, and return how many there were.
+
+        The others keep their numbers. Whoever adds one of them again changes nothing, so that a
+        reader who knew it before does not bring it back.
+        """
+        if not message_ids:
+            return 0
+        return int(await self._run(scripts.strike(self._keys(thread_id), message_ids)))
 
     async def unsay(self, thread_id: str, message_ids: Sequence[str]) -> int:
         """Take back the latest messages, as far back as all are among the given; return how many.

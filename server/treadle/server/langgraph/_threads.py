@@ -90,6 +90,14 @@ class ProtocolThreads:
 
         return await self._change(thread_id, change)
 
+    async def touch(self, thread_id: str) -> Record:
+        """Note that a thread's state was changed.
+
+        Raises:
+            HTTPException: 404 when there is no such thread.
+        """
+        return await self._change(thread_id, _state_updated)
+
     async def _change(self, thread_id: str, change: Callable[[Record], Record]) -> Record:
         changed = await self._records.change(thread_id, change)
         if changed is not None:
@@ -165,7 +173,7 @@ class ProtocolThreads:
         async with self._runtime.held(thread_id):
             for update in updates:
                 config = await graph.abulk_update_state(config, [[update]])
-        await self._change(thread_id, _state_updated)
+        await self.touch(thread_id)
         return place_of(config) or {}
 
     async def copy(self, record: Record) -> Record:

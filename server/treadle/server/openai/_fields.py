@@ -1,7 +1,7 @@
 """What requests of OpenAI's clients may hold."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi.exceptions import RequestValidationError
@@ -65,7 +65,7 @@ def refused(name: str, why: str, *, place: str = "body") -> RequestValidationErr
     return RequestValidationError([{"loc": (place, name), "msg": why, "type": "value_error"}])
 
 
-def text_of(content: Content | None) -> str:
+def text_of(content: str | Sequence[Text] | None) -> str:
     """Return content as one text."""
     if content is None or isinstance(content, str):
         return content or ""

@@ -3,7 +3,7 @@
 -- The mark is another one after anything but appending; it is kept among the places, whose other
 -- names are longer.
 -- Replies with the mark, and the stamp each message has by now; with nothing where the mark is not
--- the one that was given.
+-- the one that was given. What was struck out stays so.
 local ttl, width, given, fresh = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local mark, length = redis.call('HGET', places, 'mark'), redis.call('LLEN', said)
 if given ~= '' and (given ~= mark or length == 0) then return {} end
@@ -15,7 +15,7 @@ for at = 5, #ARGV, 3 do
   local known = place and redis.call('LINDEX', said, tonumber(place) - length)
   if known then
     stamp = string.sub(known, 1, width)
-    if string.sub(known, width + 1) ~= body then
+    if #known ~= width and string.sub(known, width + 1) ~= body then
       redis.call('LSET', said, tonumber(place) - length, stamp .. body)
       is_changed = true
     end

@@ -1,4 +1,4 @@
 -- Replies with the number of messages that were removed.
-local length = redis.call('LLEN', said)
+local length, struck = redis.call('LLEN', said), redis.call('HGET', places, 'struck')
 redis.call('UNLINK', said, places)
-return length
+return length - tonumber(struck or 0)
