@@ -20,6 +20,7 @@ from treadle.agents import Agent
 from treadle.agents._definition import Budget, MemorySettings
 from treadle.agents._policy import Rule
 from treadle.cli._app import app
+from treadle.core.model_settings import ModelSettings
 from treadle.core.settings import Settings
 from treadle.runtime import Reply, Runtime, SyncRuntime, Threads
 from treadle.runtime.approvals import Approvals
@@ -34,6 +35,7 @@ _EVERYWHERE = {"--project", "--redis", "--json", "--help"}
 _CLASSES = (
     Runtime,
     SyncRuntime,
+    ModelSettings,
     Reply,
     Threads,
     Runs,

@@ -1,6 +1,6 @@
 """Agents: their definitions, the models they reason with, and the graphs they compile to."""
 
-from treadle.agents._build import build_agent
+from treadle.agents._build import BuiltAgent, build_agent
 from treadle.agents._catalogue import AGENT_FOLDER, agent_files, find_agent
 from treadle.agents._definition import Agent, Budget, CitationMode, ClientTool, MemorySettings
 from treadle.agents._instrument import instrument
@@ -13,6 +13,7 @@ __all__ = [
     "MAX_EXPIRES",
     "Agent",
     "Budget",
+    "BuiltAgent",
     "CitationMode",
     "ClientTool",
     "Decision",

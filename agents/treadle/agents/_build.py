@@ -1,6 +1,7 @@
 """Making an agent's graph."""
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -9,13 +10,15 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from treadle.agents._catalogue import find_agent
 from treadle.agents._definition import Agent
 from treadle.agents._instrument import instrument
-from treadle.agents.models import Models, ResolvedModel, info_of
+from treadle.agents.models import Models, ResolvedModel, info_of, settings_taken
 from treadle.core.errors import ConfigError
+from treadle.core.model_settings import ALL
 from treadle.graphs import (
     Colleague,
     Graph,
     GraphParts,
     Prompts,
+    brings_own_models,
     build_graph,
     cannot_call_tools,
     pattern_names,
@@ -25,13 +28,28 @@ from treadle.memory.window import ContextWindow
 from treadle.tools import Tool, ToolContext, build_tools, client_tool
 
 
+@dataclass(frozen=True)
+class BuiltAgent:
+    """An agent that was made.
+
+    Attributes:
+        graph: its graph.
+        settings_taken: the model settings that a run of it can be given: those that all models
+            take which it may ask. None where its graph, or that of an agent which works for it,
+            brings models of its own.
+    """
+
+    graph: Graph
+    settings_taken: frozenset[str]
+
+
 def build_agent(
     agent: Agent,
     context: ToolContext,
     models: Models,
     memory: Memory | BaseCheckpointSaver[Any] | None,
-) -> Graph:
-    """Return the agent's graph, ready to run, with those of the agents that work for it.
+) -> BuiltAgent:
+    """Make the agent's graph, ready to run, with those of the agents that work for it.
 
     Args:
         agent: the definition.
@@ -45,7 +63,9 @@ def build_agent(
         UnknownNameError: the graph, the model, a tool or an agent has an unknown name.
         ConfigError: one of them cannot be used as it is configured.
     """
-    return _Builder(context, models, memory).graph(agent, ())
+    builder = _Builder(context, models, memory)
+    graph = builder.graph(agent, ())
+    return BuiltAgent(graph, reduce(frozenset.intersection, builder.taken, ALL))
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,7 @@ class _Builder:
     context: ToolContext
     models: Models
     memory: Memory | BaseCheckpointSaver[Any] | None
+    taken: list[frozenset[str]] = field(default_factory=list)
     _made: dict[str, Colleague] = field(default_factory=dict)
 
     def graph(self, agent: Agent, above: tuple[str, ...], *, is_alone: bool = False) -> Graph:
@@ -65,7 +86,7 @@ class _Builder:
             is_alone: whether it sees a task and nothing of the conversation.
         """
         context, memory = self.context, self.memory
-        model = self.models.resolve(agent.model or context.settings.model)
+        model = self._model(agent.model or context.settings.model)
         tools = build_tools(agent.tools, context)
         tools += [client_tool(t.name, t.description, t.parameters) for t in agent.client_tools]
         # A graph of the project may call models and tools of its own.
@@ -85,9 +106,18 @@ class _Builder:
             store=memory.store if isinstance(memory, Memory) else None,
             name=agent.name,
             calls_in_text=_calls_in_text,
-            model_named=self.models.resolve,
+            model_named=self._model,
         )
-        return build_graph(agent.graph, parts, agent.options, context.project)
+        graph = build_graph(agent.graph, parts, agent.options, context.project)
+        if brings_own_models(agent.graph, context.project):
+            self.taken.append(frozenset())
+        return graph
+
+    def _model(self, name: str) -> ResolvedModel:
+        found = self.models.resolve(name)
+        for chat in (found.chat, *found.fallbacks):
+            self.taken.append(settings_taken(chat, info_of(chat).name))
+        return found
 
     def _colleague(self, name: str, above: tuple[str, ...]) -> Colleague:
         if name in above:

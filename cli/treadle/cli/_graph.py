@@ -61,7 +61,7 @@ def _graph(folder: Path, name: str) -> Graph:
         return found.drawn(GraphParts(model, name=name, project=folder))
     # Nothing is asked, so no Redis is needed.
     context = ToolContext(folder, settings, redis=None)
-    return build_agent(found, context, models, memory=None)
+    return build_agent(found, context, models, memory=None).graph
 
 
 def _found(folder: Path, name: str) -> Agent | GraphFile:

@@ -16,7 +16,7 @@ from treadle.runtime.approvals import is_approval
 from treadle.runtime.journal import EntryType, Journal, JournalError
 from treadle.runtime.questions import in_words
 from treadle.runtime.queue import Place
-from treadle.runtime.runs import Run, RunStatus, definition_of
+from treadle.runtime.runs import Run, RunStatus, definition_of, recorded_options
 
 _SHOWN = 240
 _STYLES = {
@@ -39,6 +39,7 @@ def run_data(
         "waits_for": list(waiting),
         "queued": place.to_dict() if place is not None else None,
         "reply": _reply(journal),
+        "model_settings": recorded_options(journal).model_settings.given(),
     }
 
 
@@ -134,6 +135,8 @@ def _print_head(run: Run, journal: Journal, place: Place | None) -> None:
     _field("used", Text(usage_line(run.usage)))
     if limits := _limits(run, journal):
         _field("budget", Text(limits))
+    if given := recorded_options(journal).model_settings.given():
+        _field("models", Text(visible(arguments_line(given))))
 
 
 def _field(name: str, value: Text) -> None:

@@ -12,6 +12,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 
 from treadle.core.calls import Call, CallSpec, Gate, Position, Purpose
 from treadle.core.errors import BoundaryError
+from treadle.core.model_settings import ModelSettings
 
 T = TypeVar("T")
 
@@ -43,6 +44,7 @@ class Scope:
     thread_id: str
     run_id: str
     is_watched: bool
+    model_settings: ModelSettings
     is_closed: bool = False
     _executions: dict[str, _Execution] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

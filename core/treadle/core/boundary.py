@@ -6,7 +6,6 @@ that anyone can compile and run without the runtime.
 """
 
 import asyncio
-import time
 import uuid
 from collections.abc import (
     AsyncGenerator,
@@ -18,11 +17,10 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import Any, TypeVar
 
+from treadle.core._measured import Measured
 from treadle.core._scope import (
     Scope,
     acting_agent,
@@ -32,13 +30,23 @@ from treadle.core._scope import (
 )
 from treadle.core.calls import Call, CallKind, CallSpec, Effect, Gate, Outcome, Permit, Purpose
 from treadle.core.errors import BoundaryError, BudgetExceededError
+from treadle.core.model_settings import ModelSettings
 from treadle.core.usage import Usage
 
 T = TypeVar("T")
 
+_NO_SETTINGS = ModelSettings()
+
 
 @contextmanager
-def boundary(gate: Gate, *, thread_id: str, run_id: str, is_watched: bool = True) -> Iterator[None]:
+def boundary(
+    gate: Gate,
+    *,
+    thread_id: str,
+    run_id: str,
+    is_watched: bool = True,
+    model_settings: ModelSettings = _NO_SETTINGS,
+) -> Iterator[None]:
     """Send every call made in this context, and in tasks and threads it starts, through ``gate``.
 
     Tasks and threads that are still at work when it ends can make no further calls.
@@ -49,11 +57,13 @@ def boundary(gate: Gate, *, thread_id: str, run_id: str, is_watched: bool = True
         run_id: the execution on it.
         is_watched: whether anybody wants to see answers grow. Receiving one in pieces costs
             several times the CPU of receiving it whole.
+        model_settings: what the run's models are given with every call.
 
     Raises:
         RuntimeError: when no event loop is running.
     """
-    scope = Scope(gate, asyncio.get_running_loop(), thread_id, run_id, is_watched)
+    loop = asyncio.get_running_loop()
+    scope = Scope(gate, loop, thread_id, run_id, is_watched, model_settings)
     token = current_scope.set(scope)
     try:
         yield
@@ -95,6 +105,12 @@ def suspended() -> Iterator[None]:
 def is_open() -> bool:
     """Tell whether calls made here go through a gate."""
     return current_scope.get() is not None
+
+
+def model_settings() -> ModelSettings:
+    """Return what models are given with calls made here; nothing outside a boundary."""
+    scope = current_scope.get()
+    return _NO_SETTINGS if scope is None else scope.model_settings
 
 
 class Execution:
@@ -153,7 +169,7 @@ async def acall(
     known = await scope.gate.before(call)
     if isinstance(known, Outcome):
         return _unwrap(await _tell(scope, call, known))  # type: ignore[no-any-return]
-    measured = _Measured(call)
+    measured = Measured(call)
     try:
         with measured, _inside(call):
             _check_not_stopped()
@@ -179,7 +195,7 @@ def call(spec: CallSpec, execute: Callable[[Execution], T], usage: Callable[[T],
     call, known = _ask(scope, spec)
     if isinstance(known, Outcome):
         return _unwrap(scope.wait(_tell(scope, call, known)))  # type: ignore[no-any-return]
-    measured = _Measured(call)
+    measured = Measured(call)
     try:
         with measured, _inside(call):
             value = execute(Execution(scope, call, known))
@@ -221,7 +237,7 @@ async def astream(
         yield split(_unwrap(await _tell(scope, call, known)))
         return
     pieces: list[T] = []
-    measured = _Measured(call, lambda: join(pieces) if pieces else None)
+    measured = Measured(call, lambda: join(pieces) if pieces else None)
     try:
         with measured:
             _check_not_stopped()
@@ -262,7 +278,7 @@ def stream(
         yield split(_unwrap(scope.wait(_tell(scope, call, known))))
         return
     pieces: list[T] = []
-    measured = _Measured(call, lambda: join(pieces) if pieces else None)
+    measured = Measured(call, lambda: join(pieces) if pieces else None)
     try:
         with measured:
             source = stream(Execution(scope, call, known))
@@ -351,47 +367,6 @@ def _check_not_stopped() -> None:
         raise asyncio.CancelledError
 
 
-class _Measured:
-    """Makes the outcome of what runs inside it, whichever way that ends.
-
-    Args:
-        call: the call.
-        so_far: returns what was received of a stream until now.
-    """
-
-    def __init__(self, call: Call, so_far: Callable[[], Any] = lambda: None) -> None:
-        self._call = call
-        self._so_far = so_far
-        self._started = time.perf_counter()
-        self._value: Any = None
-        self._usage = Usage()
-        self.outcome = Outcome()
-
-    def __enter__(self) -> None:
-        return None
-
-    def returned(self, value: object, usage: Usage) -> None:
-        self._value = value
-        self._usage = usage
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        seconds = time.perf_counter() - self._started
-        if error is None:
-            self.outcome = Outcome(self._value, None, self._usage, seconds)
-            return
-        contained = _contained(self._call, error)
-        value = self._so_far() if isinstance(error, GeneratorExit) else None
-        failed = Outcome(value, contained, _FAILED.get(self._call.kind, Usage()), seconds)
-        self.outcome = replace(failed, usage=Usage()) if failed.is_paused else failed
-        if contained is not error:
-            raise contained from error
-
-
 def _deadline(permit: Permit | None) -> float | None:
     """Return until when the call may take, by the event loop's clock."""
     if permit is None or permit.seconds is None:
@@ -421,23 +396,6 @@ async def _cut_off(call: Call, deadline: float | None) -> AsyncIterator[None]:
             unit="seconds",
             hint="Raise 'seconds' in the agent's budget.",
         ) from error
-
-
-_FAILED = {
-    CallKind.MODEL: Usage(model_calls=1, unpriced_calls=1),
-    CallKind.TOOL: Usage(tool_calls=1),
-    CallKind.EMBEDDING: Usage(unpriced_calls=1),
-}
-
-
-_PASSES = (Exception, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
-
-
-def _contained(call: Call, error: BaseException) -> BaseException:
-    """Return the error to raise: ``SystemExit`` and its like would end more than the call."""
-    if isinstance(error, _PASSES):
-        return error
-    return BoundaryError(f"The {call.kind} {call.name!r} raised {type(error).__name__}: {error}")
 
 
 def _unwrap(outcome: Outcome) -> Any:

@@ -12,7 +12,12 @@ from treadle.graphs._guards import STOPPED, partial_answer
 from treadle.graphs._parts import Colleague, Graph, GraphParts, NamedModel, cannot_call_tools
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._reasoning import ThoughtState
-from treadle.graphs._registry import build_graph, pattern_names, versions
+from treadle.graphs._registry import (
+    brings_own_models,
+    build_graph,
+    pattern_names,
+    versions,
+)
 from treadle.graphs.chain_of_thought import ChainOfThoughtOptions, chain_of_thought
 from treadle.graphs.files import GRAPH_FOLDER, GraphFile, graph_files
 from treadle.graphs.least_to_most import LeastToMostOptions, least_to_most
@@ -48,6 +53,7 @@ __all__ = [
     "SupervisorOptions",
     "ThoughtState",
     "TreeOfThoughtsOptions",
+    "brings_own_models",
     "build_graph",
     "cannot_call_tools",
     "chain_of_thought",

@@ -70,6 +70,24 @@ def versions(name: str, project: Path) -> dict[str, str]:
     return digests
 
 
+def brings_own_models(name: str, project: Path) -> bool:
+    """Tell whether a graph that can be built was not given the models of its agent.
+
+    Such is a LangGraph graph that was compiled before, or is made by a function without arguments.
+
+    Args:
+        name: the graph's, as for `build_graph`.
+        project: the project's folder.
+    """
+    if ":" in name:
+        found = load_object(name, project)
+    elif name in _PATTERNS or name in graph_files(project):
+        return False
+    else:
+        found = load_plugin("graph", name)
+    return not (inspect.isfunction(found) and inspect.signature(found).parameters)
+
+
 def build_graph(name: str, parts: GraphParts, options: Mapping[str, Any], project: Path) -> Graph:
     """Make the graph of that name.
 

@@ -13,6 +13,7 @@ from treadle.core.events import (
     RunFinished,
     RunStarted,
 )
+from treadle.core.model_settings import ModelSettings
 from treadle.memory.transcript import Turn
 from treadle.runtime._rerecording import rerecord
 from treadle.runtime._runtime import Runtime
@@ -25,6 +26,7 @@ __all__ = [
     "CallFinished",
     "CallStarted",
     "Event",
+    "ModelSettings",
     "Plan",
     "PlannedEffect",
     "Reply",

@@ -270,7 +270,13 @@ class Executor:
         gates = GateChain(self._gates(attempt, budget, source))
         async with budget.open():
             is_watched = work.is_watched or work.options.is_watched
-            with boundary(gates, thread_id=run.thread_id, run_id=run.id, is_watched=is_watched):
+            with boundary(
+                gates,
+                thread_id=run.thread_id,
+                run_id=run.id,
+                is_watched=is_watched,
+                model_settings=work.options.model_settings,
+            ):
                 state = await run_graph(
                     work.graph,
                     given,

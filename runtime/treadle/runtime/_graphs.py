@@ -7,9 +7,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from treadle.agents import Agent, Rule, build_agent, find_agent
+from treadle.agents import Agent, BuiltAgent, Rule, build_agent, find_agent
 from treadle.agents.models import Models, info_of
 from treadle.core.errors import ConfigError
+from treadle.core.model_settings import ModelSettingError, ModelSettings
 from treadle.graphs import Graph, versions
 from treadle.memory.bundle import Memory
 from treadle.runtime._offline import OfflineMemory
@@ -33,7 +34,7 @@ class AgentGraphs:
         self._context = context
         self._models = models
         self._memory = memory
-        self._loaded: dict[str, tuple[Agent, Graph]] = {}
+        self._loaded: dict[str, tuple[Agent, BuiltAgent]] = {}
         self._prompts: dict[str, Mapping[str, str]] = {}
 
     def find(self, name: str) -> Agent:
@@ -51,22 +52,44 @@ class AgentGraphs:
         Raises:
             UserError: an unknown name or a wrong definition.
         """
+        found, built = self._load(agent)
+        return found, built.graph
+
+    def settings_taken(self, agent: str | Agent) -> frozenset[str]:
+        """Return which model settings a run of an agent can be given; errors as for `load`."""
+        return self._load(agent)[1].settings_taken
+
+    def check_settings(self, agent: Agent, settings: ModelSettings) -> None:
+        """See that a run of an agent can be given the settings.
+
+        Raises:
+            ModelSettingError: one of its models cannot be given one of them.
+        """
+        for name in settings.given():
+            if name not in self.settings_taken(agent):
+                raise ModelSettingError(
+                    name,
+                    f"a model of the agent {agent.name!r} does not take it",
+                    hint="Leave it out, or set it where the model is made.",
+                )
+
+    def _load(self, agent: str | Agent) -> tuple[Agent, BuiltAgent]:
         if isinstance(agent, str) and agent in self._loaded:
             return self._loaded[agent]
         found = self.find(agent) if isinstance(agent, str) else agent
         key = agent if isinstance(agent, str) else found.model_dump_json()
         if key not in self._loaded:
             self._check_budget(found)
-            graph = build_agent(found, self._context, self._models, self._memory)
+            built = build_agent(found, self._context, self._models, self._memory)
             if len(self._loaded) >= MAX_LOADED:
                 del self._loaded[next(iter(self._loaded))]
-            self._loaded[key] = found, graph
+            self._loaded[key] = found, built
             self._prompts[found.name] = versions(found.graph, self._context.project)
         return self._loaded[key]
 
     def dry(self, agent: Agent, saver: BaseCheckpointSaver[Any]) -> Graph:
         """Return a graph of its own for an agent, that remembers in ``saver`` alone."""
-        return build_agent(agent, self._context, self._models, OfflineMemory(saver))
+        return build_agent(agent, self._context, self._models, OfflineMemory(saver)).graph
 
     def tools(self, agent: str | Agent) -> list[BaseTool]:
         """Return the tools an agent may call, and those of its own graph."""

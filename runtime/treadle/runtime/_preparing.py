@@ -11,6 +11,7 @@ from langgraph.types import Command
 
 from treadle.agents import Agent, Budget
 from treadle.core.errors import InputError
+from treadle.core.model_settings import ModelSettings
 from treadle.graphs import Graph
 from treadle.memory import stamped
 from treadle.memory.bundle import Memory
@@ -40,7 +41,7 @@ from treadle.runtime.runs import (
     dry_thread,
 )
 from treadle.runtime.runs._before import latest_state, put_state
-from treadle.runtime.runs._replay import definition_of, recorded_input
+from treadle.runtime.runs._replay import definition_of, recorded_input, recorded_options
 
 _GIVE_LEAVE = "A person gives leave with 'treadle approvals'."
 MAX_QUESTION_CHARS = 400_000
@@ -88,17 +89,19 @@ class Preparation:
         asked: str | Sequence[AnyMessage],
         thread: str | None,
         user: str | None,
+        options: RunOptions,
     ) -> Work:
         """Accept a question; arguments and errors as for `Runtime.stream`."""
         text = asked if isinstance(asked, str) else _last_question(asked)
         loaded, graph = self._graphs.load(agent)
+        self._graphs.check_settings(loaded, options.model_settings)
         thread_id = check_thread_id(thread if thread is not None else _new_id())
         run = self._new_run(loaded, text, thread_id, user)
         given = _asking(text) if isinstance(asked, str) else _saying(asked)
         await self._threads.note_question(thread_id, loaded.name, text)
         if user:
             await self._forgetting.note_user(user, thread_id)
-        await uninterrupted(self._store.create(run, given))
+        await uninterrupted(self._store.create(run, given, request=_recorded(options)))
         return Work(
             run,
             loaded,
@@ -106,6 +109,7 @@ class Preparation:
             given,
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
+            options=options,
         )
 
     def requested(self, request: RunRequest, prefix: str, keep: timedelta) -> tuple[Run, Any]:
@@ -116,6 +120,7 @@ class Preparation:
         """
         request.checked(keep)
         loaded, _ = self._changed(request.agent, request.changes)
+        self._graphs.check_settings(loaded, request.options.model_settings)
         run_id = request.run_id(prefix)
         given, text = _given(request.input)
         run = Run(
@@ -186,7 +191,8 @@ class Preparation:
         run, request = accepted.run, accepted.request
         loaded, graph = self._changed(run.agent, request.get("changes", {}))
         loaded = _with_budget(loaded, request)
-        options = RunOptions(**request.get("options", {}))
+        options = RunOptions.from_dict(request.get("options", {}))
+        self._graphs.check_settings(loaded, options.model_settings)
         return Work(
             run,
             loaded,
@@ -214,17 +220,20 @@ class Preparation:
         text: str,
         thread: str | None,
         user: str | None,
+        options: RunOptions,
     ) -> Work:
         """Prepare a run that changes nothing; arguments and errors as for `Runtime.dry_run`."""
         loaded, graph = self._graphs.load(agent)
-        request = RunRequest(loaded.name, text, thread_id=thread, is_dry=True)
+        self._graphs.check_settings(loaded, options.model_settings)
+        request = RunRequest(loaded.name, text, thread_id=thread, is_dry=True, options=options)
         thread_id = _thread_of(request, _new_id())
         run = self._new_run(loaded, text, thread_id, user, mode=RunMode.DRY)
         given = _asking(text)
         await self._note_user(run)
         await self._store.create(run, given, request=request.to_dict())
         graph = await self._own_graph(run, loaded, request.to_dict()) or graph
-        return Work(run, loaded, graph, given, policies=self._graphs.policies(loaded))
+        policies = self._graphs.policies(loaded)
+        return Work(run, loaded, graph, given, policies=policies, options=options)
 
     async def _own_graph(self, run: Run, agent: Agent, request: Mapping[str, Any]) -> Graph | None:
         """Return a dry run's graph: it remembers by itself, and begins where the thread stands."""
@@ -248,12 +257,16 @@ class Preparation:
         question: str | None,
         at: int | None,
         outcomes: Mapping[int, str] | None,
+        model_settings: ModelSettings | None,
     ) -> Work:
         """Prepare a fork; arguments and errors as for `Runtime.fork`."""
         file = source if isinstance(source, JournalFile) else await self._runs.export(source)
         recording = self._runs.recording(file, at=at, outcomes=outcomes)
         parent = Run.from_dict(file.journal.run)
         loaded, graph = self._graphs.load(agent or definition_of(file.journal))
+        asked = model_settings or recorded_options(file.journal).model_settings
+        options = RunOptions(model_settings=asked)
+        self._graphs.check_settings(loaded, asked)
         text = parent.question if question is None else question
         thread_id = f"{parent.thread_id[:150]}~{_new_id()[:12]}"
         run = self._new_run(
@@ -262,9 +275,9 @@ class Preparation:
         given = recorded_input(file.journal) if question is None else _asking(question)
         await put_state(self._memory.saver, thread_id, file.before)
         await self._threads.note_question(thread_id, loaded.name, text)
-        await uninterrupted(self._store.create(run, given))
+        await uninterrupted(self._store.create(run, given, request=_recorded(options)))
         policies = self._graphs.policies(loaded)
-        return Work(run, loaded, graph, given, source=recording, policies=policies)
+        return Work(run, loaded, graph, given, source=recording, policies=policies, options=options)
 
     async def resumed(self, run_id: str, answers: object, agent: Agent | None) -> Work:
         """Take a run up again; arguments and errors as for `Runtime.resume`."""
@@ -275,12 +288,14 @@ class Preparation:
         request = accepted.request if accepted is not None else {}
         changes = request.get("changes", {}) if agent is None else {}
         loaded, graph = self._changed(agent or run.agent, changes)
+        options = RunOptions.from_dict(request.get("options", {}))
+        self._graphs.check_settings(loaded, options.model_settings)
         return Work(
             run,
             _with_budget(loaded, request),
             await self._own_graph(run, loaded, request) or graph,
             answers=await self._by_interrupt(run, answers),
-            options=RunOptions(**request.get("options", {})),
+            options=options,
             accounts=_accounts(request),
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
@@ -364,6 +379,12 @@ def _with_budget(agent: Agent, request: Mapping[str, Any]) -> Agent:
     """Return the agent with the budget that its run was asked for with, where it was."""
     budget = request.get("budget")
     return agent.model_copy(update={"budget": Budget.model_validate(budget)}) if budget else agent
+
+
+def _recorded(options: RunOptions) -> Mapping[str, Any]:
+    """Return what is kept of a run that nobody queued, so that it is taken up again alike."""
+    told = options.to_dict()
+    return {"options": told} if told else {}
 
 
 def _accounts(request: Mapping[str, Any]) -> tuple[Account, ...]:

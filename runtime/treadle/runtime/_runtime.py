@@ -1,8 +1,7 @@
 """The runtime: agents, their tools and memory, opened together and closed together."""
 
-import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -14,34 +13,33 @@ from langchain_core.messages import AnyMessage
 
 from treadle.agents import Agent, agent_files
 from treadle.agents.models import Models
-from treadle.core.errors import RunError, TreadleError
-from treadle.core.events import Event, Reply, RunFinished
+from treadle.core.events import Event, Reply
+from treadle.core.model_settings import ModelSettings
 from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings, checked_tenant, project_folder
-from treadle.core.tasks import stopped
 from treadle.graphs import Graph
 from treadle.memory import connect
 from treadle.memory.bundle import Memory
 from treadle.runtime._documents import Documents
 from treadle.runtime._editing import Editing, editing
-from treadle.runtime._execution import Executor, Work
+from treadle.runtime._execution import Executor
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
 from treadle.runtime._kept_in import memory_of
 from treadle.runtime._learning import Learner
 from treadle.runtime._locks import is_locked, thread_lock
 from treadle.runtime._preparing import Preparation
-from treadle.runtime._reporter import Emit
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._threads import Threads
 from treadle.runtime._unattended import unattended
+from treadle.runtime._watching import Watching
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
 from treadle.runtime.approvals._arguments import check_arguments
 from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells, KeptStates
 from treadle.runtime.notifications import Notifications
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
-from treadle.runtime.runs import JournalFile, Plan, Replayer, Runs, RunStore, planned
+from treadle.runtime.runs import JournalFile, Plan, Replayer, RunOptions, Runs, RunStore, planned
 from treadle.runtime.runs._replay import definition_of
 from treadle.runtime.schedules import QueueLauncher, Scheduler, Schedules, ScheduleStore
 from treadle.tools import ToolContext
@@ -101,6 +99,7 @@ class Runtime:
             redactor=redactor,
             prompts=self._graphs.prompts,
         )
+        self._watching = Watching(self._executor)
         self._forgetting = Forgetting(
             context.redis,
             prefix,
@@ -260,6 +259,7 @@ class Runtime:
         *,
         thread: str | None = None,
         user: str | None = None,
+        model_settings: ModelSettings | None = None,
     ) -> Reply:
         """Ask an agent and wait for its reply.
 
@@ -268,14 +268,15 @@ class Runtime:
             text: the question.
             thread: the conversation to go on with; a new one when not given.
             user: whose long-term memory the agent uses; the thread's own when not given.
+            model_settings: what its models are given with every call of this run, in place of what
+                their profiles say.
 
         Raises:
             UserError: an unknown name, a wrong setting, an unusable question.
             RunError: the run failed; what was said stays on the thread.
         """
-        return await _reply(
-            self._events(lambda: self._preparation.question(agent, text, thread, user))
-        )
+        prepare, options = self._preparation.question, _options(model_settings)
+        return await self._watching.reply(lambda: prepare(agent, text, thread, user, options))
 
     async def resume(
         self, run_id: str, answers: object = None, *, agent: Agent | None = None
@@ -297,7 +298,8 @@ class Runtime:
             RunStateError: it came to its end already, or its thread has moved on.
             RunError: the run failed again.
         """
-        return await _reply(self._events(lambda: self._preparation.resumed(run_id, answers, agent)))
+        prepare = self._preparation.resumed
+        return await self._watching.reply(lambda: prepare(run_id, answers, agent))
 
     async def fork(
         self,
@@ -307,6 +309,7 @@ class Runtime:
         question: str | None = None,
         at: int | None = None,
         outcomes: Mapping[int, str] | None = None,
+        model_settings: ModelSettings | None = None,
     ) -> Reply:
         """Repeat a run with something changed, on a thread of its own, and go on from there.
 
@@ -320,21 +323,31 @@ class Runtime:
             question: what is asked instead.
             at: from this call on, by its number from 1, every call is made anew.
             outcomes: texts in place of what calls returned, by the call's number from 1.
+            model_settings: what its models are given; as for the run itself when not given.
 
         Raises:
             UserError: there is no such run or call.
             RunError: the run failed.
         """
-        return await _reply(
-            self._events(
-                lambda: self._preparation.forked(
-                    source, agent, question=question, at=at, outcomes=outcomes
-                )
+        return await self._watching.reply(
+            lambda: self._preparation.forked(
+                source,
+                agent,
+                question=question,
+                at=at,
+                outcomes=outcomes,
+                model_settings=model_settings,
             )
         )
 
     async def dry_run(
-        self, agent: str | Agent, text: str, *, thread: str | None = None, user: str | None = None
+        self,
+        agent: str | Agent,
+        text: str,
+        *,
+        thread: str | None = None,
+        user: str | None = None,
+        model_settings: ModelSettings | None = None,
     ) -> Plan:
         """Find out what an agent would do, without doing it.
 
@@ -347,8 +360,8 @@ class Runtime:
             UserError: an unknown name, a wrong setting, an unusable question.
             RunError: the run failed.
         """
-        prepare = self._preparation.dry_run
-        reply = await _reply(self._events(lambda: prepare(agent, text, thread, user)))
+        prepare, options = self._preparation.dry_run, _options(model_settings)
+        reply = await self._watching.reply(lambda: prepare(agent, text, thread, user, options))
         return Plan(reply, planned(await self.runs.journal(reply.run_id)))
 
     async def stream(
@@ -359,6 +372,7 @@ class Runtime:
         thread: str | None = None,
         user: str | None = None,
         pieces: bool = True,
+        model_settings: ModelSettings | None = None,
     ) -> AsyncGenerator[Event]:
         """Ask an agent and yield each event of the run as it happens.
 
@@ -372,12 +386,14 @@ class Runtime:
             thread: as for `ask`.
             user: as for `ask`.
             pieces: whether answers are told as they grow.
+            model_settings: as for `ask`.
 
         Raises:
             UserError: before the first event, when the run cannot begin.
         """
-        begin = partial(self._preparation.question, agent, text, thread, user)
-        async with aclosing(self._told(begin, pieces)) as events:
+        options = _options(model_settings)
+        begin = partial(self._preparation.question, agent, text, thread, user, options)
+        async with aclosing(self._watching.told(begin, pieces=pieces)) as events:
             async for event in events:
                 yield event
 
@@ -398,22 +414,9 @@ class Runtime:
             RunStateError: likewise.
         """
         begin = partial(self._preparation.resumed, run_id, answers, agent)
-        async with aclosing(self._told(begin, pieces)) as events:
+        async with aclosing(self._watching.told(begin, pieces=pieces)) as events:
             async for event in events:
                 yield event
-
-    async def _told(
-        self, begin: Callable[[], Coroutine[Any, Any, Work]], pieces: bool
-    ) -> AsyncGenerator[Event, None]:
-        started = False
-        try:
-            async with aclosing(self._events(begin, is_watched=pieces)) as events:
-                async for event in events:
-                    started = True
-                    yield event
-        except TreadleError:
-            if not started:
-                raise  # RunFailed told of every later error.
 
     async def forget_thread(self, thread_id: str) -> dict[str, int]:
         """Remove a thread and all that came of it; return how many of each kind.
@@ -458,6 +461,14 @@ class Runtime:
         """
         return self._graphs.load(name)[0]
 
+    def settings_taken(self, agent: str | Agent) -> frozenset[str]:
+        """Return the names of the model settings that runs of an agent can be given.
+
+        Raises:
+            UserError: an unknown name or a wrong definition.
+        """
+        return self._graphs.settings_taken(agent)
+
     def graph(self, agent: str | Agent) -> Graph:
         """Return an agent's compiled LangGraph graph, with its memory attached.
 
@@ -466,35 +477,6 @@ class Runtime:
         """
         return self._graphs.load(agent)[1]
 
-    async def _events(
-        self, prepare: Callable[[], Coroutine[Any, Any, Work]], *, is_watched: bool = False
-    ) -> AsyncGenerator[Event, None]:
-        queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        running = asyncio.create_task(self._execute(prepare, queue.put_nowait, is_watched))
 
-        def ended(task: asyncio.Task[Reply]) -> None:
-            # Whoever left at `RunFailed` does not await the task: it is not to complain of that.
-            _ = task.cancelled() or task.exception()
-            queue.put_nowait(None)
-
-        running.add_done_callback(ended)
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-            await running
-        finally:
-            await stopped(running)
-
-    async def _execute(
-        self, prepare: Callable[[], Coroutine[Any, Any, Work]], emit: Emit, is_watched: bool
-    ) -> Reply:
-        work = replace(await prepare(), is_watched=is_watched)
-        return await self._executor.execute(work, emit)
-
-
-async def _reply(events: AsyncGenerator[Event, None]) -> Reply:
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, RunFinished):
-                return event.reply
-    raise RunError("The run ended without a reply.")
+def _options(model_settings: ModelSettings | None) -> RunOptions:
+    return RunOptions(model_settings=model_settings or ModelSettings())

@@ -9,6 +9,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from treadle.agents import Agent
 from treadle.core.events import Event, Reply
+from treadle.core.model_settings import ModelSettings
 from treadle.core.settings import Settings
 from treadle.runtime._runtime import Runtime
 
@@ -43,15 +44,29 @@ class SyncRuntime:
             with portal.wrap_async_context_manager(opening) as runtime:
                 yield cls(portal, runtime)
 
-    def ask(self, agent: str | Agent, text: str, *, thread: str | None = None) -> Reply:
+    def ask(
+        self,
+        agent: str | Agent,
+        text: str,
+        *,
+        thread: str | None = None,
+        model_settings: ModelSettings | None = None,
+    ) -> Reply:
         """Ask an agent and wait for its reply; see `Runtime.ask`."""
-        return self.call(lambda: self.runtime.ask(agent, text, thread=thread))
+        ask = self.runtime.ask
+        return self.call(lambda: ask(agent, text, thread=thread, model_settings=model_settings))
 
     def stream(
-        self, agent: str | Agent, text: str, *, thread: str | None = None
+        self,
+        agent: str | Agent,
+        text: str,
+        *,
+        thread: str | None = None,
+        model_settings: ModelSettings | None = None,
     ) -> Iterator[Event]:
         """Ask an agent and yield each event of the run as it happens; see `Runtime.stream`."""
-        events: Any = self.runtime.stream(agent, text, thread=thread)
+        stream = self.runtime.stream
+        events: Any = stream(agent, text, thread=thread, model_settings=model_settings)
         try:
             while True:
                 try:

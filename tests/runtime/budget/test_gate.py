@@ -1,12 +1,14 @@
 """The gate: calls of real models and tools, paid from accounts before they are made."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from langchain_core.language_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 
 from tests.support.models import resolved
+from tests.support.waiting import wait_until
 from treadle.agents.models import ModelInfo, Models, through_boundary
 from treadle.core.boundary import GateChain, acall, boundary
 from treadle.core.calls import CallKind, CallSpec, Effect
@@ -18,6 +20,7 @@ from treadle.core.errors import (
 )
 from treadle.core.headroom import headroom
 from treadle.core.limits import Limits
+from treadle.core.model_settings import ModelSettings
 from treadle.core.settings import Settings
 from treadle.core.usage import TOOL_CALL
 from treadle.memory import connect
@@ -97,6 +100,39 @@ async def test_an_answer_is_cut_to_what_is_left(ledger):
         server._script._steps.append(ANSWER)
         await ask(gate_of(ledger, output_tokens=200), chat, "hi")
     assert [request.body["max_completion_tokens"] for request in server.requests] == [200, 50]
+
+
+async def test_an_answer_may_be_as_short_as_the_run_is_allowed(ledger):
+    with ScriptedOpenAI([ANSWER]) as server:
+        gate = gate_of(ledger, output_tokens=20)
+        await ask(gate, resolved(server).chat, "hi")
+        with pytest.raises(BudgetExceededError):
+            await ask(gate, resolved(server).chat, "hi")  # 15 are left, and 20 were to be enough.
+    assert [request.body["max_completion_tokens"] for request in server.requests] == [20]
+
+
+async def test_what_is_reserved_is_what_the_run_was_asked_for_with(ledger):
+    """The shortest of the run's, the profile's and the budget's lengths is reserved and sent."""
+    asked = [ModelSettings(max_output_tokens=300), ModelSettings(max_output_tokens=5_000)]
+    with ScriptedOpenAI([hang(), hang()]) as server:
+        chat = resolved(server, max_output_tokens=1_000, timeout_seconds=60).chat
+        for number, settings in enumerate(asked, 1):
+            gate = BudgetGate(
+                ledger, [run_account(f"r{number}", Limits(tokens=90_000))], run_id="r"
+            )
+
+            async def call(gate=gate, settings=settings):
+                with boundary(gate, thread_id="t", run_id="r", model_settings=settings):
+                    await chat.ainvoke("hi")
+
+            calling = asyncio.create_task(call())
+            seen = partial(lambda count: len(server.requests) == count, number)
+            await asyncio.to_thread(wait_until, seen, within_seconds=30)
+            reserved = (await ledger.usage_of(f"run:r{number}")).reserved
+            calling.cancel()
+            await asyncio.gather(calling, return_exceptions=True)
+            cap = server.requests[-1].body["max_completion_tokens"]
+            assert (cap, reserved.output_tokens) == ((300, 300) if number == 1 else (1_000, 1_000))
 
 
 async def test_a_call_that_may_cost_too_much_is_not_made(ledger):

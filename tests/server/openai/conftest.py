@@ -24,6 +24,20 @@ base_url = "{url}"
 api_key_env = "SCRIPTED_KEY"
 max_retries = 0
 """
+FOREIGN = """
+from langchain_core.language_models import FakeListChatModel
+from langgraph.graph import START, MessagesState, StateGraph
+
+
+def think(state: MessagesState):
+    model = FakeListChatModel(responses=["Mine."])
+    return {"messages": [model.invoke(state["messages"])]}
+
+
+graph = StateGraph(MessagesState)
+graph.add_node("think", think)
+graph.add_edge(START, "think")
+"""
 LONG = " ".join(f"Word{number}" for number in range(200)) + "."
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -82,6 +96,10 @@ def server(model, redis_6_2, tmp_path_factory):
     (project / "agents").mkdir()
     (project / "agents" / "guide.yaml").write_text("prompt: You guide.\n")
     (project / "agents" / "counter.yaml").write_text("tools: [calculate]\n")
+    (project / "agents" / "quoter.yaml").write_text("model: embedded\n")
+    (project / "agents" / "brief.yaml").write_text("budget: {output_tokens: 90}\n")
+    (project / "agents" / "stranger.yaml").write_text("graph: own.py:graph\n")
+    (project / "own.py").write_text(FOREIGN)
     environment = {"SCRIPTED_KEY": model.api_key}
     with serving(project, redis_6_2.url, environment=environment) as served:
         yield served

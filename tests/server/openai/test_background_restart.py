@@ -9,6 +9,8 @@ from tests.support.serving import serving
 from tests.support.waiting import wait_until
 from treadle.runtime.testing import ScriptedOpenAI, call, calls, hang, say
 
+ASKED = {"temperature": 0.3, "reasoning": {"effort": "low"}}
+
 
 def _project(folder, model):
     (folder / "treadle.toml").write_text(
@@ -33,7 +35,7 @@ def test_a_response_goes_on_after_its_server_was_killed(redis_6_2, tmp_path):
         with serving(project, redis_6_2.url, environment=environment) as first:
             with OpenAI(base_url=f"{first.url}/v1", api_key="none", max_retries=0) as client:
                 begun = client.responses.create(
-                    model="counter", input="Please compute", background=True
+                    model="counter", input="Please compute", background=True, **ASKED
                 )
             wait_until(lambda: len(model.requests) == 2, within_seconds=30, what="it is made")
             first.process.kill()
@@ -50,6 +52,10 @@ def test_a_response_goes_on_after_its_server_was_killed(redis_6_2, tmp_path):
             assert client.responses.retrieve(begun.id).status == "completed"
             # The first call of the model was made once, and the tool's outcome was known.
             assert len(model.requests) == 3
+            # The run was given the same in the process that took it up.
+            for request in model.requests:
+                body = request.body
+                assert (body["temperature"], body["reasoning_effort"]) == (0.3, "low")
 
 
 async def test_two_at_once_on_one_conversation_are_answered_one_after_the_other(server):

@@ -29,26 +29,41 @@ SERVED = {
         "metadata": [{"topic": "looms"}],
         "model": ["guide"],
         "previous_response_id": [],  # Shown by the tests of conversations.
+        "reasoning": [{"effort": "high"}, {"effort": None}, {}],
         "store": [True, False],
         "stream": [True, False],
-        "text": [{"format": {"type": "text"}}, {"format": {"type": "json_schema", **SCHEMA}}],
+        "temperature": [0, 0.7, 2],
+        "text": [
+            {"format": {"type": "text"}},
+            {"format": {"type": "json_schema", **SCHEMA}},
+            {"verbosity": "low"},
+        ],
         "tool_choice": ["auto", "none"],
         "tools": [TOOLS["tools"]],
+        "top_p": [0.1, 1],
         "user": ["ann"],
     },
     "chat/completions": {
+        "frequency_penalty": [-2, 0.5],
         "max_completion_tokens": [500],
         "max_tokens": [500],
         "messages": [ASKED],
         "metadata": [{"thread_id": "fields-chat"}],
         "model": ["guide"],
+        "presence_penalty": [0, 2],
+        "reasoning_effort": ["none", "minimal", "low", "medium", "high", "xhigh", "max"],
         "response_format": [{"type": "text"}, {"type": "json_schema", "json_schema": SCHEMA}],
+        "seed": [7, -1],
+        "stop": ["END", ["a", "b"], []],
         "store": [True, False],
         "stream": [True, False],
         "stream_options": [{"include_usage": True}],
+        "temperature": [0, 0.7, 2],
         "tool_choice": ["auto", "none"],
         "tools": [CHAT_TOOLS["tools"]],
+        "top_p": [0.1, 1],
         "user": ["ann"],
+        "verbosity": ["low", "medium", "high"],
     },
 }
 """Values of each field that is served. What of them is not is refused as well; see below."""
@@ -59,7 +74,8 @@ NOT_ALL = {
             [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}],
             [{"type": "item_reference", "id": "msg_1"}],
         ],
-        "text": [{"verbosity": "low"}, {"format": {"type": "json_object"}}],
+        "reasoning": [{"summary": "auto"}, {"effort": "high", "mode": "pro"}],
+        "text": [{"format": {"type": "json_object"}}],
         "tool_choice": ["required", {"type": "function", "name": "look"}],
         "tools": [[{"type": "web_search"}], [{"type": "mcp", "server_label": "a"}]],
     },
@@ -74,6 +90,19 @@ NOT_ALL = {
     },
 }
 """Values of fields that are served, of kinds that are not."""
+OUT_OF_RANGE = {
+    "frequency_penalty": [2.1, "0"],
+    "presence_penalty": [-3, True],
+    "reasoning": [{"effort": "utmost"}],
+    "reasoning_effort": ["utmost", 3],
+    "seed": [1.5, 2**63, "7"],
+    "stop": [["a", "b", "c", "d", "e"], "", 7],
+    "temperature": [-0.1, 2.5, "hot", True],
+    "text": [{"verbosity": "utmost"}],
+    "top_p": [1.5, "all"],
+    "verbosity": ["utmost", 1],
+}
+"""Values of fields that are served, which OpenAI's API refuses as well."""
 ROUTES = {
     "responses": (
         response_params.ResponseCreateParamsNonStreaming,
@@ -126,7 +155,7 @@ def test_a_field_is_served_or_refused_by_its_name(server, route, name):
                 options = TOOLS if route == "responses" else CHAT_TOOLS
             answer = ask(server, route, **{name: value}, **options)
             assert answer.status_code == 200, answer.text
-        refused = NOT_ALL[route].get(name, [])
+        refused = [*NOT_ALL[route].get(name, []), *OUT_OF_RANGE.get(name, [])]
     else:
         refused = ["surely-not", {"surely": "not"}, 0.125]
         for value in ROUTES[route][2].neutral.get(name, ()):

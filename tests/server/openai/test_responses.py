@@ -89,8 +89,8 @@ def test_instructions_follow_the_agents_own(client):
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"temperature": 0.2}, "temperature"),
-        ({"reasoning": {"effort": "high"}}, "reasoning"),
+        ({"reasoning": {"summary": "auto"}}, "reasoning"),
+        ({"text": {"verbosity": "utmost"}}, "text"),
         ({"tools": [{"type": "web_search"}]}, "tools"),
         ({"truncation": "auto"}, "truncation"),
     ],

@@ -7,6 +7,7 @@ from treadle.agents.models._gated import (
     through_boundary,
 )
 from treadle.agents.models._resolve import Models, ResolvedModel
+from treadle.agents.models._settings import settings_taken
 
 __all__ = [
     "ModelInfo",
@@ -14,5 +15,6 @@ __all__ = [
     "ResolvedModel",
     "info_of",
     "send_through_boundary",
+    "settings_taken",
     "through_boundary",
 ]

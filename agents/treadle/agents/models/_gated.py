@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from treadle.agents.models._failures import Attempt, explained
 from treadle.agents.models._limits import foreign_limits
 from treadle.agents.models._retries import Retries
+from treadle.agents.models._settings import settings_taken, with_settings
 from treadle.core import boundary
 from treadle.core.boundary import Execution
 from treadle.core.calls import CAPS, CallKind, CallSpec, Effect, ModelLimits, Purpose
@@ -125,6 +126,9 @@ class _Generates(_Door):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
+        stop, options = _as_asked(self, stop, options)
+        spec = _spec(self, messages, stop, options)
+
         def execute(execution: Execution) -> AIMessage:
             sent = _capped(options, execution)
             with _explained(self), boundary.suspended():
@@ -133,7 +137,6 @@ class _Generates(_Door):
                 )
                 return _message(whole)
 
-        spec = _spec(self, messages, stop, options)
         retries = Retries(info_of(self).max_retries)
         while True:
             try:
@@ -148,6 +151,9 @@ class _Generates(_Door):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> ChatResult:
+        stop, options = _as_asked(self, stop, options)
+        spec = _spec(self, messages, stop, options)
+
         async def execute(execution: Execution) -> AIMessage:
             with _explained(self), boundary.suspended():
                 if isinstance(self, _StreamsAsync) and _is_heard(self, execution):
@@ -157,7 +163,6 @@ class _Generates(_Door):
                 whole = super(_Generates, self)._agenerate(messages, stop, **sent)
                 return _message(await whole)
 
-        spec = _spec(self, messages, stop, options)
         retries = Retries(info_of(self).max_retries)
         while True:
             try:
@@ -174,6 +179,9 @@ class _Streams(_Door):
         run_manager: CallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> Iterator[ChatGenerationChunk]:
+        stop, options = _as_asked(self, stop, options)
+        spec = _spec(self, messages, stop, options)
+
         def stream(execution: Execution) -> Iterator[ChatGenerationChunk]:
             sent = _capped(options, execution)
             with _explained(self) as attempt:
@@ -181,7 +189,6 @@ class _Streams(_Door):
                     attempt.has_begun = True
                     yield _heard(piece, execution)
 
-        spec = _spec(self, messages, stop, options)
         retries, has_begun = Retries(info_of(self).max_retries), False
         while True:
             try:
@@ -205,10 +212,12 @@ class _StreamsAsync(_Door):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **options: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
+        stop, options = _as_asked(self, stop, options)
+        spec = _spec(self, messages, stop, options)
+
         def stream(execution: Execution) -> AsyncIterator[ChatGenerationChunk]:
             return self._pieces(messages, stop, options, execution)
 
-        spec = _spec(self, messages, stop, options)
         retries, has_begun = Retries(info_of(self).max_retries), False
         while True:
             try:
@@ -249,6 +258,24 @@ def _spec(
     info = info_of(model)
     limits = replace(info.limits, price=info.price)
     return CallSpec(CallKind.MODEL, info.name, Effect.READ, sent, limits)
+
+
+def _as_asked(
+    model: BaseChatModel, stop: list[str] | None, options: dict[str, Any]
+) -> tuple[list[str] | None, dict[str, Any]]:
+    """Return what a call is made with: what it says itself, and what its run was asked for with.
+
+    A model that others made keeps to what it was made with.
+
+    Raises:
+        ModelSettingError: the model cannot be given what the run was asked for with.
+    """
+    settings, info = boundary.model_settings(), info_of(model)
+    if info.is_foreign or not settings.given():
+        return stop, options
+    taken = settings_taken(model, info.name)
+    sent = with_settings(settings, taken, {**options, "stop": stop}, info.limits.max_output_tokens)
+    return sent.pop("stop"), sent
 
 
 def _capped(options: dict[str, Any], execution: Execution) -> dict[str, Any]:

@@ -10,11 +10,16 @@ _USUAL_RETRIES = 2
 """How often OpenAI's client repeats a request where nothing is set."""
 
 
-def caps_output(model: BaseChatModel) -> bool:
-    """Tell whether the model takes ``max_tokens`` call by call, as LangChain's OpenAI models do."""
+def is_openai(model: BaseChatModel) -> bool:
+    """Tell whether the model is of LangChain's OpenAI classes, or made of them."""
     # Whoever has such a model has loaded the module, which takes a second.
     loaded = sys.modules.get("langchain_openai.chat_models.base")
     return loaded is not None and isinstance(model, loaded.BaseChatOpenAI)
+
+
+def caps_output(model: BaseChatModel) -> bool:
+    """Tell whether the model takes ``max_tokens`` call by call, as LangChain's OpenAI models do."""
+    return is_openai(model)
 
 
 def foreign_limits(model: BaseChatModel) -> ModelLimits:

@@ -21,6 +21,7 @@ from treadle.runtime.budget._ledger import Ledger, Reply, Settlement, Wanted, ch
 from treadle.runtime.budget._reckoning import (
     embedding_wanted,
     headroom_of,
+    least_answer,
     tool_wanted,
     wanted_for,
 )
@@ -75,6 +76,7 @@ class BudgetGate:
         self._accounts = tuple({account.id: account for account in limited}.values())
         ends = [inherited.deadline, None if seconds is None else clock() + seconds]
         self._deadline = min((end for end in ends if end is not None), default=None)
+        self._least_answer = least_answer(self._accounts)
         self._ledger = ledger
         self._clock = clock
         # A run that is taken up again counts anew: another number than any before.
@@ -126,7 +128,7 @@ class BudgetGate:
             wanted, why = embedding_wanted(call)
         else:
             bound = self._bounds.of(call)
-            wanted, why = wanted_for(call, bound)
+            wanted, why = wanted_for(call, bound, self._least_answer)
         granted = await self._reserve(call, wanted, why)
         if not wanted.most:
             return permit

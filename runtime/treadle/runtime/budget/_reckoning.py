@@ -7,7 +7,7 @@ from typing import Any
 from treadle.core.calls import CAPS, Call, ModelLimits
 from treadle.core.headroom import Headroom
 from treadle.core.usage import Price
-from treadle.runtime.budget._account import AccountUsage
+from treadle.runtime.budget._account import Account, AccountUsage
 from treadle.runtime.budget._amounts import UNITS, Amounts
 from treadle.runtime.budget._bound import Bound, text_tokens
 from treadle.runtime.budget._ledger import EXACT, Wanted
@@ -16,7 +16,7 @@ ANSWER_TOKENS = 16_384
 """How long an answer may be where neither the model's profile nor the budget says less."""
 
 LEAST_ANSWER_TOKENS = 64
-"""An answer that could not be longer than this is not asked for."""
+"""An answer that could not be longer than this is not asked for, but where a limit is lower yet."""
 
 _ONE_CALL = Amounts(model_calls=1)
 
@@ -36,8 +36,20 @@ def embedding_wanted(call: Call) -> tuple[Wanted, str]:
     return Wanted(Amounts(0, 0, sent, 0, sent, usd)), why
 
 
-def wanted_for(call: Call, bound: Bound) -> tuple[Wanted, str]:
-    """Return what a model call may use at most, and why that has no bound where it has none."""
+def least_answer(accounts: Iterable[Account]) -> int:
+    """Return the tokens that an answer must be allowed to be asked for."""
+    limits = (account.limits.output_tokens for account in accounts if account.limits)
+    return min([LEAST_ANSWER_TOKENS, *(limit for limit in limits if limit is not None)])
+
+
+def wanted_for(call: Call, bound: Bound, least: int) -> tuple[Wanted, str]:
+    """Return what a model call may use at most, and why that has no bound where it has none.
+
+    Args:
+        call: the call.
+        bound: how long its request is at most.
+        least: how many tokens its answer must be allowed.
+    """
     limits = call.limits or ModelLimits()
     options = call.request.get("options", {})
     output, why = _answer(limits, options)
@@ -49,7 +61,7 @@ def wanted_for(call: Call, bound: Bound) -> tuple[Wanted, str]:
         most = min(output, EXACT // pico if pico else output)
         usd = None if price is None or sent is None else _nano_usd(price, sent, 0)
         fixed = Amounts(1, 0, sent, 0, sent, usd)
-        return Wanted(fixed, most, min(LEAST_ANSWER_TOKENS, most), pico), why
+        return Wanted(fixed, most, min(least, most), pico), why
     total = None if sent is None or output is None else sent + output
     usd = None
     if price is not None and sent is not None and (output is not None or not _output(price)):

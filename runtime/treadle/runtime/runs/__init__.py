@@ -13,7 +13,7 @@ from treadle.runtime.runs._record import (
     RunStateError,
     RunStatus,
 )
-from treadle.runtime.runs._replay import Replay, definition_of
+from treadle.runtime.runs._replay import Replay, definition_of, recorded_options
 from treadle.runtime.runs._replayer import Replayer, journal_files
 from treadle.runtime.runs._request import (
     DEFAULT_QUEUE,
@@ -56,4 +56,5 @@ __all__ = [
     "dry_thread",
     "journal_files",
     "planned",
+    "recorded_options",
 ]

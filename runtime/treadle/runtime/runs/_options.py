@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
+
+from treadle.core.model_settings import ModelSettings
 
 StreamMode = Literal[
     "values",
@@ -40,6 +42,7 @@ class RunOptions:
         keep_values: whether the state at the end is kept with the run's events.
         webhook: an address that is told how the run ended, or that it waits for a person.
         feedback_keys: what people are asked to say about the run; streamed with where to say it.
+        model_settings: what its models are given with every call.
     """
 
     stream: Sequence[StreamMode] = ()
@@ -57,6 +60,7 @@ class RunOptions:
     keep_values: bool = False
     webhook: str | None = None
     feedback_keys: Sequence[str] = ()
+    model_settings: ModelSettings = field(default_factory=ModelSettings)
 
     @property
     def is_watched(self) -> bool:
@@ -66,10 +70,29 @@ class RunOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data."""
         return {
-            one.name: deepcopy(value)
+            one.name: value.given() if isinstance(value, ModelSettings) else deepcopy(value)
             for one in fields(self)
             if (value := getattr(self, one.name)) != getattr(_USUAL, one.name)
         }
+
+    def after(self, earlier: Mapping[str, Any]) -> "RunOptions":
+        """Return them for a run that went by ``earlier`` ones until now, as `to_dict` gave those.
+
+        What its models are given stays: what the run did by now rests on it.
+
+        Raises: as `from_dict`.
+        """
+        return replace(self, model_settings=self.from_dict(earlier).model_settings)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "RunOptions":
+        """Return the options that `to_dict` made ``data`` of.
+
+        Raises:
+            TypeError: one of them is unknown.
+            ModelSettingError: a model setting is.
+        """
+        return cls(**{**data, "model_settings": ModelSettings.read(data.get("model_settings", {}))})
 
 
 _USUAL = RunOptions()

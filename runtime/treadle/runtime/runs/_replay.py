@@ -16,6 +16,7 @@ from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary
 from treadle.core.calls import Call, Outcome, Purpose
 from treadle.core.headroom import metered
+from treadle.core.model_settings import ModelSettingError
 from treadle.core.redaction import Redactor
 from treadle.core.usage import Usage
 from treadle.graphs import Graph
@@ -98,8 +99,8 @@ def recorded_options(journal: Journal) -> RunOptions:
     """
     told = from_data(recorded(journal).get("options", {}))
     try:
-        return RunOptions(**told)
-    except TypeError as problem:
+        return RunOptions.from_dict(told)
+    except (TypeError, ModelSettingError) as problem:
         raise JournalError(f"The options of the run cannot be read: {problem}.") from problem
 
 
@@ -139,7 +140,9 @@ async def replay(
     state: Mapping[str, Any] | None = {}
     graph = graph_with(saver)
     limited = metered(_no_headroom) if _is_metered(journal) else nullcontext()
-    with limited, boundary(gates, thread_id=run.thread_id, run_id=run.id):
+    asked = recorded_options(journal).model_settings
+    opened = boundary(gates, thread_id=run.thread_id, run_id=run.id, model_settings=asked)
+    with limited, opened:
         try:
             state = await torn.run(_invoke(graph, file, redactor))
         except Exception as problem:

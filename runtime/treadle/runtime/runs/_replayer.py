@@ -63,7 +63,7 @@ class Replayer:
         return find_agent(recorded.name, project) if is_in_file else recorded
 
     def _graph(self, agent: Agent, saver: BaseCheckpointSaver[Any]) -> Graph:
-        return build_agent(agent, self._context, self._models, OfflineMemory(saver))
+        return build_agent(agent, self._context, self._models, OfflineMemory(saver)).graph
 
 
 def journal_files(folder: Path) -> Sequence[Path]:

@@ -9,12 +9,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from treadle.agents import Agent
 from treadle.core.errors import InputError
 from treadle.core.events import Event
+from treadle.core.model_settings import ModelSettings
 from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
 from treadle.runtime.runs._before import state_before
 from treadle.runtime.runs._diff import differences
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import JournalFile
 from treadle.runtime.runs._invoking import config_of
+from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._plan import Plan, plan_of
 from treadle.runtime.runs._record import Run, RunStatus
 from treadle.runtime.runs._replay import Replay
@@ -100,6 +102,12 @@ class Runs:
     async def metadata(self, run: Run) -> Mapping[str, Any]:
         """Return what whoever queued the run wanted to find with it again."""
         return await self._store.metadata(run)
+
+    async def model_settings(self, run: Run) -> ModelSettings:
+        """Return what the models of a run that is not at its end are given with every call."""
+        accepted = await self._store.accepted(run.id, run.thread_id)
+        asked = accepted.request.get("options", {}) if accepted is not None else {}
+        return RunOptions.from_dict(asked).model_settings
 
     async def remove(self, run_id: str) -> None:
         """Remove a run that is at its end, with its journal; its thread stays as it is.

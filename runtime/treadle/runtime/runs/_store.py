@@ -266,7 +266,8 @@ class RunStore:
         """Say how a run's graph is executed from its next attempt on."""
         record = self.keys(run.thread_id, run.id).record
         known = json.loads(await self._client.hget(record, _REQUEST) or "{}")
-        changed = {**known, "options": to_data(options.to_dict())}
+        following = options.after(from_data(known.get("options", {})))
+        changed = {**known, "options": to_data(following.to_dict())}
         await self._client.hset(record, _REQUEST, json.dumps(changed, ensure_ascii=False))
 
     async def remove(self, run: Run) -> None:

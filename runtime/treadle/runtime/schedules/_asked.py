@@ -57,4 +57,4 @@ class Asked:
             ValueError, KeyError, TypeError: it is none that this version can read.
         """
         told = json.loads(text)
-        return cls(**{**told, "options": RunOptions(**told["options"])})
+        return cls(**{**told, "options": RunOptions.from_dict(told["options"])})

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.memory.scripts import ScriptCall, driver_of, encoded, load_script
 from treadle.runtime._agenda import Agenda
@@ -309,7 +307,7 @@ def _ms(moment: datetime | None) -> str:
 def _read(kind: type[T], what: str, name: str, found: Mapping[bytes, bytes]) -> T:
     try:
         return kind.from_hash(name, found)
-    except (ValidationError, ValueError, KeyError, TypeError, ArithmeticError) as problem:
+    except (InputError, ValueError, KeyError, TypeError, ArithmeticError) as problem:
         raise InputError(
             f"The {what} {name!r} cannot be read: {problem}.",
             hint="Another version of Treadle may have written it; it is left as it is.",

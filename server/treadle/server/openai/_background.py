@@ -6,7 +6,7 @@ from typing import Any
 
 from treadle.core.errors import InputError
 from treadle.runtime import Runtime
-from treadle.runtime.runs import RunRequest
+from treadle.runtime.runs import RunOptions, RunRequest
 from treadle.server.openai._kept import Kept, keep_beginning, kept
 from treadle.server.openai._making import Head
 from treadle.server.openai._response_fields import ResponseRequest
@@ -36,6 +36,7 @@ async def put_into_background(rt: Runtime, turn: Turn, body: ResponseRequest) ->
         thread_id=thread_id,
         user=turn.user,
         key=f"openai-response:{uuid.uuid4().hex}",
+        options=RunOptions(model_settings=turn.settings.values),
         changes=_changes(rt, turn),
     )
     run_id = request.run_id(rt.settings.prefix)

@@ -5,6 +5,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from pydantic import Discriminator, Field, Tag, field_validator
 
+from treadle.core.model_settings import (
+    Effort,
+    ModelSettings,
+    Probability,
+    Temperature,
+    Verbosity,
+)
 from treadle.server.openai._fields import (
     Asking,
     Content,
@@ -107,7 +114,13 @@ class TextOptions(Asking):
     """How the answer is written."""
 
     format: Format | None = None
-    neutral: ClassVar = {"verbosity": ("medium",)}
+    verbosity: Verbosity | None = None
+
+
+class Reasoning(Asking):
+    """How the model thinks before it answers."""
+
+    effort: Effort | None = None
 
 
 class Conversation(Part):
@@ -129,19 +142,29 @@ class ResponseRequest(Asking):
     tool_choice: Literal["auto", "none"] | None = None
     text: TextOptions | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    temperature: Temperature | None = None
+    top_p: Probability | None = None
+    reasoning: Reasoning | None = None
     metadata: dict[str, str] | None = None
     store: bool | None = None
     user: Name | None = None
     background: bool | None = None
     neutral: ClassVar = {
-        "temperature": (1,),
-        "top_p": (1,),
         "parallel_tool_calls": (True,),
         "truncation": ("disabled",),
         "service_tier": ("auto", "default"),
         "include": ([],),
         "top_logprobs": (0,),
     }
+
+    def model_settings(self) -> ModelSettings:
+        """Return what the agent's models are to be given."""
+        return ModelSettings(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            reasoning_effort=self.reasoning.effort if self.reasoning else None,
+            verbosity=self.text.verbosity if self.text else None,
+        )
 
     def as_asked(self) -> dict[str, Any]:
         """Return the request as JSON, without what it left out."""
@@ -161,6 +184,10 @@ class ResponseRequest(Asking):
         for item in self.input:
             _add(messages, item)
         return messages
+
+
+PLACES = {"reasoning_effort": "reasoning.effort", "verbosity": "text.verbosity"}
+"""Where model settings are in a request that have other names there."""
 
 
 def _add(messages: list[AnyMessage], item: Said | Called | Returned | Thought) -> None:

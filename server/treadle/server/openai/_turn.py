@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -16,6 +16,7 @@ from treadle.runtime import Runtime
 from treadle.runtime.questions import answered
 from treadle.runtime.runs import Run, RunStatus
 from treadle.server._waiting import asked_on, is_clients, named_in, told
+from treadle.server.openai._model_settings import AskedSettings
 from treadle.server.openai._telling import content_of
 from treadle.server.security import Ownership, current_principal
 from treadle.tools import CLIENT_CALL
@@ -78,6 +79,7 @@ class Turn:
         user: whose long-term memory is used.
         keep: whether the thread is kept.
         is_new: whether the thread is told all of the conversation though it is named.
+        settings: what the models of the run are given.
     """
 
     agent: Agent
@@ -86,6 +88,7 @@ class Turn:
     user: str | None = None
     keep: bool = True
     is_new: bool = False
+    settings: AskedSettings = field(default_factory=AskedSettings)
 
 
 @dataclass(frozen=True)
@@ -164,14 +167,23 @@ async def begin(rt: Runtime, turn: Turn, *, pieces: bool) -> tuple[AsyncGenerato
         ProblemError: 404, when the thread is another's.
         InputError: there is nothing to answer.
         RunStateError: the run waits for leave, and nobody gave it yet.
+        RequestValidationError: the run that goes on began with other model settings.
     """
     answering = await waiting(rt, turn)
     if answering is not None:
         run = answering.run
+        turn.settings.check_same(run.id, await rt.runs.model_settings(run))
         events = rt.stream_resumed(run.id, answering.answers, agent=turn.agent, pieces=pieces)
         return events, run.attempt + 1
     messages, thread_id = await asked(rt, turn)
-    events = rt.stream(turn.agent, messages, thread=thread_id, user=turn.user, pieces=pieces)
+    events = rt.stream(
+        turn.agent,
+        messages,
+        thread=thread_id,
+        user=turn.user,
+        pieces=pieces,
+        model_settings=turn.settings.values,
+    )
     return events, 1
 
 

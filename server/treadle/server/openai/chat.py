@@ -13,6 +13,16 @@ from pydantic import Field, field_validator
 
 from treadle.agents import ClientTool
 from treadle.core.errors import InputError
+from treadle.core.model_settings import (
+    Effort,
+    ModelSettings,
+    Penalty,
+    Probability,
+    Seed,
+    StopWords,
+    Temperature,
+    Verbosity,
+)
 from treadle.runtime import Runtime
 from treadle.server._openai_errors import error_of
 from treadle.server._sse import EventStream, sse
@@ -36,6 +46,7 @@ from treadle.server.openai._fields import (
     arguments_of,
     text_of,
 )
+from treadle.server.openai._model_settings import AskedSettings
 from treadle.server.openai._telling import Ended, FailedError, Said, Started
 from treadle.server.openai._turn import ClientCall, Turn, adapted, agent_named, ending_of
 from treadle.server.security import memory_user
@@ -151,22 +162,38 @@ class ChatRequest(Asking):
     response_format: Format | None = None
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    temperature: Temperature | None = None
+    top_p: Probability | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    seed: Seed | None = None
+    stop: StopWords | None = None
+    reasoning_effort: Effort | None = None
+    verbosity: Verbosity | None = None
     metadata: dict[str, str] | None = None
     store: bool | None = None
     user: Name | None = None
     neutral: ClassVar = {
         "n": (1,),
-        "temperature": (1,),
-        "top_p": (1,),
-        "presence_penalty": (0,),
-        "frequency_penalty": (0,),
         "logprobs": (False,),
         "parallel_tool_calls": (True,),
         "service_tier": ("auto", "default"),
         "modalities": (["text"],),
         "logit_bias": ({},),
-        "stop": ([],),
     }
+
+    def model_settings(self) -> ModelSettings:
+        """Return what the agent's models are to be given."""
+        return ModelSettings(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            seed=self.seed,
+            stop=self.stop or (),
+            reasoning_effort=self.reasoning_effort,
+            verbosity=self.verbosity,
+        )
 
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -221,10 +248,11 @@ def _turn(rt: Runtime, body: ChatRequest, header: str | None) -> Turn:
         output=schema,
         max_tokens=body.max_completion_tokens or body.max_tokens,
     )
+    settings = AskedSettings(body.model_settings()).taken_by(rt, body.model)
     messages = [_message(m) for m in body.messages if not isinstance(m, Instruction)]
     thread_id = named or header
     keep = body.store is not False or thread_id is not None
-    return Turn(agent, messages, thread_id, memory_user(body.user), keep)
+    return Turn(agent, messages, thread_id, memory_user(body.user), keep, settings=settings)
 
 
 def _tool(function: Function) -> ClientTool:

@@ -26,7 +26,13 @@ from treadle.server.openai._kept import (
     written,
 )
 from treadle.server.openai._making import Head, Making, parsed_id, response_id
-from treadle.server.openai._response_fields import Conversation, ResponseRequest, SchemaFormat
+from treadle.server.openai._model_settings import AskedSettings
+from treadle.server.openai._response_fields import (
+    PLACES,
+    Conversation,
+    ResponseRequest,
+    SchemaFormat,
+)
 from treadle.server.openai._telling import FailedError, Started
 from treadle.server.openai._turn import Turn, adapted, agent_named, waiting
 from treadle.server.security import Ownership, memory_user
@@ -71,9 +77,11 @@ async def _turn(rt: Runtime, body: ResponseRequest) -> Turn:
         output=chosen.schema_ if isinstance(chosen, SchemaFormat) else None,
         max_tokens=body.max_output_tokens,
     )
+    settings = AskedSettings(body.model_settings(), PLACES).taken_by(rt, body.model)
     thread_id = await _thread(rt, body)
     keep = body.store is not False or thread_id is not None
-    return Turn(agent, body.messages(), thread_id, memory_user(body.user), keep)
+    user = memory_user(body.user)
+    return Turn(agent, body.messages(), thread_id, user, keep, settings=settings)
 
 
 async def _thread(rt: Runtime, body: ResponseRequest) -> str | None:
