@@ -52,6 +52,7 @@ def langgraph_project(project):
     (project / "src" / "graph.py").write_text(GRAPH)
     (project / "src" / "broken.py").write_text("raise RuntimeError('no such engine')\n")
     (project / "src" / "counter.py").write_text(COLLECTED)
+    (project / "agents" / "misspelt.yaml").write_text("promt: You help.\n")
     (project / ".env").write_text("# mine\nexport GREETING='reader'  \nEMPTY=\n")
     about = {
         "dependencies": ["./shared", "numpy"],
@@ -78,6 +79,7 @@ def test_it_serves_a_langgraph_json_and_says_what_it_cannot_serve(langgraph_proj
         assert models.isdisjoint({"counter", "broken"})
         assert httpx.get(f"{served.url}/v1/models/counter").status_code == 404
         assert "no such engine" in info["failed"]["broken"]
+        assert "Did you mean 'prompt'" in info["failed"]["misspelt"]
         log = served.log.read_text()
         assert "not installed by Treadle: numpy" in log
         assert "no such engine" in log

@@ -112,7 +112,22 @@ async def test_what_stands_in_a_file_is_removed_there(opened):
 async def test_a_wrong_file_is_refused_with_its_place(opened, project, file, text, told):
     (project / file).write_text(text)
     with pytest.raises(ConfigError, match=told):
-        await reconciled(opened)
+        async with opened() as runtime:
+            runtime.schedules.written()
+
+
+async def test_an_agent_whose_file_is_wrong_keeps_no_other_from_its_schedules(
+    opened, project, caplog
+):
+    _, before = await reconciled(opened)
+    (project / "agents" / "writer.yaml").write_text(AGENT.replace("tz:", "zone:"))
+    (project / "agents" / "reader.yaml").write_text(AGENT)
+    (project / "treadle.toml").write_text("")
+    changes, after = await reconciled(opened)
+    assert (changes.added, changes.removed) == (("reader.morning",), ("nightly",))
+    assert after["writer.morning"] == before["writer.morning"]
+    assert "agents/writer.yaml stay as they were" in caplog.text
+    assert "there is no field 'schedules.morning.zone'" in caplog.text
 
 
 async def test_a_schedule_for_nobody_is_refused(opened, project):

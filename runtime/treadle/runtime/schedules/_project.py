@@ -1,6 +1,6 @@
 """The schedules that stand in a project's files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +23,19 @@ class Written:
     source: str
 
 
-def project_schedules(project: Path, settings: Settings) -> Mapping[str, Written]:
+def project_schedules(
+    project: Path, settings: Settings, on_unreadable: Callable[[str, ConfigError], None]
+) -> Mapping[str, Written]:
     """Return the schedules of ``treadle.toml`` by name, and those of agents as ``agent.name``.
 
+    Args:
+        project: the project's folder.
+        settings: its settings.
+        on_unreadable: is told of each agent's file that is wrong, as ``agents/NAME.yaml``, and
+            why; it may raise. Otherwise that file's schedules are left out.
+
     Raises:
-        ConfigError: a file is wrong, or a schedule in ``treadle.toml`` names no agent.
+        ConfigError: a schedule in ``treadle.toml`` names no agent.
     """
     found: dict[str, Written] = {}
     for name, each in settings.schedules.items():
@@ -40,15 +48,25 @@ def project_schedules(project: Path, settings: Settings) -> Mapping[str, Written
         found[name] = Written(each, SETTINGS_FILE)
     folder = project / AGENT_FOLDER
     for path in sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")]):
-        agent = Agent.from_file(path)
-        for name, each in agent.schedules.items():
-            if each.agent not in {"", agent.name}:
-                raise ConfigError(
-                    f"schedules.{name}: it is for the agent {each.agent!r}, and this is "
-                    f"{agent.name!r}.",
-                    hint="Leave 'agent' out in an agent's file.",
-                    path=path,
-                )
-            own = each.model_copy(update={"agent": agent.name})
-            found[f"{agent.name}.{name}"] = Written(own, f"{AGENT_FOLDER}/{path.name}")
+        source = f"{AGENT_FOLDER}/{path.name}"
+        try:
+            found.update(_schedules_of(path, source))
+        except ConfigError as error:
+            on_unreadable(source, error)
+    return found
+
+
+def _schedules_of(path: Path, source: str) -> dict[str, Written]:
+    agent = Agent.from_file(path)
+    found: dict[str, Written] = {}
+    for name, each in agent.schedules.items():
+        if each.agent not in {"", agent.name}:
+            raise ConfigError(
+                f"schedules.{name}: it is for the agent {each.agent!r}, and this is "
+                f"{agent.name!r}.",
+                hint="Leave 'agent' out in an agent's file.",
+                path=path,
+            )
+        own = each.model_copy(update={"agent": agent.name})
+        found[f"{agent.name}.{name}"] = Written(own, source)
     return found

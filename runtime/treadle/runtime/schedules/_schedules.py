@@ -10,7 +10,7 @@ from pathlib import Path
 
 from treadle.agents import agent_files
 from treadle.core.calendar import moments
-from treadle.core.errors import InputError, UnknownNameError
+from treadle.core.errors import ConfigError, InputError, UnknownNameError
 from treadle.core.scheduling import ScheduleSettings
 from treadle.core.settings import Settings, project_collection
 from treadle.memory.scripts import encoded
@@ -134,7 +134,11 @@ class Schedules:
         Raises:
             ConfigError: a file is wrong.
         """
-        return project_schedules(self._project, self._settings)
+
+        def refuse(_: str, error: ConfigError) -> None:
+            raise error
+
+        return project_schedules(self._project, self._settings, refuse)
 
     async def are_watched(self) -> bool:
         """Return whether a scheduler has looked at them lately."""
@@ -258,13 +262,20 @@ class Schedules:
         """Make the schedules of this project what its files say.
 
         What was paused by hand rests on. A schedule whose moments did not change keeps its next.
+        Those of an agent's file that is wrong stay as they are; the log says why.
 
         Raises:
-            ConfigError: a file is wrong.
+            ConfigError: a schedule in ``treadle.toml`` names no agent.
             UnknownNameError: a schedule names no agent that there is.
             InputError: a name is taken by a schedule that was added by hand.
         """
-        written = self.written()
+        unreadable: set[str] = set()
+
+        def leave(source: str, error: ConfigError) -> None:
+            unreadable.add(source)
+            _log.warning("The schedules in %s stay as they were: %s", source, error)
+
+        written = project_schedules(self._project, self._settings, leave)
         for each in written.values():
             self._check(each.settings)
         project = self._id
@@ -290,8 +301,11 @@ class Schedules:
                     )
                 await self._change(name, _rewritten(each, project))
                 changed.append(name)
-        gone = [one.name for one in existing.values() if one.project == project]
-        gone = [name for name in gone if name not in written]
+        gone = [
+            one.name
+            for one in existing.values()
+            if one.project == project and one.name not in written and one.source not in unreadable
+        ]
         for name in gone:
             await self._store.remove(name)
         return Reconciled(tuple(added), tuple(changed), tuple(gone))
