@@ -2,9 +2,23 @@
 
 from contextlib import asynccontextmanager
 
+import httpx
 import httpx2
 import openai
 import pytest
+from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
+from a2a.types.a2a_pb2 import (
+    GetTaskRequest,
+    Message,
+    Part,
+    Role,
+    SendMessageConfiguration,
+    SendMessageRequest,
+    SubscribeToTaskRequest,
+    TaskState,
+)
+from a2a.utils.errors import UnsupportedOperationError
+from google.protobuf.json_format import MessageToDict
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from openai import OpenAI
@@ -212,3 +226,94 @@ async def test_a_tool_of_mcp_gives_no_leave(server, approvals):
         approvals("reject", asked["value"]["approval"], "--no-resume")
         done = await client.call_tool("payer", {"question": "Go on.", **about})
         assert done.content[0].text == "It is paid."
+
+
+class Tasks:
+    """The Agent2Agent protocol, by the SDK's own client."""
+
+    def __init__(self, client):
+        self._client = client
+
+    async def send(self, text, task=None, data=None):
+        """Return the task, at its end or where it waits."""
+        part = Part(text=text)
+        if data is not None:
+            part = Part()
+            part.data.struct_value.update(data)
+        about = {"task_id": task.id} if task is not None else {}
+        message = Message(message_id=text, role=Role.ROLE_USER, parts=[part], **about)
+        request = SendMessageRequest(message=message, configuration=SendMessageConfiguration())
+        told = [one async for one in self._client.send_message(request)]
+        if told[-1].HasField("task"):
+            return told[-1].task
+        return await self._client.get_task(GetTaskRequest(id=told[0].task.id))
+
+    async def subscribed(self, task):
+        """Return what is told of a task that waits."""
+        request = SubscribeToTaskRequest(id=task.id)
+        return [one async for one in self._client.subscribe(request)]
+
+
+@asynccontextmanager
+async def tasks_of(server, agent, binding, streaming):
+    async with httpx.AsyncClient(timeout=60) as http:
+        card = await A2ACardResolver(http, f"{server.url}/a2a/{agent}").get_agent_card()
+        config = ClientConfig(
+            httpx_client=http, streaming=streaming, supported_protocol_bindings=[binding]
+        )
+        async with ClientFactory(config).create(card) as client:
+            yield Tasks(client)
+
+
+def asked_by(task):
+    """Return what a task that waits says, in words and as data."""
+    assert task.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
+    words, data = task.status.message.parts
+    return words.text, MessageToDict(data)["data"]["interrupts"]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON"])
+async def test_the_next_message_on_a_task_answers_what_it_asks(server, binding, streaming):
+    async with tasks_of(server, "buyer", binding, streaming) as tasks:
+        first = await tasks.send("Order something.")
+        words, [interrupt] = asked_by(first)
+        assert words.startswith("What shall I order?")
+        assert "the next message on this task is the answer" in words
+        assert interrupt["value"]["choices"] == ["linen", "wool"]
+        if streaming:
+            [waiting, *_] = await tasks.subscribed(first)
+            assert waiting.task.status == first.status
+        second = await tasks.send('["linen", "wool"]', first)
+        assert second.id == first.id
+        assert asked_by(second)[0].startswith("How much of it?")
+        done = await tasks.send("12", second)
+        assert done.status.state == TaskState.TASK_STATE_COMPLETED
+        assert done.artifacts[0].parts[0].text == "Ordered '12' of ['linen', 'wool']."
+        with pytest.raises(UnsupportedOperationError, match="waits for nothing"):
+            await tasks.send("More.", done)
+
+
+async def test_data_answers_by_the_id_of_what_is_asked(server):
+    async with tasks_of(server, "buyer", "JSONRPC", streaming=False) as tasks:
+        first = await tasks.send("Order something.")
+        [interrupt] = asked_by(first)[1]
+        second = await tasks.send("by id", first, data={interrupt["id"]: "silk"})
+        done = await tasks.send("a bale", second)
+        assert done.artifacts[0].parts[0].text == "Ordered 'a bale' of 'silk'."
+
+
+async def test_a_message_on_a_task_gives_no_leave(server, approvals):
+    async with tasks_of(server, "payer", "JSONRPC", streaming=False) as tasks:
+        first = await tasks.send("Pay the bill.")
+        words, [interrupt] = asked_by(first)
+        assert 'leave to call pay({"amount": 250})' in words
+        assert "a message here does not" in words
+        for data in (None, {"approved": True}, {interrupt["id"]: {"approved": True}}):
+            with pytest.raises(UnsupportedOperationError, match="treadle approvals"):
+                await tasks.send("approve", first, data=data)
+        kept = approvals("approve", interrupt["id"], "--no-resume", "--by", "Grace")
+        assert kept.returncode == 0, kept.stderr
+        done = await tasks.send("Go on, please.", first)
+        assert done.status.state == TaskState.TASK_STATE_COMPLETED
+        assert done.artifacts[0].parts[0].text == "It is paid."

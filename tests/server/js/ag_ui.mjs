@@ -82,6 +82,28 @@ test("tools of the client are handed back, and the run goes on with what they re
   assert.equal(said(agent), "It is sunny in Paris and sunny in Rome.");
 });
 
+for (const approved of [true, false]) {
+  test(`a call that waits for leave is decided on where it is proposed: ${approved}`, async () => {
+    const agent = agentOf("careful");
+    ask(agent, "Please compute");
+    const first = await run(agent);
+    const [interrupt, ...others] = first.at(-1).outcome.interrupts;
+    assert.deepEqual(others, []);
+    assert.equal(interrupt.reason, "tool_call");
+    const [call] = agent.messages.at(-1).toolCalls;
+    assert.equal(call.id, interrupt.toolCallId);
+    assert.deepEqual(JSON.parse(call.function.arguments), { expression: "6*7" });
+    await assert.rejects(run(agent), /interrupt/i, "the client holds back what does not answer");
+    const resume = [{ interruptId: interrupt.id, status: "resolved", payload: { approved } }];
+    const second = await run(agent, { resume });
+    assert.ok(!kinds(second).includes("TOOL_CALL_START"));
+    const [result] = agent.messages.filter((message) => message.role === "tool");
+    assert.equal(result.toolCallId, call.id);
+    assert.match(result.content, approved ? /6\*7 = 42/ : /a person rejected it/);
+    assert.equal(said(agent), "The result is 42.");
+  });
+}
+
 test("context and instructions reach the model", async () => {
   const agent = agentOf("guide");
   agent.addMessage({ id: "s", role: "system", content: "Be brief." });

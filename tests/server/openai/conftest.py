@@ -38,6 +38,7 @@ graph = StateGraph(MessagesState)
 graph.add_node("think", think)
 graph.add_edge(START, "think")
 """
+CAREFUL = 'tools: [calculate]\npolicy:\n  - tool: "*"\n    then: ask\n'
 LONG = " ".join(f"Word{number}" for number in range(200)) + "."
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -100,6 +101,7 @@ def server(model, redis_6_2, tmp_path_factory):
     (project / "agents" / "brief.yaml").write_text("budget: {output_tokens: 90}\n")
     (project / "agents" / "stranger.yaml").write_text("graph: own.py:graph\n")
     (project / "own.py").write_text(FOREIGN)
+    (project / "agents" / "careful.yaml").write_text(CAREFUL)
     environment = {"SCRIPTED_KEY": model.api_key}
     with serving(project, redis_6_2.url, environment=environment) as served:
         yield served

@@ -19,8 +19,10 @@ from a2a.utils.errors import ContentTypeNotSupportedError
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from treadle.runtime.runs import Run, RunStatus
+from treadle.server._waiting import told
 
 TEXT, JSON = "text/plain", "application/json"
+_HOW = "the next message on this task is the answer"
 ANSWER = "answer"
 """The id of the artifact that holds what the agent answered."""
 STATES = {
@@ -93,7 +95,7 @@ def status_of(run: Run, waits_for: Sequence[Mapping[str, Any]] = ()) -> TaskStat
     """Return how a run stands, and what it waits for or why it failed."""
     status = TaskStatus(state=STATES[run.status])
     status.timestamp.FromDatetime(run.ended or run.created)
-    if parts := [*_asked(waits_for), *([Part(text=run.error)] if run.error else [])]:
+    if parts := [*_asked(run.id, waits_for), *([Part(text=run.error)] if run.error else [])]:
         status.message.CopyFrom(
             Message(
                 message_id=f"{run.id}-{run.attempt}-{run.status.value}",
@@ -106,18 +108,12 @@ def status_of(run: Run, waits_for: Sequence[Mapping[str, Any]] = ()) -> TaskStat
     return status
 
 
-def _asked(waits_for: Sequence[Mapping[str, Any]]) -> list[Part]:
+def _asked(run_id: str, waits_for: Sequence[Mapping[str, Any]]) -> list[Part]:
     """Return what is asked, in words and as data that names each interrupt."""
     if not waits_for:
         return []
-    words = [_question(one["value"]) for one in waits_for]
-    return [Part(text="\n".join(words), media_type=TEXT), _data_part({"interrupts": waits_for})]
-
-
-def _question(value: Any) -> str:
-    if isinstance(value, Mapping):
-        value = value.get("message", value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    words = told(run_id, waits_for, _HOW)
+    return [Part(text=words, media_type=TEXT), _data_part({"interrupts": waits_for})]
 
 
 def answer_of(reply: Mapping[str, Any]) -> Artifact:

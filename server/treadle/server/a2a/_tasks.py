@@ -34,6 +34,7 @@ from treadle.core.errors import InputError, UnknownNameError
 from treadle.runtime import Runtime
 from treadle.runtime.approvals import is_approval
 from treadle.runtime.journal import EntryType
+from treadle.runtime.questions import answered
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import (
     ENDS,
@@ -185,9 +186,11 @@ class Tasks:
                 "ask something new."
             )
         waiting = await self._runtime.runs.interrupts(run.id)
-        # An approval is given by a person whom the operator lets give it, not by who asked.
-        waits_for_approval = all(is_approval(one["value"]) for one in waiting)
-        answers = None if waits_for_approval else said_in(message)
+        said = said_in(message)
+        # Data may answer several questions, by their ids.
+        answers = answered(waiting, said) if isinstance(said, str) else said
+        if waits_for_approval := all(is_approval(one["value"]) for one in waiting):
+            answers = None  # A person gives leave, not whoever asked.
         latest = await self._runtime.queue.latest_events(run)
         try:
             run = await self._runtime.queue.resume(run.id, answers, options=options)

@@ -13,12 +13,13 @@ from treadle.agents import Agent
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.core.events import Event
 from treadle.runtime import Runtime
-from treadle.runtime.approvals import is_approval
 from treadle.runtime.runs import Run, RunStateError, RunStatus
+from treadle.server._deciding import decide
 from treadle.server._routing import Router
 from treadle.server._sse import EventStream
+from treadle.server._waiting import Asked
 from treadle.server.agui._messages import RunInput, check, turn_of
-from treadle.server.agui._telling import Translator
+from treadle.server.agui._telling import Translator, proposed
 from treadle.server.langgraph import Rt
 from treadle.server.openai._turn import begin
 from treadle.server.security import Ownership, current_principal
@@ -52,7 +53,9 @@ async def _events(rt: Runtime, agent: Agent, asked: RunInput) -> AsyncGenerator[
     waiting = await _waiting(rt, agent, asked)
     if all(entry.status == "cancelled" for entry in asked.resume):
         return _cancelled(rt, waiting, asked)
-    return Translator(rt, agent, asked).events(await _resumed(rt, waiting, asked))
+    asks = await rt.runs.interrupts(waiting.id)
+    events = await _resumed(rt, waiting, asks, asked)
+    return Translator(rt, agent, asked, proposed=proposed(asks)).events(events)
 
 
 async def _waiting(rt: Runtime, agent: Agent, asked: RunInput) -> Run:
@@ -71,9 +74,11 @@ async def _waiting(rt: Runtime, agent: Agent, asked: RunInput) -> Run:
     raise RunStateError(f"No run of the thread {asked.thread_id!r} waits for an answer.")
 
 
-async def _resumed(rt: Runtime, waiting: Run, asked: RunInput) -> AsyncGenerator[Event]:
+async def _resumed(
+    rt: Runtime, waiting: Run, asks: Asked, asked: RunInput
+) -> AsyncGenerator[Event]:
     entries = {entry.interrupt_id: entry for entry in asked.resume or ()}
-    interrupts = {str(one["id"]): one["value"] for one in await rt.runs.interrupts(waiting.id)}
+    interrupts = [str(one["id"]) for one in asks]
     if unknown := sorted(set(entries) - set(interrupts)):
         raise InputError(
             f"resume: the run waits at no interrupt {unknown[0]!r}.",
@@ -84,10 +89,7 @@ async def _resumed(rt: Runtime, waiting: Run, asked: RunInput) -> AsyncGenerator
             f"resume: {abandoned[0]!r} is cancelled and others are not.",
             hint="Cancel all of them to stop the run.",
         )
-    # An approval is given by a person whom the operator lets give it, not by who asked.
-    given = {
-        id_: entry.payload for id_, entry in entries.items() if not is_approval(interrupts[id_])
-    }
+    given = await decide(rt, asks, {id_: entry.payload for id_, entry in entries.items()})
     return rt.stream_resumed(waiting.id, given or None)
 
 

@@ -1,7 +1,8 @@
 """A run's events in the protocol's words."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping
+import uuid
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -43,9 +44,13 @@ from treadle.core.events import (
 from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.runtime.approvals import is_approval
+from treadle.runtime.journal import outcome_from_data
+from treadle.runtime.questions import in_words
+from treadle.server._deciding import DECISION_SCHEMA
+from treadle.server._waiting import Asked
 from treadle.server.agui._messages import RunInput
 from treadle.server.openai._telling import Teller, hidden_of, is_live
-from treadle.server.openai._turn import ending_of
+from treadle.server.openai._turn import Ending, ending_of
 
 
 class Translator(Teller):
@@ -55,15 +60,21 @@ class Translator(Teller):
         runtime: the caller's runtime.
         agent: the agent.
         asked: the request, whose thread and run the events name.
+        proposed: the calls that an earlier run told of, which are told with their results alone.
     """
 
-    def __init__(self, runtime: Runtime, agent: Agent, asked: RunInput) -> None:
+    def __init__(
+        self, runtime: Runtime, agent: Agent, asked: RunInput, proposed: Collection[str] = ()
+    ) -> None:
         super().__init__(hidden_of(agent), is_live=is_live(agent))
         self._runtime = runtime
         self._asked = asked
         self._run_id = ""
         self._open = ""
+        # A run that was resumed goes on under its own name, and its messages are new ones.
+        self._mark = uuid.uuid4().hex[:8]
         self._said_so_far = 0
+        self._proposed = set(proposed)
 
     async def events(self, source: AsyncGenerator[Event]) -> AsyncGenerator[BaseEvent]:
         """Yield the run's events, the last of which is that it finished or failed."""
@@ -93,18 +104,17 @@ class Translator(Teller):
             yield from self._called(event)
 
     def _called(self, event: CallStarted | CallFinished) -> Iterator[BaseEvent]:
-        id_ = f"{self._run_id[:12]}-{event.call_id}"
+        id_ = _call_id(self._run_id, event.call_id)
         if event.kind is not CallKind.TOOL:
             if isinstance(event, CallFinished) and event.call_id not in self._thought:
                 yield from self._say("reasoning", event.thought)
         elif isinstance(event, CallStarted):
-            yield from self._call_events(id_, event.name, event.arguments)
+            if event.call_id not in self._proposed:
+                yield from self._call_events(id_, event.name, event.arguments)
         else:
+            self._proposed.discard(event.call_id)
             yield from self._close()
-            content = event.error or event.text
-            yield ToolCallResultEvent(
-                message_id=f"{id_}-result", tool_call_id=id_, content=content, role="tool"
-            )
+            yield _result_of(id_, event.error or event.text)
 
     def _call_events(
         self, id_: str, name: str, arguments: Mapping[str, Any]
@@ -117,21 +127,47 @@ class Translator(Teller):
 
     async def _ended(self, reply: Reply) -> AsyncGenerator[BaseEvent]:
         ending = await ending_of(self._runtime, reply)
-        asks = [_interrupt(one) for one in ending.waits_for]
+        asks = [_interrupt(reply.run_id, one) for one in ending.waits_for]
+        for event in await self._refused(ending):
+            yield event
         for piece in self._rest(ending.answer):
             for event in self._say("text", piece):
                 yield event
         for event in self._close():
             yield event
-        for call in ending.calls:
-            for event in self._call_events(call.id, call.name, call.arguments):
-                yield event
+        for event in self._left_calls(ending):
+            yield event
         outcome = (
             RunFinishedInterruptOutcome(interrupts=asks) if asks else RunFinishedSuccessOutcome()
         )
         yield RunFinishedEvent(
             **self._places, outcome=outcome, result=_result(reply), usage=_usage(reply.usage)
         )
+
+    async def _refused(self, ending: Ending) -> list[BaseEvent]:
+        """Return the results of calls that were proposed and then refused, which nobody made."""
+        left = self._proposed - proposed(ending.waits_for)
+        if not left:
+            return []
+        calls = (await self._runtime.runs.journal(self._run_id)).calls()
+        refused = {
+            one.call_id: outcome_from_data(one.outcome).error for one in calls if one.outcome
+        }
+        told = [
+            _result_of(_call_id(self._run_id, id_), str(error))
+            for id_, error in refused.items()
+            if id_ in left and error is not None
+        ]
+        return [*self._close(), *told]
+
+    def _left_calls(self, ending: Ending) -> Iterator[BaseEvent]:
+        """Yield the calls that are the client's to make, and those that wait for leave."""
+        for call in ending.calls:
+            yield from self._call_events(call.id, call.name, call.arguments)
+        for value in (one["value"] for one in ending.waits_for if is_approval(one["value"])):
+            if value["call_id"] not in self._proposed:
+                id_ = _call_id(self._run_id, value["call_id"])
+                yield from self._call_events(id_, value["tool"], value["arguments"])
 
     def _say(self, kind: str, text: str) -> Iterator[BaseEvent]:
         if not text:
@@ -160,22 +196,39 @@ class Translator(Teller):
 
     @property
     def _id(self) -> str:
-        return f"{self._run_id}-{self._said_so_far}"
+        return f"{self._run_id}-{self._mark}-{self._said_so_far}"
 
     @property
     def _places(self) -> dict[str, Any]:
         return {"thread_id": self._asked.thread_id, "run_id": self._asked.run_id}
 
 
-def _interrupt(waiting: Mapping[str, Any]) -> Interrupt:
+def proposed(waiting: Asked) -> set[str]:
+    """Return the calls that wait for leave, as the run that asked for it told them."""
+    return {str(one["value"]["call_id"]) for one in waiting if is_approval(one["value"])}
+
+
+def _result_of(call_id: str, content: str) -> BaseEvent:
+    about: dict[str, Any] = {"message_id": f"{call_id}-result", "tool_call_id": call_id}
+    return ToolCallResultEvent(**about, content=content, role="tool")
+
+
+def _call_id(run_id: str, call_id: str) -> str:
+    return f"{run_id[:12]}-{call_id}"
+
+
+def _interrupt(run_id: str, waiting: Mapping[str, Any]) -> Interrupt:
     value = waiting["value"]
-    said = value.get("message") if isinstance(value, Mapping) else value
+    about: dict[str, Any] = {"id": str(waiting["id"]), "metadata": {"value": value}}
+    if not is_approval(value):
+        return Interrupt(**about, reason="input_required", message=in_words(value))
     return Interrupt(
-        id=str(waiting["id"]),
-        reason="approval" if is_approval(value) else "input_required",
-        message=said if isinstance(said, str) else None,
-        expires_at=value.get("expires") if is_approval(value) else None,
-        metadata={"value": value},
+        **about,
+        reason="tool_call",
+        tool_call_id=_call_id(run_id, value["call_id"]),
+        message=value["message"],
+        response_schema=DECISION_SCHEMA,
+        expires_at=value["expires"],
     )
 
 
