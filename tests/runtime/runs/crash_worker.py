@@ -31,7 +31,7 @@ from langchain_openai.chat_models import _client_utils
 
 from treadle.agents import Agent
 from treadle.core.settings import Settings
-from treadle.runtime import Runtime
+from treadle.runtime import ModelSettings, Runtime
 
 AGENTS = {
     "react": Agent(name="react", tools=("effects.py:read", "effects.py:keyed", "effects.py:once")),
@@ -43,6 +43,10 @@ AGENTS = {
     "subgraph": Agent(name="subgraph", graph="effects.py:subgraph"),
     "plain": Agent(name="plain", graph="effects.py:plain"),
 }
+
+TEMPERATURE = 0.25
+ASKED = ModelSettings(temperature=TEMPERATURE)
+"""What the runs' models are given, where they take it."""
 
 BEHIND_REDIS = "behind Redis"
 
@@ -141,7 +145,9 @@ async def work(command: dict[str, Any]) -> dict[str, Any]:
     agent = AGENTS[command["graph"]]
     async with Runtime.open(command["redis"], command["project"], settings=settings) as runtime:
         if command["do"] == "ask":
-            reply = await runtime.ask(agent, "Do it.", thread=command["graph"])
+            given = ASKED if "temperature" in runtime.settings_taken(agent) else None
+            thread = command["graph"]
+            reply = await runtime.ask(agent, "Do it.", thread=thread, model_settings=given)
         else:
             reply = await runtime.resume(command["run"], command.get("answers"), agent=agent)
         run = await runtime.runs.get(reply.run_id)

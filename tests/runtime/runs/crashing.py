@@ -16,7 +16,7 @@ from typing import Any
 
 import redis.asyncio
 
-from tests.runtime.runs.crash_worker import BEHIND_REDIS
+from tests.runtime.runs.crash_worker import AGENTS, BEHIND_REDIS, TEMPERATURE
 from tests.support.models import settings_for
 from tests.support.redis_servers import RedisServer
 from treadle.core.calls import CallKind
@@ -216,6 +216,10 @@ class Crashes:
         assert end.answered == self.bill
         # What was answered is not paid again; what was not is paid once.
         assert end.billed - left.billed == self.bill - left.answered
+        # Whoever goes on with the run gives its models what it was asked for with.
+        given = None if ":" in AGENTS[self.graph].graph else TEMPERATURE
+        sent = [request.body.get("temperature") for request in self._model.requests[self._from :]]
+        assert sent == [given] * self._billed()
         assert waits or self.effects.times("/once") == self.usual["/once"]
         assert self.effects.distinct("/keyed") == self.usual["/keyed"]
         return waits

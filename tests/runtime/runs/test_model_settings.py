@@ -261,8 +261,7 @@ async def test_a_model_behind_the_responses_api_is_given_what_that_has(redis_url
     assert len(server.requests) == 2
 
 
-async def test_a_run_killed_in_its_process_goes_on_with_them(redis_url, tmp_path):
-    """A worker is gone without a word; another one takes the run up."""
+async def test_a_run_that_another_worker_takes_up_has_the_same(redis_url, tmp_path):
     is_back = False
 
     def hanging(request):
