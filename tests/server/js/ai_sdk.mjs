@@ -50,6 +50,15 @@ for (const [how, generate] of [["whole", generateText], ["streamed", streamText]
     assert.equal((await done.steps).length, 2);
   });
 
+test("what is asked of the model is taken", async () => {
+  const done = await generateText({
+    model: provider("counter"), prompt: "Please compute", temperature: 0.3, topP: 0.9, seed: 42,
+    presencePenalty: 0.5, frequencyPenalty: -0.5, stopSequences: ["###"], maxOutputTokens: 700,
+    providerOptions: { treadle: { reasoningEffort: "low", textVerbosity: "high" } },
+  });
+  assert.equal(done.text, "The result is 42.");
+});
+
 test("errors are told", async () => {
   await assert.rejects(generateText({ model, prompt: "Please fail", maxRetries: 0 }), (error) => {
     assert.equal(error.statusCode, 500);

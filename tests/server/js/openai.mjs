@@ -74,11 +74,12 @@ test("responses answer, stream and go on", async () => {
 
 test("errors are told in the client's own types", async () => {
   await assert.rejects(ask("Hello?", { model: "gide" }), OpenAI.NotFoundError);
-  await assert.rejects(ask("Hello?", { seed: 7 }), (error) => {
+  await assert.rejects(ask("Hello?", { seed: "seven" }), (error) => {
     assert.ok(error instanceof OpenAI.BadRequestError);
     assert.deepEqual([error.param, error.type], ["seed", "invalid_request_error"]);
     return true;
   });
+  await assert.rejects(ask("Hello?", { logprobs: true }), (error) => error.param === "logprobs");
   await assert.rejects(ask("Please fail"), (error) => error.code === "run_failed");
   await assert.rejects(async () => {
     for await (const _ of await ask("Please fail", { stream: true }));

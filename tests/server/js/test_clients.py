@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from tests.server.openai.conftest import CITY, LONG
 
 
@@ -20,9 +18,26 @@ def test_langgraphs_react_hook_in_a_browser(run_in_node, served_to_pages, chromi
     run_in_node("browser.mjs", URL=served.url, ORIGIN=origin, CHROMIUM=chromium)
 
 
-@pytest.mark.parametrize("client", ["openai.mjs", "ai_sdk.mjs"])
-def test_clients_of_openai(run_in_node, server, client):
-    run_in_node(client, URL=server.url, CITY=json.dumps(CITY), LONG=LONG)
+def test_openais_client(run_in_node, server):
+    run_in_node("openai.mjs", URL=server.url, CITY=json.dumps(CITY), LONG=LONG)
+
+
+ASKED = {
+    "temperature": 0.3,
+    "top_p": 0.9,
+    "presence_penalty": 0.5,
+    "frequency_penalty": -0.5,
+    "stop": ["###"],
+    "reasoning_effort": "low",
+    "verbosity": "high",
+}
+
+
+def test_vercels_ai_sdk(run_in_node, server, model):
+    run_in_node("ai_sdk.mjs", URL=server.url, CITY=json.dumps(CITY), LONG=LONG)
+    bodies = [request.body for request in model.requests if request.body.get("seed") == 42]
+    assert [{name: body.get(name) for name in ASKED} for body in bodies] == [ASKED, ASKED]
+    assert bodies[0]["max_completion_tokens"] == 700
 
 
 def test_ag_uis_client(run_in_node, server):
