@@ -209,7 +209,9 @@ def test_the_doctor_says_what_is_there_and_what_is_wrong(run):
     assert findings["redis"]["state"] == "ok"
     assert findings["model"]["state"] == "note"
     assert run("doctor", "--redis", "redis://127.0.0.1:1").returncode == 2
-    assert "OPENAI_API_KEY" in run("doctor", TREADLE_MODEL="openai:gpt-5-mini").stdout
+    keyless = run("doctor", TREADLE_MODEL="openai:gpt-5-mini").stdout
+    assert keyless.count("needs a key") == 2  # Of the model, and of all agents that have it.
+    assert "assistant, digest" in keyless
 
 
 def test_a_new_project_passes_its_own_test_offline(run):

@@ -4,16 +4,59 @@ import asyncio
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from langgraph_sdk import get_client
 
 from tests.server.conftest import make_graphs_project
 from tests.support.serving import serving
+from tests.support.waiting import eventually
+from treadle.runtime import Runtime
+from treadle.runtime.runs import RunStatus
 
 STEPS = 25
 SETTINGS = "[server]\nstop_seconds = 1\n"
+AT_ONCE = f"{SETTINGS}[queue]\ndrain_seconds = 0\n"
 AFTER = 3
 """How many events each reader has before the server is stopped."""
+
+
+async def test_a_stop_cuts_what_does_not_end_and_says_so_in_a_line(redis_url, tmp_path):
+    project = make_graphs_project(tmp_path)
+    (project / "treadle.toml").write_text(
+        "[server]\nstop_seconds = 1\n[queue]\ndrain_seconds = 0\n"
+    )
+    body = {
+        "assistant_id": "hold",
+        "input": {
+            "messages": [{"role": "user", "content": "wait"}],
+            "gate": str(tmp_path / "gate"),
+        },
+        "on_disconnect": "cancel",
+    }
+    with serving(project, redis_url, is_new=True) as served:
+        async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
+            async with client.stream("POST", "/runs/stream", json=body) as stream:
+                lines = stream.aiter_lines()
+                await anext(lines)
+                waiting = asyncio.create_task(client.post("/runs/wait", json=body))
+
+                async def both():
+                    return len((await client.post("/threads/search", json={})).json()) == 2
+
+                await eventually(both)
+                assert await asyncio.to_thread(served.stop) == 0
+                with pytest.raises(httpx.RemoteProtocolError):  # It is not told as if whole.
+                    [line async for line in lines]
+            refused = await waiting
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert "being stopped" in refused.json()["detail"]
+        log = served.log.read_text()
+    assert "Traceback" not in log
+    assert log.count("ERROR") == 1  # How many there were.
+    async with Runtime.open(redis_url, project) as runtime:
+        # The server left, not the client: another server's worker goes on with them.
+        assert {run.status for run in await runtime.runs.recent()} == {RunStatus.PENDING}
 
 
 async def read(stream, parts, has_begun):

@@ -162,7 +162,16 @@ def test_a_change_of_a_file_starts_it_again(project, redis_url):
         wait_until(lambda: "plain" in agents(), within_seconds=60)
         (project / "agents" / "plain.yaml").write_text("tools: [no_such_tool]\n")
         wait_until(lambda: (found := agents()) and "plain" not in found, within_seconds=60)
+        (project / "treadle.toml").write_text("tenant = [")
+        wait_until(lambda: "started again when" in served.log.read_text(), within_seconds=60)
+        (project / "treadle.toml").unlink()
+        (project / "agents" / "plain.yaml").write_text("prompt: You help.\n")
+        wait_until(lambda: "plain" in agents(), within_seconds=60)
         assert served.stop() == 0
+        said = served.log.read_text()
+        assert "error: " in said
+        assert "this is not valid TOML" in said
+        assert "Traceback" not in said
 
 
 def test_a_taken_port_is_said_in_a_sentence(project, redis_url):
@@ -192,7 +201,9 @@ def test_other_machines_are_let_in_by_key_alone(project, redis_url):
     assert made.returncode == 0
     key = made.stdout.strip()
     with serving(project, redis_url, "--host", "0.0.0.0") as served:
-        url = served.url.replace("0.0.0.0", "127.0.0.1")
+        url = served.url
+        assert "Requests need a key." in served.log.read_text()
+        assert "[server] hosts in treadle.toml" in served.log.read_text()
         assert httpx.get(f"{url}/info").status_code == 401
         headers = {"x-api-key": key}
         assert httpx.get(f"{url}/info", headers=headers).status_code == 200

@@ -100,14 +100,17 @@ def _model_findings(settings: Settings) -> Iterator[Finding]:
 def _agent_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
     folder = project_folder(opening.project)
     good = []
+    wrong: dict[str, list[str]] = {}
     for name in agent_files(folder):
         try:
             agent = find_agent(name, folder)
             Models(settings).resolve(agent.model or settings.model)
         except TreadleError as error:
-            yield Finding("agent", "wrong", str(error))
+            wrong.setdefault(str(error), []).append(name)
         else:
             good.append(name)
+    for why, names in wrong.items():  # A missing key is said once of all that need it.
+        yield Finding("agents", "wrong", f"{', '.join(names)}: {why}")
     yield Finding("agents", "ok" if good else "note", ", ".join(good) or "none")
 
 

@@ -1,10 +1,12 @@
 """``treadle serve``."""
 
 import socket
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from functools import partial
 
 from treadle.cli._console import err
+from treadle.cli._exit import exit_code
 from treadle.cli._opening import Opening
 from treadle.core.errors import ConfigError
 from treadle.core.settings import project_folder
@@ -22,12 +24,19 @@ class Serving:
         listening: where it listens.
         is_open: whether whoever can connect is let in.
         workers: how many workers execute queued runs.
+        is_reloaded: whether it is started again at every change: then what streams is cut at once.
     """
 
     opening: Opening
     listening: Listening
     is_open: bool = False
     workers: int = 1
+    is_reloaded: bool = False
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether others than this machine's own programs can connect, and not all are let in."""
+        return not (self.is_open or self.listening.is_loopback)
 
     def serve(self, sockets: list[socket.socket] | None) -> None:
         """Serve until somebody stops it.
@@ -40,24 +49,41 @@ class Serving:
         for said in adopt_environment(folder):
             err.print(said, style="yellow", markup=False, soft_wrap=True)
 
-        needs_key = not (self.is_open or self.listening.is_loopback)
-
         async def within(runtime: Runtime) -> None:
-            if needs_key:
+            if self.needs_key:
                 await _check_keys(self.listening, runtime)
             made = app(
                 runtime,
-                requires_key=needs_key,
+                requires_key=self.needs_key,
                 hosts=self.listening.names,
                 workers=self.workers,
             )
             async with runtime.unattended(made.state.serving.attends_to):
-                url = url_of(bound)
-                said = f"Serving {folder.name} at {url}; {url}/docs lists the routes."
-                err.print(said, markup=False, highlight=False, soft_wrap=True)
-                await serve(made, bound, runtime.settings.server.stop_seconds)
+                self._tell(url_of(bound), runtime)
+                stop_seconds = runtime.settings.server.stop_seconds
+                await serve(made, bound, 0 if self.is_reloaded else stop_seconds)
 
         self.opening.run(within)
+
+    def _tell(self, url: str, runtime: Runtime) -> None:
+        """Say that it serves, and to whom."""
+        server = runtime.settings.server
+        said = f"Serving {runtime.project.name} at {url}; {url}/docs lists the routes."
+        if self.needs_key or server.require_key:
+            said += " Requests need a key."
+        err.print(said, markup=False, highlight=False, soft_wrap=True)
+        if not (self.listening.names or server.hosts):
+            said = (
+                "It listens on every address of this machine, and answers as localhost and "
+                "127.0.0.1 alone: [server] hosts in treadle.toml lists its other names."
+            )
+            err.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def serve_until_changed(self, sockets: list[socket.socket] | None) -> None:
+        """Serve in a process of its own, and leave it; where that fails, say why and what next."""
+        if code := exit_code(partial(self.serve, sockets)):
+            err.print("It is started again when a file changes.", highlight=False, soft_wrap=True)
+        sys.exit(code)
 
 
 def run_serve(serving: Serving, *, reload: bool) -> None:
@@ -70,7 +96,8 @@ def run_serve(serving: Serving, *, reload: bool) -> None:
     bound = serving.listening.bind()
     with bound:
         if reload:
-            serve_again(partial(Serving.serve, serving), folder, bound)
+            served = replace(serving, is_reloaded=True)
+            serve_again(served.serve_until_changed, folder, bound)
         else:
             serving.serve([bound])
 

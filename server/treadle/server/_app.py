@@ -83,7 +83,7 @@ def app(
         agui_router,
     ):
         made.include_router(router)
-    made.router.routes.append(Route(mcp.path, mcp, methods=["GET", "POST", "DELETE"]))
+    made.router.routes.append(Route(mcp.path, mcp, methods=["POST"]))
     made.state.runtime_of = runtime_of_request
     made.add_middleware(OpeningMiddleware)
     made.add_middleware(GuardMiddleware)

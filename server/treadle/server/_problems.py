@@ -129,7 +129,10 @@ def answer_problems(app: FastAPI) -> None:
     def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
         headers, detail = dict(error.headers or {}), str(error.detail)
-        methods = _methods_at(request.app, request.url.path) if error.status_code == 405 else []
+        methods: Sequence[str] = ()
+        if error.status_code == 405:
+            methods = _methods_at(request.app, request.url.path)
+            methods = methods or [one for one in headers.get("Allow", "").split(", ") if one]
         if methods:
             headers["Allow"] = ", ".join(methods)
         if detail == HTTPStatus(error.status_code).phrase:  # No route took the request.

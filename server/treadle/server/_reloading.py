@@ -1,11 +1,12 @@
 """Starting the server again whenever a file of the project changes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from socket import socket
 
 import uvicorn
-from uvicorn.supervisors.statreload import StatReload
+from uvicorn.supervisors.basereload import BaseReload
 
 _WATCHED = {".py", ".yaml", ".yml", ".toml", ".json", ".md", ".env"}
 
@@ -19,21 +20,46 @@ def serve_again(serve: Callable[[list[socket] | None], None], project: Path, bou
         bound: the socket, which stays open in between.
     """
     config = uvicorn.Config("", reload=True, reload_dirs=[str(project)])
-    _ProjectReload(config, serve, [bound]).run()
+    _ProjectReload(config, serve, [bound], project).run()
 
 
-class _ProjectReload(StatReload):
-    def iter_py_files(self) -> Iterator[Path]:
-        """Yield the files that are watched: agents and settings as well as code."""
-        for folder in self.config.reload_dirs:
-            yield from _watched(folder)
+class _ProjectReload(BaseReload):
+    """Looks for files that are new, changed or gone; agents and settings as well as code."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        target: Callable[[list[socket] | None], None],
+        sockets: list[socket],
+        project: Path,
+    ) -> None:
+        super().__init__(config, target, sockets)
+        self.reloader_name = "Treadle"
+        self._project = project
+        self._known = _stamps(project)  # Before the first process reads them.
+
+    def should_restart(self) -> list[Path] | None:
+        """Return what changed since it was asked last; nothing is missed while one starts."""
+        self.pause()
+        known, self._known = self._known, _stamps(self._project)
+        return sorted({path for path, _ in known.items() ^ self._known.items()}) or None
+
+
+def _stamps(project: Path) -> Mapping[Path, int]:
+    """Return when each file that is watched was changed."""
+    found: dict[Path, int] = {}
+    for path in _watched(project):
+        with suppress(OSError):  # It went meanwhile.
+            found[path] = path.stat().st_mtime_ns
+    return found
 
 
 def _watched(folder: Path) -> Iterator[Path]:
-    for path in folder.iterdir():
-        if path.name.startswith(".") and path.name != ".env":
-            continue  # Such as .git and .venv.
-        if path.is_dir() and not path.is_symlink():
-            yield from _watched(path) if path.name != "node_modules" else ()
-        elif path.suffix in _WATCHED or path.name == ".env":
-            yield path
+    with suppress(OSError):  # It went meanwhile, or cannot be read.
+        for path in folder.iterdir():
+            if path.name.startswith(".") and path.name != ".env":
+                continue  # Such as .git and .venv.
+            if path.is_dir() and not path.is_symlink():
+                yield from _watched(path) if path.name != "node_modules" else ()
+            elif path.suffix in _WATCHED or path.name == ".env":
+                yield path

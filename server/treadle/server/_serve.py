@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -11,9 +12,14 @@ from ipaddress import ip_address
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from treadle.core.errors import ConfigError
+from treadle.server._problems import failure
 
+CUT_SECONDS = 5
+"""How long what was cut may take to let go of what it holds."""
 COLLECT_EVERY = 10_000
 """How many more objects than before Python's collector lets be made until it looks at them."""
 
@@ -65,21 +71,23 @@ class Listening:
 
 
 def url_of(bound: socket.socket) -> str:
-    """Return the address at which a bound socket is reached."""
+    """Return the address at which a bound socket is reached, from this machine at least."""
     host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nobody asks for it
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def serve(app: FastAPI, bound: socket.socket, stop_seconds: int) -> None:
     """Serve an application on a bound socket until SIGINT or SIGTERM.
 
-    New requests are refused from then on; those under way have ``stop_seconds`` to end.
+    New requests are refused from then on; those under way have ``stop_seconds`` to end, and are
+    cut then.
 
     Raises:
         ConfigError: the application did not start; the log says why.
     """
     config = uvicorn.Config(
-        app, lifespan="on", timeout_graceful_shutdown=stop_seconds, server_header=False
+        _Cut(app), lifespan="on", timeout_graceful_shutdown=stop_seconds, server_header=False
     )
     server = _Server(config)
     await server.serve(sockets=[bound])
@@ -98,7 +106,38 @@ def _spare_what_stays() -> None:
     gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])
 
 
+class _Cut:
+    """Ends requests that the server cancels when it stops: in silence, and never as if whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            said = "The server is being stopped; ask again."
+            headers = {"Retry-After": "1", "Connection": "close"}
+            with suppress(RuntimeError):  # An answer that has begun has no other beginning.
+                await failure(Request(scope), 503, said, headers=headers)(scope, receive, send)
+
+
+def _is_no_cut(record: logging.LogRecord) -> bool:
+    return "without completing response" not in record.getMessage()
+
+
 class _Server(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; how many answers were cut is said once, and not by an error for each."""
+        log = logging.getLogger("uvicorn.error")
+        log.addFilter(_is_no_cut)
+        try:
+            await super().shutdown(sockets=sockets)
+            if self.server_state.tasks:
+                await asyncio.wait(self.server_state.tasks, timeout=CUT_SECONDS)
+        finally:
+            log.removeFilter(_is_no_cut)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and leave what is there by then to stay."""
         await super().startup(sockets=sockets)

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -36,6 +35,7 @@ class EventStream(Response):
     Args:
         source: yields events as `sse` writes them, none, one or several together.
         headers: further headers.
+        on_left: is called when the client left before the end; not where the server stops.
         heartbeat_seconds: how long nothing may be sent.
         send_seconds: how long the client may read nothing.
     """
@@ -47,12 +47,14 @@ class EventStream(Response):
         source: AsyncIterator[bytes],
         headers: Mapping[str, str] | None = None,
         *,
+        on_left: Callable[[], None] | None = None,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         send_seconds: float = SEND_SECONDS,
     ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", **(headers or {})})
         del self.headers["content-length"]
         self._source = source
+        self._on_left = on_left
         self._heartbeat_seconds = heartbeat_seconds
         self._send_seconds = send_seconds
         self._waiting: list[bytes] = []
@@ -67,13 +69,19 @@ class EventStream(Response):
         filling = asyncio.create_task(self._fill())
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
+        has_left = False
         try:
             await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            has_left = not sending.done()
         finally:
             await stopped(filling, sending, leaving)
-        if sending.done() and not sending.cancelled():
-            with suppress(TimeoutError, OSError):  # The client is let go.
+        try:
+            if not sending.cancelled():
                 sending.result()
+        except (TimeoutError, OSError):
+            has_left = True  # It is let go.
+        if has_left and self._on_left is not None:
+            self._on_left()
         if filling.done() and not filling.cancelled():
             filling.result()
 

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import httpx
 import httpx2
@@ -48,10 +49,20 @@ async def session(server, key):
             yield client
 
 
+async def test_no_stream_of_what_nobody_asked_for_is_held_open(server, key):
+    headers = {"x-api-key": await key("idle"), "accept": "text/event-stream"}
+    async with httpx.AsyncClient(base_url=server[0].url, headers=headers) as http:
+        for method in ("GET", "DELETE"):
+            refused = await http.request(method, "/mcp")
+            assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+            assert "asked with POST" in refused.json()["detail"]
+
+
 async def test_agents_are_tools_and_threads_are_resources_of_whoever_asks(server, key):
     ann = await key("ann", subject="ann")
     ben = await key("ben", subject="ben", agents=("plain",))
     async with session(server, ann) as opened:
+        assert opened.server_info.version == version("treadle")
         tools = {tool.name: tool for tool in (await opened.list_tools()).tools}
         assert {"plain", "assistant"} <= set(tools)
         assert "broken" not in tools

@@ -45,9 +45,12 @@ async def test_a_setting_asks_for_a_key_on_loopback_too(project, local):
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:8123"])
 async def test_a_page_that_gives_loopback_its_own_name_is_not_answered(project, local_app, host):
     async with local_app(project) as client:
-        answer = await client.get("/ok", headers={"host": host})
-    assert answer.status_code == 421
-    assert "hosts" in answer.json()["detail"]
+        answer = await client.get("/info", headers={"host": host})
+        assert answer.status_code == 421
+        assert f"known as '{host.removesuffix(':8123')}'" in answer.json()["detail"]
+        assert "[server] hosts" in answer.json()["detail"]
+        # What watches over servers asks each by its address.
+        assert (await client.get("/health/ready", headers={"host": host})).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ async def test_a_page_that_gives_loopback_its_own_name_is_not_answered(project, 
 )
 async def test_the_servers_own_names_are_answered(project, local_app, host):
     async with local_app(project, server={"hosts": ["me.example"]}) as client:
-        assert (await client.get("/ok", headers={"host": host})).status_code == 200
+        assert (await client.get("/info", headers={"host": host})).status_code == 200
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "", "http://127.0.0.1:9"])

@@ -242,18 +242,15 @@ def _streamed(
     base = str(request.base_url).rstrip("/")
 
     async def pieces() -> AsyncIterator[bytes]:
-        is_whole = False
-        try:
-            async with aclosing(ProtocolRuns(rt).stream(run, after, modes, base)) as events:
-                async for event in events:
-                    yield event
-            is_whole = True
-        finally:
-            if is_cancelled_with_client and not is_whole:
-                _start(_stopped(rt, run))
+        async with aclosing(ProtocolRuns(rt).stream(run, after, modes, base)) as events:
+            async for event in events:
+                yield event
+
+    def stop() -> None:
+        _start(_stopped(rt, run))
 
     headers = {"Content-Location": place_of(run), "Location": f"{place_of(run)}/stream"}
-    return EventStream(pieces(), headers)
+    return EventStream(pieces(), headers, on_left=stop if is_cancelled_with_client else None)
 
 
 async def _stopped(rt: Rt, run: Run) -> None:

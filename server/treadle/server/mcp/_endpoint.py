@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class McpEndpoint:
     """Answers requests at ``/mcp`` while it is `open`.
 
-    No session is kept: each request says who asks, and any server can answer it.
+    No session is kept: each request says who asks, and any server can answer it. So there is none
+    to end, and no stream of what a session tells by itself: those are answered with 405.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,6 @@
 """What the official SDK is told to serve."""
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp import MCPError
@@ -86,6 +87,7 @@ def session_manager(serving: "Serving") -> StreamableHTTPSessionManager:
 
     server: Server[Any] = Server(
         "treadle",
+        version=version("treadle"),
         instructions="Each tool asks an agent; each resource is a conversation.",
         on_list_tools=list_tools,
         on_call_tool=call_tool,

@@ -85,8 +85,10 @@ class GuardMiddleware:
         guard: Guard = scope["app"].state.serving.guard
         send = _with_headers(send)
         headers = Headers(scope=scope)
-        if not guard.knows_host(headers):
-            said = "The server is not known by that name; [server] hosts lists its names."
+        # What checks a server's health asks by its address, and reads what is told to anybody.
+        if scope["path"] not in PUBLIC and not guard.knows_host(headers):
+            name = _name_of(headers.get("host", ""))[:100]
+            said = f"The server is not known as {name!r}; [server] hosts lists its names."
             await failure(Request(scope), 421, said)(scope, receive, send)
         elif not guard.knows_origin(headers):
             said = "Pages of that origin may not ask; [server] origins lists those that may."
