@@ -65,6 +65,21 @@ def violations(source: str, package: str) -> list[str]:
     return wrong
 
 
+def test_protocols_keep_out_of_each_others_private_modules() -> None:
+    """What two of them need stands in the server itself."""
+    wrong = []
+    for path in python_files("server"):
+        own = package_name(path)
+        for line, name in imported_names(path.read_text("utf-8"), own):
+            parts = name.split(".")
+            private = next((at for at, part in enumerate(parts) if part.startswith("_")), None)
+            if parts[0] == "treadle" and private is not None:
+                owner = ".".join(parts[:private])
+                if not f"{own}.".startswith(f"{owner}."):
+                    wrong.append(f"{path.relative_to(ROOT)}:{line}: {name} is private to {owner}")
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_from_lower_rooms_and_through_their_doors(room: str) -> None:
     wrong = [

@@ -57,6 +57,11 @@ class ProblemError(HTTPException):
     """A problem, to be raised where a request is answered."""
 
 
+def refused(name: str, why: str, *, place: str = "body") -> RequestValidationError:
+    """Return the error that refuses a field by its name."""
+    return RequestValidationError([{"loc": (place, name), "msg": why, "type": "value_error"}])
+
+
 def problem(
     status: int,
     detail: str,

@@ -45,6 +45,7 @@ from treadle.runtime.runs import (
     RunStatus,
     StreamMode,
 )
+from treadle.server._telling import is_live
 from treadle.server.a2a._messages import (
     ANSWER,
     JSON,
@@ -76,8 +77,7 @@ class Tasks:
         self._runtime = runtime
         self._agent = agent
         # As elsewhere: what tools or a schema may still change is told when it was checked.
-        is_live = not (agent.tools or agent.agents or agent.output)
-        self._stream: Sequence[StreamMode] = ("messages-tuple",) if is_live else ()
+        self._stream: Sequence[StreamMode] = ("messages-tuple",) if is_live(agent) else ()
 
     async def send(self, params: SendMessageRequest) -> Task:
         """Answer a message; wait for the end unless told to return immediately."""

@@ -20,8 +20,7 @@ from pydantic import ConfigDict, Field
 
 from treadle.agents import Agent, ClientTool
 from treadle.core.errors import InputError
-from treadle.server.openai._fields import arguments_of
-from treadle.server.openai._turn import Turn, adapted
+from treadle.server._turn import Turn, adapted, arguments_of
 
 
 class RunInput(RunAgentInput):

@@ -17,11 +17,11 @@ from treadle.runtime.runs import Run, RunStateError, RunStatus
 from treadle.server._deciding import decide
 from treadle.server._routing import Router
 from treadle.server._sse import EventStream
+from treadle.server._turn import begin
 from treadle.server._waiting import Asked
 from treadle.server.agui._messages import RunInput, check, turn_of
 from treadle.server.agui._telling import Translator, proposed
 from treadle.server.langgraph import Rt
-from treadle.server.openai._turn import begin
 from treadle.server.security import Ownership, current_principal
 
 AgentName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]

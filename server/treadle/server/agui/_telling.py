@@ -47,10 +47,10 @@ from treadle.runtime.approvals import is_approval
 from treadle.runtime.journal import outcome_from_data
 from treadle.runtime.questions import in_words
 from treadle.server._deciding import DECISION_SCHEMA
+from treadle.server._telling import Teller, hidden_of, is_live
+from treadle.server._turn import Ending, ending_of
 from treadle.server._waiting import Asked
 from treadle.server.agui._messages import RunInput
-from treadle.server.openai._telling import Teller, hidden_of, is_live
-from treadle.server.openai._turn import Ending, ending_of
 
 
 class Translator(Teller):

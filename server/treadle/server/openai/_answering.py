@@ -17,8 +17,8 @@ from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.server._openai_errors import openai_error
 from treadle.server._problems import ProblemError
-from treadle.server.openai._telling import Ended, FailedError, Said, Started, Teller
-from treadle.server.openai._turn import Turn, begin
+from treadle.server._telling import Ended, FailedError, Said, Started, Teller
+from treadle.server._turn import Turn, begin
 
 T = TypeVar("T")
 Told = Started | Said | Ended

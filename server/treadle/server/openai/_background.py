@@ -7,10 +7,10 @@ from typing import Any
 from treadle.core.errors import InputError
 from treadle.runtime import Runtime
 from treadle.runtime.runs import RunOptions, RunRequest
+from treadle.server._turn import Turn, agent_named, asked, waiting
 from treadle.server.openai._kept import Kept, keep_beginning, kept
 from treadle.server.openai._making import Head
 from treadle.server.openai._response_fields import ResponseRequest
-from treadle.server.openai._turn import Turn, agent_named, asked, waiting
 
 _CHANGED = ("prompt", "client_tools", "output", "budget")
 """What a request can change about an agent."""

@@ -1,10 +1,8 @@
 """What requests of OpenAI's clients may hold."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -60,25 +58,8 @@ class Function(Part):
     strict: bool | None = None
 
 
-def refused(name: str, why: str, *, place: str = "body") -> RequestValidationError:
-    """Return the error that refuses a field by its name."""
-    return RequestValidationError([{"loc": (place, name), "msg": why, "type": "value_error"}])
-
-
 def text_of(content: str | Sequence[Text] | None) -> str:
     """Return content as one text."""
     if content is None or isinstance(content, str):
         return content or ""
     return "".join(piece.text for piece in content)
-
-
-def arguments_of(text: str) -> dict[str, Any]:
-    """Return the arguments of a call.
-
-    Raises:
-        ValueError: they are no JSON object.
-    """
-    found = json.loads(text or "{}")
-    if not isinstance(found, dict):
-        raise ValueError("arguments are a JSON object")
-    return found

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from treadle.server.openai._turn import ClientCall
+from treadle.server._turn import ClientCall
 
 Event = dict[str, Any]
 

@@ -11,9 +11,9 @@ from treadle.runtime import Event as RunEvent
 from treadle.runtime import Runtime
 from treadle.runtime.runs import ENDS, Run, RunStateError, RunStatus
 from treadle.server._sse import sse
+from treadle.server._telling import FailedError, Teller
 from treadle.server.openai._items import Event
 from treadle.server.openai._making import Head, Making, parsed_id, response_id
-from treadle.server.openai._telling import FailedError, Teller
 from treadle.server.security import Ownership
 
 _STOP_SECONDS = 10

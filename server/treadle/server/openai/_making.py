@@ -6,10 +6,10 @@ from typing import Any
 
 from treadle.core.usage import Usage
 from treadle.runtime import Runtime
+from treadle.server._telling import Ended, Said
+from treadle.server._turn import ending_of
 from treadle.server.openai._answering import Told, annotations_of, is_cut
 from treadle.server.openai._items import Event, Items
-from treadle.server.openai._telling import Ended, Said
-from treadle.server.openai._turn import ending_of
 
 PREFIX = "resp_"
 

@@ -12,13 +12,13 @@ from treadle.core.model_settings import (
     Temperature,
     Verbosity,
 )
+from treadle.server._turn import arguments_of
 from treadle.server.openai._fields import (
     Asking,
     Content,
     Function,
     Name,
     Part,
-    arguments_of,
     text_of,
 )
 

@@ -24,8 +24,11 @@ from treadle.core.model_settings import (
     Verbosity,
 )
 from treadle.runtime import Runtime
+from treadle.server._asked_settings import AskedSettings
 from treadle.server._openai_errors import error_of
 from treadle.server._sse import EventStream, sse
+from treadle.server._telling import Ended, FailedError, Said, Started
+from treadle.server._turn import ClientCall, Turn, adapted, agent_named, arguments_of, ending_of
 from treadle.server.langgraph import Rt
 from treadle.server.openai._answering import (
     Told,
@@ -43,12 +46,8 @@ from treadle.server.openai._fields import (
     Function,
     Name,
     Part,
-    arguments_of,
     text_of,
 )
-from treadle.server.openai._model_settings import AskedSettings
-from treadle.server.openai._telling import Ended, FailedError, Said, Started
-from treadle.server.openai._turn import ClientCall, Turn, adapted, agent_named, ending_of
 from treadle.server.security import memory_user
 
 

@@ -8,9 +8,7 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
 
-from treadle.server.langgraph import Rt
-from treadle.server.langgraph._threads import ProtocolThreads
-from treadle.server.langgraph.threads import remove_thread
+from treadle.server.langgraph import ProtocolThreads, Rt, remove_thread
 from treadle.server.openai._editing_items import NewItem, NewItems, add_items, remove_item
 from treadle.server.openai._fields import Asking
 from treadle.server.openai._input_items import After, Include, Limit, Order, page_of

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import JSONResponse
 
 from treadle.core.errors import InputError
+from treadle.server._problems import refused
 from treadle.server._sse import EventStream
 from treadle.server.langgraph import Rt
-from treadle.server.openai._fields import refused
 from treadle.server.openai._input_items import After, Include, Limit, Order, input_items, page_of
 from treadle.server.openai._kept import followed, kept, remove, response_of, stop
 from treadle.server.openai._making import PREFIX

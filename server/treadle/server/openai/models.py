@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from treadle.core.errors import UnknownNameError
 from treadle.server._serving import Serving, of_request
+from treadle.server._turn import agents_of
 from treadle.server.langgraph import Rt
-from treadle.server.openai._turn import agents_of
 
 Served = Annotated[Serving, Depends(of_request)]
 

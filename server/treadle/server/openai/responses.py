@@ -11,7 +11,10 @@ from fastapi.responses import JSONResponse
 from treadle.agents import ClientTool
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.runtime import Runtime
+from treadle.server._asked_settings import AskedSettings
 from treadle.server._sse import EventStream
+from treadle.server._telling import FailedError, Started
+from treadle.server._turn import Turn, adapted, agent_named, waiting
 from treadle.server.langgraph import Rt
 from treadle.server.openai._answering import Told, failed, places, told, while_connected
 from treadle.server.openai._background import put_into_background
@@ -26,15 +29,12 @@ from treadle.server.openai._kept import (
     written,
 )
 from treadle.server.openai._making import Head, Making, parsed_id, response_id
-from treadle.server.openai._model_settings import AskedSettings
 from treadle.server.openai._response_fields import (
     PLACES,
     Conversation,
     ResponseRequest,
     SchemaFormat,
 )
-from treadle.server.openai._telling import FailedError, Started
-from treadle.server.openai._turn import Turn, adapted, agent_named, waiting
 from treadle.server.security import Ownership, memory_user
 
 router = APIRouter(prefix="/v1", tags=["openai"])

@@ -1,6 +1,7 @@
 """One turn of a conversation: what an agent is given, and the run that answers."""
 
 import base64
+import json
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
@@ -15,9 +16,9 @@ from treadle.core.events import Event, Reply
 from treadle.runtime import Runtime
 from treadle.runtime.questions import answered
 from treadle.runtime.runs import Run, RunStatus
+from treadle.server._asked_settings import AskedSettings
+from treadle.server._telling import content_of
 from treadle.server._waiting import asked_on, is_clients, named_in, told
-from treadle.server.openai._model_settings import AskedSettings
-from treadle.server.openai._telling import content_of
 from treadle.server.security import Ownership, current_principal
 from treadle.tools import CLIENT_CALL
 
@@ -116,6 +117,18 @@ def agent_named(rt: Runtime, name: str) -> Agent:
     if name not in known:
         raise UnknownNameError("model", name, known)
     return rt.agent(name)
+
+
+def arguments_of(text: str) -> dict[str, Any]:
+    """Return the arguments of a call.
+
+    Raises:
+        ValueError: they are no JSON object.
+    """
+    found = json.loads(text or "{}")
+    if not isinstance(found, dict):
+        raise ValueError("arguments are a JSON object")
+    return found
 
 
 def agents_of(rt: Runtime) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from treadle.core.model_settings import ModelSettings
 from treadle.runtime import Runtime
-from treadle.server.openai._fields import refused
+from treadle.server._problems import refused
 
 _USUAL: Mapping[str, Any] = {
     "temperature": 1,

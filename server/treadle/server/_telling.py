@@ -1,4 +1,4 @@
-"""What a run's events tell a client of OpenAI's protocol: reasoning and text, as they come."""
+"""What a run's events tell whoever talks with an agent: reasoning and text, as they come."""
 
 import json
 from collections.abc import AsyncGenerator, Collection
