@@ -1,42 +1,53 @@
-"""Which answers to interrupts still wait to be taken, after a run died with some of them."""
+"""What of a command still waits to be taken, after a run died with some of it."""
 
 import hashlib
 import json
-from collections.abc import Mapping
 from typing import Any
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from treadle.runtime.journal import to_data
-from treadle.runtime.runs import Run
+from treadle.runtime.runs import Change, Resumption, Run, Standing
 from treadle.runtime.runs._invoking import config_of
 
 _INTERRUPT, _RESUME = "__interrupt__", "__resume__"
 """The channels in which LangGraph keeps what a task asks, and the answers it has had."""
+_NO_TASK = "00000000-0000-0000-0000-000000000000"
+"""The task in whose name LangGraph keeps what commands write."""
 
 
-async def asked(saver: BaseCheckpointSaver[Any], run: Run) -> dict[str, str]:
-    """Return what each interrupt of a run's thread asks, by its id: a digest.
+async def standing(saver: BaseCheckpointSaver[Any], run: Run) -> Standing:
+    """Return where a run's thread stands."""
+    return standing_at(await saver.aget_tuple(config_of(run)))
+
+
+def standing_at(latest: CheckpointTuple | None) -> Standing:
+    """Return where a thread with this latest checkpoint stands.
 
     A task that asks twice asks under one id. The digest is of what it asks and of how many answers
     it has had, so that an answer to the first question is never given to the second.
     """
-    latest = await saver.aget_tuple(config_of(run))
-    writes = (latest.pending_writes or ()) if latest is not None else ()
+    if latest is None:
+        return Standing()
+    writes = latest.pending_writes or ()
     answers = {task: len(value) for task, channel, value in writes if channel == _RESUME}
-    return {
+    asked = {
         one.id: _digest(one.value, answers.get(task, 0))
         for task, channel, value in writes
         if channel == _INTERRUPT
         for one in value
     }
+    commanded = sum(task == _NO_TASK and channel != _RESUME for task, channel, _ in writes)
+    return Standing(latest.checkpoint["id"], commanded, asked)
 
 
-def still_open(
-    answers: Mapping[str, Any], then: Mapping[str, str], now: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the answers whose questions are as they were when they were given."""
-    return {id_: one for id_, one in answers.items() if then.get(id_) == now.get(id_)}
+def still_open(resumption: Resumption, now: Standing) -> tuple[dict[str, Any], Change]:
+    """Return the answers whose questions are as they were, and the change if none took it."""
+    asked = resumption.at.asked
+    answers = {
+        id_: one for id_, one in resumption.answers.items() if asked.get(id_) == now.asked.get(id_)
+    }
+    return answers, resumption.change if resumption.at.is_untouched(now) else Change()
 
 
 def _digest(question: Any, answers: int) -> str:

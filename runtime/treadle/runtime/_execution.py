@@ -3,26 +3,23 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langgraph.runtime import RunControl
-from langgraph.types import Command, Interrupt
+from langgraph.types import Interrupt
 from redis.exceptions import RedisError as DriverError
 
-from treadle.agents import Agent, Rule
+from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary, is_open
 from treadle.core.calls import Gate
-from treadle.core.errors import BudgetExceededError, FencedError
+from treadle.core.errors import FencedError
 from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
 from treadle.core.json_text import as_json
 from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings
 from treadle.core.usage import Usage
-from treadle.graphs import Graph
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import fenced
 from treadle.memory.scripts import driver_of
@@ -33,10 +30,11 @@ from treadle.runtime._locks import thread_lock
 from treadle.runtime._replies import make_reply
 from treadle.runtime._reporter import Emit, Reporter
 from treadle.runtime._simulation import Simulator
+from treadle.runtime._starting import Start, start_of
 from treadle.runtime._tasks import uninterrupted
-from treadle.runtime.approvals import ApprovalStore, PolicyGate, is_approval
+from treadle.runtime._work import Work
+from treadle.runtime.approvals import ApprovalStore, PolicyGate
 from treadle.runtime.budget import (
-    Account,
     BudgetGate,
     Ledger,
     day_account,
@@ -55,7 +53,6 @@ from treadle.runtime.journal import (
     Recording,
     Source,
     answered,
-    is_told,
     to_data,
     usage_from_data,
 )
@@ -63,72 +60,12 @@ from treadle.runtime.runs import (
     STOPPED,
     Run,
     RunMode,
-    RunOptions,
-    RunStateError,
     RunStatus,
     RunStore,
 )
 from treadle.runtime.runs._beginning import FreeLock
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs._made_of import made_of
-
-
-def status_after(error: BaseException) -> RunStatus:
-    """Return what becomes of a run when its attempt is stopped or fails."""
-    if isinstance(error, asyncio.CancelledError):
-        return RunStatus.CANCELLED
-    if isinstance(error, BudgetExceededError) and error.unit == "seconds":
-        return RunStatus.TIMEOUT
-    return RunStatus.ERROR
-
-
-@dataclass(frozen=True)
-class Work:
-    """A run to be executed, with what it needs.
-
-    Attributes:
-        run: the run.
-        agent: its agent.
-        graph: the agent's graph, with the memory it is to use.
-        input: what the graph is given where the run has not begun yet.
-        answers: answers to the interrupts the run waits at, by the interrupts' ids.
-        source: another journal that outcomes are taken from; ``None`` for a run of its own.
-        learning_model: what finds facts in what the person said, when the run is over; ``None``
-            learns nothing.
-        is_watched: whether anybody sees answers grow; where nobody does, they are received whole.
-        policies: the rules of the agents that work for this one, by their names.
-        accounts: what it is paid from beside the usual accounts.
-        options: how the graph is executed.
-        control: how the graph is asked to stop after the superstep it is in.
-        verdict: what becomes of the run when its attempt is stopped or fails; ``pending`` lets
-            another attempt go on.
-    """
-
-    run: Run
-    agent: Agent
-    graph: Graph
-    input: Any = None
-    answers: Mapping[str, Any] = field(default_factory=dict)
-    source: Source | None = None
-    learning_model: BaseChatModel | None = None
-    is_watched: bool = True
-    policies: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
-    options: RunOptions = field(default_factory=RunOptions)
-    accounts: Sequence[Account] = ()
-    control: RunControl = field(default_factory=RunControl)
-    verdict: Callable[[BaseException], RunStatus] = status_after
-
-    @property
-    def approved(self) -> dict[str, str]:
-        """The approvals among the answers, by the ids of their calls."""
-        given = [answer for answer in self.answers.values() if is_approval(answer)]
-        return {str(answer["call_id"]): str(answer["approval"]) for answer in given}
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """What became of calls with an unknown outcome, by their ids."""
-        given = [answer for answer in self.answers.values() if is_told(answer)]
-        return {str(answer["call_id"]): answer for answer in given}
 
 
 class Executor:
@@ -230,14 +167,14 @@ class Executor:
             if work.input is None:  # Whoever held the thread until now may have gone on with it.
                 work = replace(work, run=await self._runs.get(work.run.id))
             run = work.run
-            given = await self._given(work)
+            start = await start_of(work, self._runs, self._memory.saver)
             if not number:
                 number = await uninterrupted(self._runs.begin(run, is_watched=is_watched))
             reporter = Reporter(run.id, emit, run.usage)
             writer = self._runs.writer(run, number)
             attempt = _Attempt(work, number, writer, reporter, self._events(work, number))
             try:
-                return await self._attempt(attempt, given, emit)
+                return await self._attempt(attempt, start, emit)
             except asyncio.CancelledError as stop:
                 await uninterrupted(self._failed(attempt, work.verdict(stop), STOPPED))
                 raise
@@ -257,7 +194,7 @@ class Executor:
             return None
         return EventWriter(self._driver, self._runs.keys(work.run.thread_id, work.run.id), number)
 
-    async def _attempt(self, attempt: "_Attempt", given: Any, emit: Emit) -> Reply:
+    async def _attempt(self, attempt: "_Attempt", start: Start, emit: Emit) -> Reply:
         work, run, reporter = attempt.work, attempt.work.run, attempt.reporter
         emit(
             RunStarted(
@@ -266,7 +203,7 @@ class Executor:
         )
         budget = self._budget(work)
         source = await self._earlier(attempt) or work.source
-        await self._announce(attempt, budget)
+        await self._announce(attempt, start, budget)
         gates = GateChain(self._gates(attempt, budget, source))
         async with budget.open():
             is_watched = work.is_watched or work.options.is_watched
@@ -279,7 +216,7 @@ class Executor:
             ):
                 state = await run_graph(
                     work.graph,
-                    given,
+                    start.given,
                     fenced(config_of(run, work.options), attempt.writer.token),
                     work.options,
                     control=work.control,
@@ -351,41 +288,22 @@ class Executor:
             Recorder(journal),
         ]
 
-    async def _announce(self, attempt: "_Attempt", budget: BudgetGate) -> None:
+    async def _announce(self, attempt: "_Attempt", start: Start, budget: BudgetGate) -> None:
         work = attempt.work
         if attempt.number == 1:
             told = self._redact({"question": work.run.question, "input": to_data(work.input)})
             made = made_of(work.agent, self._prompts(work.agent), self._redactor)
             data = {"agent": work.agent.name, **told, **made, "metered": budget.is_metered}
+            data |= start.to_data()
             if options := work.options.to_dict():
                 data["options"] = self._redact(to_data(options))
             attempt.writer.note(EntryType.RUN_STARTED, data)
+            if start.at is not None:  # A command that is taken must be known to have been.
+                await attempt.writer.flush()
         else:
-            data = {"answers": to_data(dict(work.answers))}
+            data = {"answers": to_data(dict(work.answers)), **work.change.to_data()}
+            data |= start.to_data()
             await attempt.writer.write(EntryType.RUN_RESUMED, self._redact(data))
-
-    async def _given(self, work: Work) -> Any:
-        """Return what the graph is to be given: the input, an answer, or nothing to go on."""
-        run = work.run
-        if not run.attempt or run.mode is RunMode.DRY:
-            return work.input if work.input is not None else await self._runs.given(run)
-        latest = await self._memory.saver.aget_tuple(config_of(run))
-        is_ours = latest is not None and (latest.metadata or {}).get("run_id") == run.id
-        if not is_ours:
-            if any(record.made for record in (await self._runs.journal(run)).calls()):
-                raise RunStateError(
-                    f"The thread {run.thread_id!r} has moved on since the run {run.id}.",
-                    hint="Fork the run instead, or ask again.",
-                )
-            return await self._runs.given(run)
-        if work.answers or run.status is RunStatus.INTERRUPTED:
-            if not work.answers:
-                raise RunStateError(
-                    f"The run {run.id} waits for an answer.", hint="Give one to resume it."
-                )
-            others = {id_: one for id_, one in work.answers.items() if not is_for_gate(one)}
-            return Command(resume=others) if others else None
-        return None
 
     async def _finish(
         self,
@@ -440,14 +358,6 @@ class _Attempt:
         if self.events is not None:
             await self.events.aclose()
         await self.writer.aclose()
-
-
-def is_for_gate(answer: Any) -> bool:
-    """Tell whether a gate looks the answer up by its call.
-
-    Handed to the graph, it would be taken for the answer to what else its task asks.
-    """
-    return is_approval(answer) or is_told(answer)
 
 
 def _interrupted(interrupts: Sequence[Interrupt]) -> tuple[EntryType, dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, convert_to_messages
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
+from langgraph.constants import END, START
 
 from treadle.agents import Agent, Budget
 from treadle.core.errors import InputError
@@ -17,19 +17,21 @@ from treadle.memory import stamped
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import StrictSerializer
 from treadle.memory.scripts import ScriptCall
-from treadle.runtime._answers import asked, still_open
-from treadle.runtime._execution import Work, is_for_gate
+from treadle.runtime._answers import standing, still_open
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime._threads import Threads, check_thread_id
+from treadle.runtime._work import Work, is_for_gate
 from treadle.runtime.approvals import Approvals, is_approval
 from treadle.runtime.budget import Account
 from treadle.runtime.journal import answer_to
 from treadle.runtime.questions import all_in_words
 from treadle.runtime.runs import (
     Accepted,
+    Change,
     JournalFile,
+    Resumption,
     Run,
     RunMode,
     RunOptions,
@@ -41,6 +43,7 @@ from treadle.runtime.runs import (
     dry_thread,
 )
 from treadle.runtime.runs._before import latest_state, put_state
+from treadle.runtime.runs._invoking import begun_with
 from treadle.runtime.runs._replay import definition_of, recorded_input, recorded_options
 
 _GIVE_LEAVE = "A person gives leave with 'treadle approvals'."
@@ -119,8 +122,9 @@ class Preparation:
             UserError: an unknown agent, a question or a setting that cannot be used.
         """
         request.checked(keep)
-        loaded, _ = self._changed(request.agent, request.changes)
+        loaded, graph = self._changed(request.agent, request.changes)
         self._graphs.check_settings(loaded, request.options.model_settings)
+        _check_nodes(graph, Change.of(request.options))
         run_id = request.run_id(prefix)
         given, text = _given(request.input)
         run = Run(
@@ -168,18 +172,24 @@ class Preparation:
         redacted = self._redact(dict(request.metadata))
         return {"request": request.to_dict(), "metadata": redacted}
 
-    async def answered(
-        self, run: Run, answers: object
-    ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        """Return the answers to the interrupts that a run waits at, and what those ask; by ids.
+    async def answered(self, run: Run, answers: object, change: Change) -> Resumption:
+        """Return what a run goes on with that is answered.
 
         Raises:
             RunStateError: the run came to its end already.
-            InputError: the answers do not fit what it waits for.
+            InputError: the answers do not fit what it waits for, or the change its graph.
         """
         if run.status is RunStatus.SUCCESS:
             raise RunStateError(f"The run {run.id} came to its end already.")
-        return await self._by_interrupt(run, answers), await asked(self._memory.saver, run)
+        given = await self._by_interrupt(run, answers)
+        if change:
+            if all(is_for_gate(one) for one in given.values()):
+                raise InputError(
+                    "An update or a node to go on with needs an answer to what the graph asks.",
+                    hint="Update the thread's state, or leave them out.",
+                )
+            _check_nodes(self._graphs.load(run.agent)[1], change)
+        return Resumption(given, await standing(self._memory.saver, run), change)
 
     async def claimed(self, accepted: Accepted) -> Work:
         """Prepare a run that a worker took from the queue.
@@ -193,12 +203,14 @@ class Preparation:
         loaded = _with_budget(loaded, request)
         options = RunOptions.from_dict(request.get("options", {}))
         self._graphs.check_settings(loaded, options.model_settings)
+        answers, change = await self._still_open(accepted)
         return Work(
             run,
             loaded,
             await self._own_graph(run, loaded, request) or graph,
-            _begun_with(accepted.given, options) if not run.attempt else None,
-            answers=await self._open_answers(accepted),
+            begun_with(accepted.given, options) if not run.attempt else None,
+            answers=answers,
+            change=change,
             learning_model=self._graphs.learning_model(loaded),
             policies=self._graphs.policies(loaded),
             options=options,
@@ -206,13 +218,15 @@ class Preparation:
             is_watched=False,
         )
 
-    async def _open_answers(self, accepted: Accepted) -> Mapping[str, Any]:
-        """Return the answers that no earlier attempt has taken; those for gates name their call."""
-        if not accepted.answers:
-            return {}
-        bound = {id_: one for id_, one in accepted.answers.items() if is_for_gate(one)}
-        now = await asked(self._memory.saver, accepted.run)
-        return {**still_open(accepted.answers, accepted.asked, now), **bound}
+    async def _still_open(self, accepted: Accepted) -> tuple[Mapping[str, Any], Change]:
+        """Return what no earlier attempt has taken; answers for gates name their call."""
+        resumption = accepted.resumption
+        if resumption is None or not resumption.answers:
+            return {}, Change()
+        bound = {id_: one for id_, one in resumption.answers.items() if is_for_gate(one)}
+        now = await standing(self._memory.saver, accepted.run)
+        answers, change = still_open(resumption, now)
+        return {**answers, **bound}, change
 
     async def dry_run(
         self,
@@ -375,6 +389,18 @@ def check_question(text: str) -> str:
     return text
 
 
+def _check_nodes(graph: Graph, change: Change) -> None:
+    """Refuse nodes that the graph does not have: LangGraph would pass over them."""
+    named = [node if isinstance(node, str) else node["node"] for node in change.goto]
+    unknown = next((name for name in named if name not in {*graph.nodes, END} - {START}), None)
+    if unknown is not None:
+        nodes = ", ".join(name for name in graph.nodes if name != START)
+        raise InputError(
+            f"The graph has no node {unknown!r:.100} to go on with.",
+            hint=f"Its nodes are {nodes:.500}.",
+        )
+
+
 def _with_budget(agent: Agent, request: Mapping[str, Any]) -> Agent:
     """Return the agent with the budget that its run was asked for with, where it was."""
     budget = request.get("budget")
@@ -418,13 +444,6 @@ def _given(asked: str | Mapping[str, Any] | None) -> tuple[Any, str]:
         raise InputError(f"The messages of the input cannot be read: {reason:.300}") from None
     text = next((m.text for m in reversed(said) if isinstance(m, HumanMessage)), "")
     return {**asked, "messages": said}, text
-
-
-def _begun_with(given: Any, options: RunOptions) -> Any:
-    """Return what a run's graph is given: the input, or the command it was asked for."""
-    if options.update is None and not options.goto:
-        return given
-    return Command(update=options.update, goto=list(options.goto))
 
 
 def _listed(messages: Any) -> list[Any]:

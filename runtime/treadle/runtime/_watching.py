@@ -9,8 +9,9 @@ from typing import Any
 from treadle.core.errors import RunError, TreadleError
 from treadle.core.events import Event, Reply, RunFinished
 from treadle.core.tasks import stopped
-from treadle.runtime._execution import Executor, Work
+from treadle.runtime._execution import Executor
 from treadle.runtime._reporter import Emit
+from treadle.runtime._work import Work
 
 Prepare = Callable[[], Coroutine[Any, Any, Work]]
 """Makes a run ready to be executed."""

@@ -169,6 +169,25 @@ async def test_the_synchronous_client(served):
     assert await asyncio.to_thread(use) == "It is four."
 
 
+@pytest.mark.parametrize("many", [False, True])
+async def test_an_answer_changes_the_state_and_chooses_the_next_node(http, client, many):
+    thread = (await client.threads.create())["thread_id"]
+    await ask(http, thread, "run.start", assistant_id="own", input=SAID)
+    first = await told(http, thread, until="interrupted")
+    [asked] = [one for one in first if one["method"] == "input.requested"]
+    answer = {"interrupt_id": asked["params"]["data"]["interrupt_id"], "response": "yes"}
+    change = {"update": {"said": ["updated"]}, "goto": {"node": "first", "input": {}}}
+    given = {"responses": [answer]} if many else answer
+    refused = await ask(http, thread, "input.respond", **given, update={}, goto=["nowhere"])
+    assert (refused["error"], "nowhere" in refused["message"]) == ("invalid_argument", True)
+    await ask(http, thread, "input.respond", **given, **change)
+    again = await told(http, thread, until="interrupted", since=first[-2]["seq"])
+    nodes = [one["params"]["data"]["node"] for one in again if one["method"] == "updates"]
+    assert {"first", "ask"} <= set(nodes)
+    said = (await client.threads.get_state(thread))["values"]["said"]
+    assert {"updated", "yes"} <= set(said)
+
+
 async def test_cut_at_every_event_it_goes_on_with_the_same(http, client):
     thread = (await client.threads.create())["thread_id"]
     await ask(http, thread, "run.start", assistant_id="own", input=SAID)

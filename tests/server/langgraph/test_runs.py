@@ -159,6 +159,45 @@ async def test_a_command_changes_the_state_and_chooses_the_next_node(client):
     assert state["__interrupt__"][0]["value"] == "Sure?"
 
 
+async def test_an_answer_brings_changes_of_the_state_and_nodes_along(client):
+    thread = await new_thread(client)
+    await client.runs.wait(thread, "own", input=ASKED)
+    goto = [{"node": "first", "input": {}}]
+    update = [["said", ["updated"]], ["said", ["twice"]]]
+    command = {"resume": "yes", "update": update, "goto": goto}
+    state = await client.runs.wait(thread, "own", command=command)
+    # The node that was chosen ran beside the one that asked, and led to it again.
+    assert state["said"].index("updated") + 1 == state["said"].index("twice")
+    assert {"first", "yes"} <= set(state["said"][state["said"].index("twice") :])
+    assert state["__interrupt__"][0]["value"] == "Sure?"
+    after = await client.runs.wait(thread, "own", command={"resume": "once more"})
+    assert after["said"] == [*state["said"], "once more"], "the update was taken once"
+
+
+async def test_a_run_that_asks_in_its_first_step_gets_its_answer(client):
+    """Without an input it has no checkpoint of its own by then."""
+    thread = await new_thread(client)
+    await client.runs.wait(thread, "own", input=ASKED, interrupt_before=["ask"])
+    assert "__interrupt__" in await client.runs.wait(thread, "own", input=None)
+    state = await client.runs.wait(thread, "own", command={"resume": "yes"})
+    assert state["said"][-1] == "yes"
+    command = {"update": {"said": ["before"]}, "goto": "ask"}
+    assert "__interrupt__" in await client.runs.wait(thread, "own", command=command)
+    command = {"resume": "again", "update": {"said": ["beside"]}}
+    state = await client.runs.wait(thread, "own", command=command)
+    assert state["said"][-4:] == ["yes", "before", "beside", "again"]
+
+
+async def test_nodes_that_the_graph_does_not_have_are_refused(client):
+    thread = await new_thread(client)
+    await client.runs.wait(thread, "own", input=ASKED)
+    for command in ({"goto": "nowhere"}, {"resume": 1, "goto": {"node": "nowhere", "input": 1}}):
+        with pytest.raises(Exception, match="no node 'nowhere'"):
+            await client.runs.wait(thread, "own", command=command)
+    state = await client.runs.wait(thread, "own", command={"resume": "yes"})
+    assert state["said"][-1] == "yes"
+
+
 async def test_runs_are_stopped(client):
     thread = await new_thread(client)
     later = await client.runs.create(thread, "own", input=ASKED, after_seconds=100)

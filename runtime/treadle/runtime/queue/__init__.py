@@ -6,6 +6,7 @@ from treadle.runtime.queue._records import Place, QueueStats
 from treadle.runtime.queue._worker import Worker
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
+    Change,
     Multitask,
     Queued,
     RunOptions,
@@ -16,6 +17,7 @@ from treadle.runtime.runs import (
 
 __all__ = [
     "DEFAULT_QUEUE",
+    "Change",
     "Multitask",
     "Place",
     "Queue",

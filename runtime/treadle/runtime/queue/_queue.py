@@ -1,8 +1,9 @@
 """The queue of a tenant: submitting runs, waiting for them, stopping them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, aclosing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +27,9 @@ from treadle.runtime.queue._records import Offer, OffersPlaces, Place, QueueStat
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
     ENDS,
+    Change,
     Queued,
+    Resumption,
     Run,
     RunOptions,
     RunRequest,
@@ -150,7 +153,12 @@ class Queue:
         return await is_locked(self._redis, self._prefix, thread_id)
 
     async def resume(
-        self, run_id: str, answers: object = None, *, options: RunOptions | None = None
+        self,
+        run_id: str,
+        answers: object = None,
+        *,
+        options: RunOptions | None = None,
+        change: Change | None = None,
     ) -> Run:
         """Put a run into the queue again that waits for an answer, failed or was stopped.
 
@@ -158,26 +166,25 @@ class Queue:
             run_id: the run.
             answers: as for `Runtime.resume`.
             options: how its graph is executed from now on; as before when not given.
+            change: what happens once to its state, in the step that takes the answers; what the
+                options say when not given.
 
         Raises:
             UserError: there is no such run, or the answers do not fit.
             RunStateError: it is under way, or came to its end.
         """
         run = await self._store.get(run_id)
-        by_interrupt, asked = await self._preparation.answered(run, answers)
-        return await uninterrupted(self._resume(run, by_interrupt, asked, options))
+        if options is not None:
+            change = change or Change.of(options)
+            options = replace(options, update=None, goto=())  # They are taken once.
+        resumption = await self._preparation.answered(run, answers, change or Change())
+        return await uninterrupted(self._resume(run, resumption, options))
 
-    async def _resume(
-        self,
-        run: Run,
-        answers: Mapping[str, Any],
-        asked: Mapping[str, str],
-        options: RunOptions | None,
-    ) -> Run:
+    async def _resume(self, run: Run, resumption: Resumption, options: RunOptions | None) -> Run:
         await self.board.announce(run.id)
         if options is not None:
             await self._store.change_options(run, options)
-        if not await self._store.again(run, answers, asked):
+        if not await self._store.again(run, resumption):
             await self.board.withdraw(run.id)
             raise RunStateError(f"The run {run.id} is under way.", hint="Wait for its end.")
         await self.put_back(run.id)
@@ -199,7 +206,7 @@ class Queue:
             await self.board.withdraw(run_id)
             return
         run, request = accepted.run, accepted.request
-        seconds = 0 if accepted.is_again else request.get("after_seconds", 0)
+        seconds = 0 if accepted.resumption else request.get("after_seconds", 0)
         delay = max(timedelta(0), timedelta(seconds=seconds) - age)
         queue = str(request.get("queue", DEFAULT_QUEUE))
         stay = None if request.get("keep_thread", True) else THREAD_STAYS

@@ -23,10 +23,11 @@ from treadle.core.errors import (
 )
 from treadle.core.settings import Settings
 from treadle.core.tasks import AGAIN_SECONDS, stopped
-from treadle.runtime._execution import Executor, status_after
+from treadle.runtime._execution import Executor
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
+from treadle.runtime._work import status_after
 from treadle.runtime.events import Bells
 from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import VERSION

@@ -23,6 +23,7 @@ from treadle.runtime.runs._request import (
     ThreadBusyError,
     checked_queue,
 )
+from treadle.runtime.runs._resumption import Change, Resumption, Standing
 from treadle.runtime.runs._runs import Runs
 from treadle.runtime.runs._store import STOPPED, RunStore
 
@@ -33,6 +34,7 @@ __all__ = [
     "STOPPED",
     "SUFFIX",
     "Accepted",
+    "Change",
     "Feedback",
     "JournalFile",
     "Multitask",
@@ -41,6 +43,7 @@ __all__ = [
     "Queued",
     "Replay",
     "Replayer",
+    "Resumption",
     "Run",
     "RunMode",
     "RunOptions",
@@ -49,6 +52,7 @@ __all__ = [
     "RunStatus",
     "RunStore",
     "Runs",
+    "Standing",
     "StreamMode",
     "ThreadBusyError",
     "checked_queue",

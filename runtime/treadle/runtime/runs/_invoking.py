@@ -11,6 +11,7 @@ from treadle.core.events import Reply
 from treadle.runtime.journal import to_data
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import Run
+from treadle.runtime.runs._resumption import Change
 
 MAX_STEPS = 1_000
 """LangGraph's recursion limit: a last wall behind the bounds of the graphs themselves."""
@@ -30,6 +31,12 @@ def config_of(run: Run, options: RunOptions | None = None) -> RunnableConfig:
         "tags": list(options.tags),
         "recursion_limit": options.recursion_limit or MAX_STEPS,
     }
+
+
+def begun_with(given: Any, options: RunOptions) -> Any:
+    """Return what a run's graph is given first: the input, or the command it was asked for."""
+    change = Change.of(options)
+    return change.command() if change else given
 
 
 def checked_state(state: Any, *, was_asked: bool = True) -> Mapping[str, Any]:

@@ -38,7 +38,7 @@ class RunOptions:
         context: what nodes find as their runtime's context.
         checkpoint_id: the checkpoint of the thread to go on from; the latest when not given.
         update: changes to the state, as a node would return them.
-        goto: the nodes to go on with.
+        goto: the nodes to go on with; a mapping with ``node`` and ``input`` gives one an input.
         keep_values: whether the state at the end is kept with the run's events.
         webhook: an address that is told how the run ended, or that it waits for a person.
         feedback_keys: what people are asked to say about the run; streamed with where to say it.
@@ -56,7 +56,7 @@ class RunOptions:
     context: Mapping[str, Any] | None = None
     checkpoint_id: str | None = None
     update: Any = None
-    goto: Sequence[str] = ()
+    goto: Sequence[str | Mapping[str, Any]] = ()
     keep_values: bool = False
     webhook: str | None = None
     feedback_keys: Sequence[str] = ()

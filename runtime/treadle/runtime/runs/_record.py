@@ -16,6 +16,7 @@ from treadle.runtime.journal import (
     usage_from_data,
     usage_to_data,
 )
+from treadle.runtime.runs._resumption import Resumption
 
 
 class RunStatus(StrEnum):
@@ -179,21 +180,17 @@ class Accepted:
         run: the run.
         given: what its graph is to be given.
         request: how it is to be executed, as data; nothing for a run that was never queued.
-        answers: answers to the interrupts it waited at.
-        asked: what those interrupts asked, in digests.
-        is_again: whether it was accepted before and taken up again since.
+        resumption: what it was taken up again with, where it was.
     """
 
     run: Run
     given: Any
     request: Mapping[str, Any]
-    answers: Mapping[str, Any]
-    asked: Mapping[str, str]
-    is_again: bool
+    resumption: Resumption | None = None
 
     @classmethod
     def new(cls, run: Run, given: Any, request: Mapping[str, Any]) -> "Accepted":
         """Return a run that is being accepted, exactly as it will be read."""
         read = [from_data(json.loads(json.dumps(to_data(one)))) for one in (given, dict(request))]
         run = Run.from_dict(run.to_dict())
-        return cls(run, read[0], read[1], answers={}, asked={}, is_again=False)
+        return cls(run, read[0], read[1])

@@ -10,7 +10,6 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
 
 from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary
@@ -26,6 +25,7 @@ from treadle.runtime.approvals import WaitingAgain, is_approval
 from treadle.runtime.journal import (
     CallJournal,
     Difference,
+    Entry,
     EntryType,
     Journal,
     JournalError,
@@ -41,6 +41,7 @@ from treadle.runtime.runs._invoking import checked_state, config_of, failure_of,
 from treadle.runtime.runs._made_of import recorded
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import Run
+from treadle.runtime.runs._resumption import Change
 from treadle.runtime.runs._torn import Ending, Torn, cut_off, ending, last_end, superseded
 
 GraphWith = Callable[[BaseCheckpointSaver[Any]], Graph]
@@ -188,8 +189,13 @@ async def _invoke(graph: Graph, file: JournalFile, redactor: Redactor) -> Mappin
             continue
         answers = _answers(from_data(entry.data.get("answers", {})), asked, state, redactor)
         if answers:  # Else it went on after a crash, or with what the outcomes already hold.
-            state = await invoke(Command(resume=answers), config)
+            state = await invoke(_change(entry).command(answers), config)
     return checked_state(state, was_asked=bool(run.question))
+
+
+def _change(entry: Entry) -> Change:
+    """Return what was done with the answers beside."""
+    return Change(from_data(entry.data.get("update")), from_data(entry.data.get("goto", [])))
 
 
 def _begun_at(file: JournalFile, options: RunOptions, config: RunnableConfig) -> RunnableConfig:

@@ -37,6 +37,7 @@ from treadle.runtime.runs._ending import ending
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Accepted, Run, RunStateError, RunStatus
+from treadle.runtime.runs._resumption import Resumption
 from treadle.runtime.runs._telling import Telling
 
 _AT_REST = [pair for pair in NEXT.items() if pair[0] is not RunStatus.RUNNING]
@@ -245,20 +246,18 @@ class RunStore:
         if self._telling is not None and told:
             await self._telling.confirm(told)
 
-    async def again(self, run: Run, answers: Mapping[str, Any], asked: Mapping[str, str]) -> bool:
+    async def again(self, run: Run, resumption: Resumption) -> bool:
         """Let a run that waits, failed or was stopped be taken up again.
 
         Args:
             run: the run as it was read; when another attempt has begun since, nothing changes.
-            answers: to the interrupts it waits at, by their ids.
-            asked: what those ask, in digests; an answer counts while its question stands so.
+            resumption: what it goes on with.
 
         Returns:
             Whether it waits to be taken up now.
         """
         keys = self.keys(run.thread_id, run.id)
-        kept = {"given": to_data(dict(answers)), "asked": dict(asked)}
-        text = json.dumps(kept, ensure_ascii=False)
+        text = json.dumps(resumption.to_data(), ensure_ascii=False)
         arguments = [self._ttl_ms, run.attempt, text, len(_AGAIN_FROM), *_AGAIN_FROM]
         return bool(await self._again([keys.record, keys.runs], arguments))
 
@@ -306,9 +305,8 @@ class RunStore:
             from_data(json.loads(found.pop(name) or "null"))
             for name in (_INPUT, _REQUEST, _ANSWERS)
         )
-        answers, asked = (kept or {}).get("given", {}), (kept or {}).get("asked", {})
-        run, is_again = Run.from_hash(run_id, found), kept is not None
-        return Accepted(run, given, request or {}, answers, asked, is_again)
+        resumption = None if kept is None else Resumption.from_data(kept)
+        return Accepted(Run.from_hash(run_id, found), given, request or {}, resumption)
 
     async def metadata(self, run: Run) -> Mapping[str, Any]:
         """Return what the caller wanted to find with the run again."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from treadle.core.errors import InputError
-from treadle.runtime.queue import Multitask, RunOptions, RunRequest, StreamMode
+from treadle.runtime.queue import Change, Multitask, RunOptions, RunRequest, StreamMode
 from treadle.server.langgraph._answers import Body, Limit, Metadata, Offset
 from treadle.server.langgraph._records import Record
 from treadle.server.security import memory_user
@@ -52,12 +52,30 @@ class RunConfig(Body):
         return self
 
 
-class Command(Body):
+class Sent(Body):
+    """A node to go on with, and what it is given."""
+
+    node: str
+    input: Any = None
+
+
+class Changing(Body):
+    """What becomes of a thread's state: what changes in it, and the nodes that come next."""
+
+    update: Any = None
+    goto: str | Sent | Annotated[list[str | Sent], Field(max_length=1_000)] | None = None
+
+    @property
+    def change(self) -> Change:
+        """What is done, as the queue takes it."""
+        goto = self.goto if isinstance(self.goto, list) else [self.goto] if self.goto else []
+        return Change(self.update, [n if isinstance(n, str) else n.model_dump() for n in goto])
+
+
+class Command(Changing):
     """How to go on: an answer to an interrupt, a change of the state, the next nodes."""
 
     resume: Any = None
-    update: Any = None
-    goto: str | list[str] | None = None
 
 
 class Place(Body):
@@ -162,13 +180,13 @@ class RunCreate(RunFields):
 
     def options(self, assistant: Record, *, stream: bool, keep_values: bool) -> RunOptions:
         """Return how the run's graph is executed: as its assistant says, and the request."""
-        command = self.command or Command()
+        change = (self.command or Command()).change
         place = self.checkpoint.checkpoint_id if self.checkpoint else None
         return replace(
             super().options(assistant, stream=stream, keep_values=keep_values),
             checkpoint_id=self.checkpoint_id or place,
-            update=command.update,
-            goto=[command.goto] if isinstance(command.goto, str) else command.goto or [],
+            update=change.update,
+            goto=change.goto,
             feedback_keys=self.feedback_keys or () if stream else (),
         )
 

@@ -1,6 +1,6 @@
 """``/threads/{thread_id}/commands`` and ``…/stream/events``: a thread as one conversation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException
@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, Strict, ValidationError
 
 from treadle.core.errors import RunError, TreadleError
-from treadle.runtime.queue import Multitask
+from treadle.runtime.queue import Change, Multitask
 from treadle.runtime.runs import RunStatus
 from treadle.server._sse import EventStream
 from treadle.server.langgraph._answers import Body, Id, Metadata, Route
-from treadle.server.langgraph._run_bodies import RunCreate
+from treadle.server.langgraph._run_bodies import Changing, RunCreate
 from treadle.server.langgraph._runs import ProtocolRuns
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.langgraph._threads import ProtocolThreads
@@ -72,7 +72,11 @@ class _Answer(Body):
     namespace: list[str] = Field(default_factory=list)
 
 
-class _Answers(Body):
+class _OneAnswer(_Answer, Changing):
+    pass
+
+
+class _Answers(Changing):
     responses: Annotated[list[_Answer], Field(min_length=1, max_length=100)]
 
 
@@ -116,8 +120,10 @@ async def _obeyed(rt: Rt, thread_id: str, body: Command) -> str:
         return run.id
     if body.method == "input.respond":
         if "responses" in body.params:
-            return await _answered(rt, thread_id, _checked(_Answers, body).responses)
-        return await _answered(rt, thread_id, [_checked(_Answer, body)])
+            many = _checked(_Answers, body)
+            return await _answered(rt, thread_id, many.responses, many.change)
+        one = _checked(_OneAnswer, body)
+        return await _answered(rt, thread_id, [one], one.change)
     if body.method in NOT_SERVED:
         raise _RefusedError("not_supported", f"{body.method} is not served; use the routes.")
     raise _RefusedError("unknown_command", f"There is no command {body.method!r}.")
@@ -139,7 +145,7 @@ def _valid(body: Command, make: Callable[[], _Params]) -> _Params:
         raise _RefusedError(code, f"{body.method}: {place!r}: {reason}.") from None
 
 
-async def _answered(rt: Rt, thread_id: str, answers: list[_Answer]) -> str:
+async def _answered(rt: Rt, thread_id: str, answers: Sequence[_Answer], change: Change) -> str:
     threads = ProtocolThreads(rt)
     snapshot = await threads.snapshot(await threads.record(thread_id))
     tasks = snapshot.tasks if snapshot else ()
@@ -152,5 +158,5 @@ async def _answered(rt: Rt, thread_id: str, answers: list[_Answer]) -> str:
     given = {one.interrupt_id: one.response for one in answers}
     for run in await rt.runs.recent(20, thread=thread_id):
         if run.status is RunStatus.INTERRUPTED:
-            return (await rt.queue.resume(run.id, given)).id
+            return (await rt.queue.resume(run.id, given, change=change)).id
     raise _RefusedError("no_such_run", "The run that asked is at its end.")
