@@ -105,9 +105,8 @@ async def test_a_run_that_begins_with_a_command_takes_it_once(asked):
                 await runtime.queue.resume(again.run_id, answer)
             run = await done(runtime, again.run_id, expected=RunStatus.SUCCESS)
             assert run.attempt == 5
-            assert await said(runtime) == ["b", "yes", "really", "a", "more"] + [
-                *("b", "yes2", "really2", "a")
-            ]
+            earlier, now = ["b", "yes", "really", "a"], ["b", "yes2", "really2", "a"]
+            assert await said(runtime) == [*earlier, "more", *now]
             replay = await runtime.runs.replay(await runtime.runs.export(run.id))
             assert replay.difference is None
 
@@ -121,8 +120,8 @@ async def test_what_cannot_be_done_is_refused(asked):
                 )
             queued = await runtime.queue.submit(RunRequest("wonderer", SAID, "t"))
             await done(runtime, queued.run_id)
+            change = Change(goto=[{"node": "nowhere", "input": {}}])
             with pytest.raises(InputError, match="no node 'nowhere'"):
-                change = Change(goto=[{"node": "nowhere", "input": {}}])
                 await runtime.queue.resume(queued.run_id, "yes", change=change)
             await runtime.queue.resume(queued.run_id, "yes")
             await done(runtime, queued.run_id)

@@ -8,6 +8,7 @@ import pytest
 from langgraph_sdk import get_client, get_sync_client
 
 from tests.server.langgraph.app import make_project, running
+from treadle.memory import connect
 
 ALL = [
     *("values", "updates", "messages", "tools", "lifecycle"),
@@ -46,6 +47,15 @@ def fail(state):
     raise ValueError("It went wrong.")
 
 
+async def talk(state):
+    write = get_stream_writer()
+    for round in range(10):
+        for number in range(100):
+            write({"number": number, "text": "x" * 500})
+        await model(state)
+
+
+talking = StateGraph(MessagesState).add_node("talk", talk).add_edge(START, "talk")
 nested = StateGraph(MessagesState).add_node("inner", graph.compile()).add_edge(START, "inner")
 failing = StateGraph(MessagesState).add_node("fail", fail).add_edge(START, "fail")
 """
@@ -59,6 +69,7 @@ async def served(redis_url, tmp_path):
     (project / "tooled.py").write_text(TOOLS)
     (project / "agents" / "tooled.yaml").write_text("graph: tooled.py:graph\n")
     (project / "agents" / "nested.yaml").write_text("graph: tooled.py:nested\n")
+    (project / "agents" / "talking.yaml").write_text("graph: tooled.py:talking\n")
     (project / "agents" / "failing.yaml").write_text("graph: tooled.py:failing\n")
     async with running(redis_url, project) as served:
         yield served
@@ -202,6 +213,29 @@ async def test_cut_at_every_event_it_goes_on_with_the_same(http, client):
     assert len({one["event_id"] for one in whole}) == len(whole)
     for place, one in enumerate(whole[:-1]):
         assert await told(http, thread, since=one["seq"]) == whole[place + 1 :]
+
+
+async def test_a_long_run_is_read_from_where_the_client_stands(http, client, redis_url):
+    thread = (await client.threads.create())["thread_id"]
+    await ask(http, thread, "run.start", assistant_id="talking", input=ASKED)
+    whole = await told(http, thread)
+    assert len(whole) > 1_000
+    async with connect(redis_url) as redis:
+
+        async def read(place):
+            """Return how many bytes Redis gave for what comes after a place."""
+            before = (await redis.info("stats"))["total_net_output_bytes"]
+            assert await told(http, thread, since=whole[place]["seq"]) == whole[place + 1 :]
+            return (await redis.info("stats"))["total_net_output_bytes"] - before
+
+        everything, rest = await read(1), await read(-100)
+        assert rest * 3 < everything
+        for place in range(0, len(whole) - 2, 97):
+            await read(place)
+        run = (await client.runs.list(thread))[0]["run_id"]
+        assert [key async for key in redis.scan_iter("*:marks")]
+        await client.runs.delete(thread, run)
+        assert not [key async for key in redis.scan_iter("*:marks")]
 
 
 async def test_only_what_was_subscribed_to_is_told(http, client):

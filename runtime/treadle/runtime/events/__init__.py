@@ -2,6 +2,7 @@
 
 from treadle.runtime.events._bells import Bell, Bells
 from treadle.runtime.events._encoding import EVENTS, FEEDBACK, Encoder
+from treadle.runtime.events._marks import Mark, Marks
 from treadle.runtime.events._reader import END, EventReader, StreamedEvent, check_event_id
 from treadle.runtime.events._states import KeptStates
 from treadle.runtime.events._writer import EventWriter
@@ -16,6 +17,8 @@ __all__ = [
     "EventReader",
     "EventWriter",
     "KeptStates",
+    "Mark",
+    "Marks",
     "StreamedEvent",
     "check_event_id",
 ]

@@ -68,7 +68,7 @@ class RunKeys:
     @property
     def beside(self) -> tuple[str, ...]:
         """What is kept beside the run's record, and goes with it."""
-        return self.entries, self.blobs, self.events, self.feedback, self.answers
+        return self.entries, self.blobs, self.events, self.marks, self.feedback, self.answers
 
     @property
     def answers(self) -> str:
@@ -84,6 +84,11 @@ class RunKeys:
     def events(self) -> str:
         """What is streamed of it while it runs: a stream."""
         return f"{self.record}:events"
+
+    @property
+    def marks(self) -> str:
+        """Places in what is streamed, by the numbers of what was told up to them: a sorted set."""
+        return f"{self.record}:marks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from treadle.runtime.events import (
     Bells,
     EventReader,
     KeptStates,
+    Mark,
+    Marks,
     StreamedEvent,
     check_event_id,
 )
@@ -81,6 +83,7 @@ class Queue:
         self._bells = bells
         self._keep = keep
         self._reader = EventReader(redis, bells)
+        self._marks = Marks(redis)
         self.workers: list[OffersPlaces] = []
         self._states = states
         self.board = Board(driver_of(redis, "Queue"), prefix)
@@ -321,6 +324,14 @@ class Queue:
         async for page in self._reader.pages(self._store.keys(run.thread_id, run.id), after):
             if told := await self._states.filled(run.thread_id, page):
                 yield told
+
+    async def marked(self, run: Run, number: int) -> Mark | None:
+        """Return the last place in a run's events, up to a number, that `mark` noted."""
+        return await self._marks.find(self._store.keys(run.thread_id, run.id), number)
+
+    async def mark(self, run: Run, mark: Mark) -> None:
+        """Note a place in a run's events, for who reads on there and counts what they tell."""
+        await self._marks.keep(self._store.keys(run.thread_id, run.id), mark)
 
     def beginnings(self, thread_id: str) -> AbstractAsyncContextManager[Bell]:
         """Give a bell that rings whenever an attempt of a run begins on a thread."""

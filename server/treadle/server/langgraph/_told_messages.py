@@ -25,6 +25,11 @@ class MessageTeller:
     def __init__(self) -> None:
         self._open: dict[str, _Message] = {}
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether a message has begun that is not at its end."""
+        return bool(self._open)
+
     def tell(self, piece: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[Data]:
         """Yield what a piece of a message, or a whole one, adds.
 

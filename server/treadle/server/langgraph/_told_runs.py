@@ -1,7 +1,7 @@
 """A run's events in the words of the protocol of LangChain's streams."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +44,10 @@ class RunTeller:
     def __init__(self, graph_name: str) -> None:
         self._graph_name = graph_name
         self._messages: dict[Namespace, MessageTeller] = {}
-        self._subgraphs: set[Namespace] = set()
-        self._calls: set[str] = set()
-        self._asked: set[str] = set()
+        # In their order: every teller of the run knows the same, word for word.
+        self._subgraphs: dict[Namespace, None] = {}
+        self._calls: dict[str, None] = {}
+        self._asked: dict[str, None] = {}
         self._tellers = {
             "metadata": self._running,
             "values": self._values,
@@ -56,6 +57,21 @@ class RunTeller:
             "custom": _custom,
             "checkpoints": _checkpoint,
         }
+
+    @property
+    def is_between_messages(self) -> bool:
+        """Whether every message that has begun is at its end."""
+        return not any(teller.is_telling for teller in self._messages.values())
+
+    def known(self) -> dict[str, Any]:
+        """Return what must be known to go on between messages, as JSON."""
+        found = {"subgraphs": [list(one) for one in self._subgraphs]}
+        return {**found, "calls": list(self._calls), "asked": list(self._asked)}
+
+    def know(self, known: Mapping[str, Any]) -> None:
+        """Go on where another teller stopped that knew this."""
+        self._subgraphs = dict.fromkeys(tuple(one) for one in known["subgraphs"])
+        self._calls, self._asked = dict.fromkeys(known["calls"]), dict.fromkeys(known["asked"])
 
     def tell(self, event: StreamedEvent) -> Iterator[Told]:
         """Yield what an event of the run tells."""
@@ -78,7 +94,7 @@ class RunTeller:
     def _begun(self, namespace: Namespace) -> Iterator[Told]:
         """Yield that a subgraph has begun, when it is first heard of."""
         if namespace and namespace not in self._subgraphs:
-            self._subgraphs.add(namespace)
+            self._subgraphs[namespace] = None
             name, _, task = namespace[-1].partition(":")
             more = {"namespace": list(namespace), "trigger_call_id": task}
             yield self._lifecycle(namespace, "started", name, **more)
@@ -88,7 +104,7 @@ class RunTeller:
         yield Told("values", namespace, state)
         for one in asked:
             if one["id"] not in self._asked:
-                self._asked.add(one["id"])
+                self._asked[one["id"]] = None
                 told = {"payload": one["value"], "value": one["value"]}
                 yield Told("input.requested", (), {"interrupt_id": one["id"], **told})
 
@@ -114,7 +130,7 @@ class RunTeller:
                 yield from self._tool_started(namespace, block)
 
     def _tool_started(self, namespace: Namespace, call: dict[str, Any]) -> Iterator[Told]:
-        self._calls.add(str(call["id"]))
+        self._calls[str(call["id"])] = None
         about = {"tool_call_id": call["id"], "tool_name": call["name"], "input": call["args"]}
         yield Told("tools", namespace, {"event": "tool-started", **about})
 
@@ -122,7 +138,7 @@ class RunTeller:
         call_id, content = message["tool_call_id"], message["content"]
         if call_id not in self._calls:
             return
-        self._calls.remove(call_id)
+        del self._calls[call_id]
         if message.get("status") == "error":
             data = {"event": "tool-error", "tool_call_id": call_id, "message": str(content)}
         else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from treadle.runtime.events import END
+from treadle.runtime.events import END, Mark
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import ENDS, Run
 from treadle.server._sse import sse
@@ -21,6 +21,8 @@ CHANNELS = (
 )
 SPAN = 1_000_000
 """Events of a thread's n-th run are numbered from n times this on."""
+MARK_EVERY = 200
+"""After how many told things a reader notes its place for others, between two messages."""
 
 
 Channel = Annotated[str, Field(max_length=200, pattern=rf"^({'|'.join(CHANNELS)}|custom:.+)$")]
@@ -71,12 +73,23 @@ class _Reading:
     more, and whoever comes later is told nothing of it.
     """
 
-    def __init__(self, run: Run, ordinal: int) -> None:
+    def __init__(self, run: Run, ordinal: int, mark: Mark | None) -> None:
         self.after = "0"
         self.attempt = 0
         self._run_id = run.id
         self.number = ordinal * SPAN
         self._teller = RunTeller(run.agent)
+        if mark is not None:
+            self.after, self.number = mark.after, mark.number
+            self._teller.know(mark.known)
+        self._marked = self.number
+
+    def mark(self) -> Mark | None:
+        """Return the place reached, where it is worth noting."""
+        if self.number - self._marked < MARK_EVERY or not self._teller.is_between_messages:
+            return None
+        self._marked = self.number
+        return Mark(self.number, self.after, self._teller.known())
 
     def read(self, event: StreamedEvent) -> Iterator[tuple[int, Told, bytes]]:
         """Yield what an event tells: its number, what it is, and how it goes over the wire."""
@@ -135,13 +148,27 @@ class ToldThread:
                 await bell.wait()
 
     async def _run(self, run: Run, ordinal: int) -> AsyncGenerator[bytes]:
-        reading = self._readings.setdefault(run.id, _Reading(run, ordinal))
+        reading = self._readings.get(run.id) or await self._begun(run, ordinal)
         if reading.attempt == run.attempt:
             return
         async with aclosing(self._runtime.queue.event_pages(run, reading.after)) as pages:
             async for page in pages:
-                yield b"".join([await self._wired(reading, run, event) for event in page])
+                wired, mark = [], None
+                for event in page:
+                    wired.append(await self._wired(reading, run, event))
+                    mark = reading.mark() or mark
+                yield b"".join(wired)
+                if mark is not None:
+                    await self._runtime.queue.mark(run, mark)
         reading.attempt = run.attempt
+
+    async def _begun(self, run: Run, ordinal: int) -> _Reading:
+        """Begin to read a run: near where the client stands, where somebody has read so far."""
+        since = self._wanted.since or 0
+        is_known = since > ordinal * SPAN
+        mark = await self._runtime.queue.marked(run, since) if is_known else None
+        reading = self._readings[run.id] = _Reading(run, ordinal, mark)
+        return reading
 
     async def _wired(self, reading: _Reading, run: Run, event: StreamedEvent) -> bytes:
         wants, since = self._wanted.wants, self._wanted.since or 0
