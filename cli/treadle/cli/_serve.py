@@ -60,8 +60,10 @@ class Serving:
             )
             async with runtime.unattended(made.state.serving.attends_to):
                 self._tell(url_of(bound), runtime)
-                stop_seconds = runtime.settings.server.stop_seconds
-                await serve(made, bound, 0 if self.is_reloaded else stop_seconds)
+                settings = runtime.settings.server
+                if self.is_reloaded:
+                    settings = settings.model_copy(update={"stop_seconds": 0})
+                await serve(made, bound, settings)
 
         self.opening.run(within)
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from treadle.core.errors import ConfigError
+from treadle.core.settings import ServerSettings
 from treadle.server._problems import failure
 
 CUT_SECONDS = 5
@@ -77,7 +78,7 @@ def url_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def serve(app: FastAPI, bound: socket.socket, stop_seconds: int) -> None:
+async def serve(app: FastAPI, bound: socket.socket, settings: ServerSettings) -> None:
     """Serve an application on a bound socket until SIGINT or SIGTERM.
 
     New requests are refused from then on; those under way have ``stop_seconds`` to end, and are
@@ -87,7 +88,13 @@ async def serve(app: FastAPI, bound: socket.socket, stop_seconds: int) -> None:
         ConfigError: the application did not start; the log says why.
     """
     config = uvicorn.Config(
-        _Cut(app), lifespan="on", timeout_graceful_shutdown=stop_seconds, server_header=False
+        _Cut(app),
+        lifespan="on",
+        timeout_graceful_shutdown=settings.stop_seconds,
+        server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=settings.max_body_bytes,
+        ws_per_message_deflate=False,  # Small messages: it would cost each connection memory.
     )
     server = _Server(config)
     await server.serve(sockets=[bound])
@@ -116,6 +123,8 @@ class _Cut:
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
+            if scope["type"] != "http":  # Whoever is connected otherwise was told.
+                return
             said = "The server is being stopped; ask again."
             headers = {"Retry-After": "1", "Connection": "close"}
             with suppress(RuntimeError):  # An answer that has begun has no other beginning.

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from treadle.core.errors import FencedError, UnknownNameError
 from treadle.core.usage import Usage
 from treadle.runtime.journal import EntryType
-from treadle.runtime.runs import NEXT, Run, RunStateError, RunStatus, RunStore
+from treadle.runtime.runs import NEXT, Resumption, Run, RunStateError, RunStatus, RunStore
 
 ENDS = {
     RunStatus.SUCCESS: EntryType.RUN_FINISHED,
@@ -132,7 +132,9 @@ class Workers(RuleBasedStateMachine):
         known = replace(self.runs[name], attempt=self.current[name] - behind)
         before = self.statuses.get(name)
         may = before not in {None, RunStatus.RUNNING} and RunStatus.PENDING in NEXT[before]
-        assert self.wait(self.store.again(known, {"id": "yes"}, {})) is (may and behind == 0)
+        assert self.wait(self.store.again(known, Resumption({"id": "yes"}))) is (
+            may and behind == 0
+        )
         if may and behind == 0:
             self.statuses[name] = RunStatus.PENDING
 

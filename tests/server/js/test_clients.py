@@ -9,6 +9,11 @@ def test_langgraphs_client(run_in_node, served_graphs):
     run_in_node("client.mjs", URL=served_graphs.url)
 
 
+def test_langgraphs_client_follows_threads(run_in_node, served_graphs):
+    # Node 20 has browsers' WebSocket behind a flag.
+    run_in_node("thread_stream.mjs", URL=served_graphs.url, NODE_OPTIONS="--experimental-websocket")
+
+
 def test_langgraphs_react_hook(run_in_node, served_graphs):
     run_in_node("use_stream.mjs", URL=served_graphs.url)
 

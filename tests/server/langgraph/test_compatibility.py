@@ -164,6 +164,11 @@ as [notifications](notifications.md) are, under the same rules for addresses; it
 which `[server] webhook_secret_env` names. Threads that another protocol, a schedule or a program \
 began are found as well, with the agent as their graph.
 
+`threads.stream` goes over server-sent events, or with `transport="websocket"` over a WebSocket, \
+on which JavaScript's client sends its commands too. The Python client does not send its key when \
+it connects one, and pages cannot: name the key in `headers` of `threads.stream`, or in a \
+`webSocketFactory`; on a page, use server-sent events.
+
 What is not served has no route and answers 404 or 405.
 
 ## Differences from `langgraph dev`

@@ -181,12 +181,6 @@ EXPLAINED = (
         "a conversation may be long",
     ),
     Explained(
-        "`threads.stream` over WebSockets",
-        "served",
-        "not served",
-        "events go the one way and commands the other over HTTP",
-    ),
-    Explained(
         "a person's messages",
         "as sent",
         "with `said_at` in `additional_kwargs`",

@@ -9,8 +9,8 @@ from pydantic import BeforeValidator, Field
 from treadle.runtime.events import END, Mark
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import ENDS, Run
-from treadle.server._sse import sse
 from treadle.server.langgraph._answers import Body, no_flag
+from treadle.server.langgraph._records import Record
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.langgraph._threads import ProtocolThreads
 from treadle.server.langgraph._told_runs import Namespace, RunTeller, Told
@@ -91,20 +91,20 @@ class _Reading:
         self._marked = self.number
         return Mark(self.number, self.after, self._teller.known())
 
-    def read(self, event: StreamedEvent) -> Iterator[tuple[int, Told, bytes]]:
-        """Yield what an event tells: its number, what it is, and how it goes over the wire."""
+    def read(self, event: StreamedEvent) -> Iterator[tuple[Told, Record]]:
+        """Yield what an event tells: what it is, and how it is told."""
         self.after = event.id
         for place, told in enumerate(self._teller.tell(event)):
             self.number += 1
-            yield self.number, told, self._wired(told, f"{event.id}:{place}", event.id)
+            yield told, self._record(told, f"{event.id}:{place}", event.id)
 
-    def end(self, run: Run, event: StreamedEvent) -> Iterator[tuple[Told, bytes]]:
+    def end(self, run: Run, event: StreamedEvent) -> Iterator[tuple[Told, Record]]:
         """Yield that the run is at its end, or waits."""
         for place, told in enumerate(self._teller.end(run)):
-            yield told, self._wired(told, f"end:{run.attempt}:{place}", event.id)
+            yield told, self._record(told, f"end:{run.attempt}:{place}", event.id)
 
-    def _wired(self, told: Told, name: str, moment: str) -> bytes:
-        data = {
+    def _record(self, told: Told, name: str, moment: str) -> Record:
+        return {
             "type": "event",
             "event_id": f"{self._run_id}:{name}",
             "seq": self.number,
@@ -115,7 +115,6 @@ class _Reading:
                 "data": told.data,
             },
         }
-        return sse(data, event=told.method, id_=str(self.number))
 
 
 class ToldThread:
@@ -134,8 +133,8 @@ class ToldThread:
         self._threads = ProtocolThreads(runtime)
         self._readings: dict[str, _Reading] = {}
 
-    async def pages(self) -> AsyncGenerator[bytes]:
-        """Yield what happens, as it goes over the wire."""
+    async def pages(self) -> AsyncGenerator[list[Record]]:
+        """Yield what happens; what is there together comes together."""
         first = None if self._wanted.since is None else self._wanted.since // SPAN
         async with self._runtime.queue.beginnings(self._thread_id) as bell:
             while await self._threads.find(self._thread_id) is not None:
@@ -147,17 +146,18 @@ class ToldThread:
                         yield page
                 await bell.wait()
 
-    async def _run(self, run: Run, ordinal: int) -> AsyncGenerator[bytes]:
+    async def _run(self, run: Run, ordinal: int) -> AsyncGenerator[list[Record]]:
         reading = self._readings.get(run.id) or await self._begun(run, ordinal)
         if reading.attempt == run.attempt:
             return
         async with aclosing(self._runtime.queue.event_pages(run, reading.after)) as pages:
             async for page in pages:
-                wired, mark = [], None
+                told: list[Record] = []
+                mark = None
                 for event in page:
-                    wired.append(await self._wired(reading, run, event))
+                    told += await self._told(reading, run, event)
                     mark = reading.mark() or mark
-                yield b"".join(wired)
+                yield told
                 if mark is not None:
                     await self._runtime.queue.mark(run, mark)
         reading.attempt = run.attempt
@@ -170,15 +170,15 @@ class ToldThread:
         reading = self._readings[run.id] = _Reading(run, ordinal, mark)
         return reading
 
-    async def _wired(self, reading: _Reading, run: Run, event: StreamedEvent) -> bytes:
+    async def _told(self, reading: _Reading, run: Run, event: StreamedEvent) -> list[Record]:
         wants, since = self._wanted.wants, self._wanted.since or 0
         if event.name == END:
             ended = await self._runtime.runs.get(run.id)
             told = reading.end(ended, event) if reading.number >= since else ()
-            return b"".join(wire for one, wire in told if wants(one))
-        return b"".join(
-            wire for number, told, wire in reading.read(event) if number > since and wants(told)
-        )
+            return [record for one, record in told if wants(one)]
+        return [
+            record for one, record in reading.read(event) if record["seq"] > since and wants(one)
+        ]
 
 
 def _first(runs: Sequence[Run]) -> int:

@@ -62,6 +62,18 @@ async def bounded(headers: Mapping[str, str], receive: Receive, limits: BodyLimi
     return _first({"type": "http.request", "body": body, "more_body": False}, receive)
 
 
+def check_message(text: bytes, limits: BodyLimits) -> None:
+    """Hold a message that came whole to the bounds of a body.
+
+    Raises:
+        BadBodyError: it is too long, nested too deeply, or holds half a character.
+    """
+    if len(text) > limits.bytes:
+        raise _too_long(limits)
+    _check_depth(text, limits)
+    _check_characters(text)
+
+
 async def _received(receive: Receive, limits: BodyLimits) -> tuple[bytes, Message | None]:
     """Return the body, or the message that says that nobody sends it any more."""
     pieces: list[bytes] = []

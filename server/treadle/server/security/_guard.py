@@ -1,12 +1,13 @@
 """What every request passes before it is answered, in front of all protocols."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from treadle.core.errors import ConfigError
@@ -15,6 +16,7 @@ from treadle.server._problems import failure
 from treadle.server.security._admission import Admission, TooManyError
 from treadle.server.security._authentication import Authenticator, UnauthorizedError
 from treadle.server.security._bodies import BadBodyError, BodyLimits, bounded
+from treadle.server.security._messages import Messages
 from treadle.server.security._principal import Principal, acting_for
 from treadle.server.security._principal import Scope as Right
 from treadle.server.security._scopes import PUBLIC, scope_of
@@ -76,10 +78,7 @@ class GuardMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or say why not."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        if scope["type"] != "http":
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
         guard: Guard = scope["app"].state.serving.guard
@@ -89,10 +88,12 @@ class GuardMiddleware:
         if scope["path"] not in PUBLIC and not guard.knows_host(headers):
             name = _name_of(headers.get("host", ""))[:100]
             said = f"The server is not known as {name!r}; [server] hosts lists its names."
-            await failure(Request(scope), 421, said)(scope, receive, send)
+            await refused(scope, 421, said)(scope, receive, send)
         elif not guard.knows_origin(headers):
             said = "Pages of that origin may not ask; [server] origins lists those that may."
-            await failure(Request(scope), 403, said)(scope, receive, send)
+            await refused(scope, 403, said)(scope, receive, send)
+        elif scope["type"] == "websocket":  # It is no matter of CORS: a page's origin is enough.
+            await self._guarded(scope, receive, send)
         else:
             await self._cors(guard)(scope, receive, send)
 
@@ -111,16 +112,22 @@ class GuardMiddleware:
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         guard: Guard = scope["app"].state.serving.guard
-        request, headers = Request(scope), Headers(scope=scope)
+        headers = Headers(scope=scope)
         answer = None
         try:
             if scope["path"] in PUBLIC:
                 await self._app(scope, receive, send)
                 return
             principal = await guard.authenticator.principal(dict(headers))
-            needed = scope_of(scope["method"], scope["path"])
+            # A WebSocket is opened to read; what is sent over it is looked at as it comes.
+            needed = scope_of(scope.get("method", "POST"), scope["path"])
             if not principal.may(needed):
-                answer = failure(request, 403, f"This needs the scope {needed.value!r}.")
+                answer = refused(scope, 403, f"This needs the scope {needed.value!r}.")
+            elif scope["type"] == "websocket":
+                async with guard.admission.admitted(principal, runs=False):
+                    messages = Messages(receive, send, principal, guard.admission, guard.limits)
+                    await self._answered(principal, scope, messages.receive, messages.send)
+                return
             else:
                 async with guard.admission.admitted(principal, runs=needed is Right.RUN):
                     receive = await bounded(headers, receive, guard.limits)
@@ -128,15 +135,15 @@ class GuardMiddleware:
                 return
         except UnauthorizedError as error:
             challenge = {"WWW-Authenticate": "Bearer"}
-            answer = failure(request, 401, str(error), headers=challenge)
+            answer = refused(scope, 401, str(error), headers=challenge)
         except TooManyError as error:
             wait = {"Retry-After": str(error.retry_after_seconds)}
-            answer = failure(request, 429, str(error), headers=wait)
+            answer = refused(scope, 429, str(error), headers=wait)
         except BadBodyError as error:
             # What is still to come of the body is not read: the connection ends.
-            answer = failure(request, error.status, str(error), headers={"Connection": "close"})
+            answer = refused(scope, error.status, str(error), headers={"Connection": "close"})
         except ConfigError as error:
-            answer = failure(request, 503, str(error))
+            answer = refused(scope, 503, str(error))
         await answer(scope, receive, send)
 
     async def _answered(
@@ -147,9 +154,16 @@ class GuardMiddleware:
             await self._app(scope, receive, send)
 
 
+def refused(
+    scope: Scope, status: int, said: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return the answer to a request, or to one for a WebSocket, that is not let in."""
+    return failure(Request({**scope, "type": "http"}), status, said, headers=headers)
+
+
 def _with_headers(send: Send) -> Send:
     async def sending(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
