@@ -54,25 +54,42 @@ def packages() -> Path:
 
 
 @pytest.fixture
-def run_in_node(packages, tmp_path):
-    """Give what runs a file of tests in node, against the server at an address."""
+def start_in_node(packages, tmp_path):
+    """Give what starts a file of tests in node, against the server at an address."""
 
-    def run(name: str, **environment: str) -> None:
+    def start(name: str, **environment: str) -> subprocess.Popen[str]:
         for file in (*HERE.glob("*.mjs"), *HERE.glob("*.jsx")):
             shutil.copy(file, tmp_path)
         (tmp_path / "node_modules").symlink_to(packages)
-        done = subprocess.run(
+        return subprocess.Popen(
             ["node", "--test", "--test-reporter=spec", name],
             cwd=tmp_path,
             env={**os.environ, **environment, "FOLDER": str(tmp_path)},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=200,
-            check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+
+    return start
+
+
+@pytest.fixture
+def run_in_node(start_in_node):
+    """Give what runs such a file to its end."""
+
+    def run(name: str, **environment: str) -> None:
+        passed(start_in_node(name, **environment))
 
     return run
+
+
+def passed(process: subprocess.Popen[str]) -> None:
+    """Wait for tests in node, which have to pass."""
+    try:
+        said, _ = process.communicate(timeout=200)
+    finally:
+        process.kill()
+    assert process.returncode == 0, said
 
 
 @pytest.fixture(scope="session")
