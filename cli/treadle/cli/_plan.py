@@ -19,7 +19,7 @@ _SHOWN = 160
 def print_plan(plan: Plan, journal: Journal, *, as_json: bool) -> None:
     """Print what was read, what would be done, and what that would cost."""
     if as_json:
-        print_json(plan_data(plan, journal))
+        print_json(plan_data(plan))
         return
     lines = _reads(journal)
     if lines:
@@ -48,10 +48,10 @@ def print_plan(plan: Plan, journal: Journal, *, as_json: bool) -> None:
     )
 
 
-def plan_data(plan: Plan, journal: Journal) -> dict[str, Any]:
+def plan_data(plan: Plan) -> dict[str, Any]:
     """Return a plan as plain data."""
     return {
-        "reads": [{"tool": line.name, "arguments": line.asked} for line in _reads(journal)],
+        "reads": [{"tool": one.tool, "arguments": one.arguments} for one in plan.reads],
         "effects": [
             {"tool": one.tool, "arguments": one.arguments, "effect": one.effect}
             for one in plan.effects

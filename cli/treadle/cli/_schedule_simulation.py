@@ -87,7 +87,7 @@ def simulate(
         print_json(
             {
                 "next": [moment.isoformat() for moment in following],
-                "plan": plan_data(plan, journal),
+                "plan": plan_data(plan),
                 "next_30_days": {
                     "fires": month.fires,
                     "usd": month.usd,

@@ -39,7 +39,7 @@ from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells, KeptStates
 from treadle.runtime.notifications import Notifications
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
-from treadle.runtime.runs import JournalFile, Plan, Replayer, RunOptions, Runs, RunStore, planned
+from treadle.runtime.runs import JournalFile, Plan, Replayer, RunOptions, Runs, RunStore, plan_with
 from treadle.runtime.runs._replay import definition_of
 from treadle.runtime.schedules import QueueLauncher, Scheduler, Schedules, ScheduleStore
 from treadle.tools import ToolContext
@@ -362,7 +362,7 @@ class Runtime:
         """
         prepare, options = self._preparation.dry_run, _options(model_settings)
         reply = await self._watching.reply(lambda: prepare(agent, text, thread, user, options))
-        return Plan(reply, planned(await self.runs.journal(reply.run_id)))
+        return plan_with(reply, await self.runs.journal(reply.run_id))
 
     async def stream(
         self,

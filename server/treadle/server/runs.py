@@ -1,5 +1,6 @@
 """``/runs/{run_id}``: a run as it stands, and what people said about it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -7,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from treadle.core.errors import UnknownNameError
 from treadle.runtime import Runtime
-from treadle.runtime.runs import Feedback, Run
+from treadle.runtime.journal import usage_to_data
+from treadle.runtime.runs import Feedback, Run, reply_to_data
 from treadle.server._routing import Router
 from treadle.server.langgraph import Rt
 from treadle.server.security import Ownership, current_principal
@@ -53,6 +55,35 @@ class RunAnswer(BaseModel):
     feedback: list[FeedbackAnswer]
 
 
+class PlannedRead(BaseModel):
+    """A call of a tool that a dry run made, as it only reads."""
+
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+class PlannedCall(PlannedRead):
+    """A call of a tool that a live run would make; ``effect`` is ``keyed`` or ``once``."""
+
+    effect: str
+
+
+class PlanAnswer(BaseModel):
+    """What a live run would do.
+
+    Attributes:
+        reads: what the dry run read.
+        effects: what it would do.
+        reply: what it would answer, as far as effects that are described allow.
+        usage: what the dry run cost, which a live run would cost too.
+    """
+
+    reads: list[PlannedRead]
+    effects: list[PlannedCall]
+    reply: dict[str, Any]
+    usage: dict[str, Any]
+
+
 runs_router = Router(prefix="/runs", tags=["runs"])
 
 
@@ -62,6 +93,21 @@ async def get(rt: Rt, run_id: RunId) -> RunAnswer:
     run = await _run(rt, run_id)
     said = [_answer(one) for one in await rt.runs.feedback(run.id)]
     return RunAnswer(**run.to_dict(), feedback=said)
+
+
+@runs_router.get("/{run_id}/plan")
+async def get_plan(rt: Rt, run_id: RunId) -> PlanAnswer:
+    """Return what a dry run found that is at its end: what it read, and what it would do."""
+    plan = await rt.runs.plan((await _run(rt, run_id)).id)
+    return PlanAnswer(
+        reads=[PlannedRead(tool=one.tool, arguments=one.arguments) for one in plan.reads],
+        effects=[
+            PlannedCall(tool=one.tool, arguments=one.arguments, effect=one.effect.value)
+            for one in plan.effects
+        ],
+        reply=reply_to_data(plan.reply),
+        usage=usage_to_data(plan.reply.usage),
+    )
 
 
 @runs_router.post("/{run_id}/feedback")
@@ -99,7 +145,7 @@ async def _run(rt: Runtime, run_id: str) -> Run:
         run = await rt.runs.get(run_id)
     except UnknownNameError:
         raise UnknownNameError("run", run_id, None) from None
-    if not await Ownership(rt).sees(run.thread_id):
+    if not await Ownership(rt).sees_run(run):
         raise UnknownNameError("run", run_id, None)
     return run
 

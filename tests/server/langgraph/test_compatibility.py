@@ -169,6 +169,10 @@ on which JavaScript's client sends its commands too. The Python client does not 
 it connects one, and pages cannot: name the key in `headers` of `threads.stream`, or in a \
 `webSocketFactory`; on a page, use server-sent events.
 
+With `config={{"dry_run": True}}` a run on a thread is a [dry run](operations.md): it is joined \
+and streamed as any run, is not among the thread's, and `GET /runs/{{run_id}}/plan` tells what a \
+live one would do.
+
 What is not served has no route and answers 404 or 405.
 
 ## Differences from `langgraph dev`

@@ -2,8 +2,9 @@
 
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import SUFFIX, JournalFile
+from treadle.runtime.runs._invoking import reply_to_data
 from treadle.runtime.runs._options import RunOptions, StreamMode
-from treadle.runtime.runs._plan import Plan, PlannedEffect, dry_thread, planned
+from treadle.runtime.runs._plan import Plan, PlannedEffect, dry_thread, is_dry_thread, plan_with
 from treadle.runtime.runs._record import (
     ENDS,
     NEXT,
@@ -58,7 +59,9 @@ __all__ = [
     "checked_queue",
     "definition_of",
     "dry_thread",
+    "is_dry_thread",
     "journal_files",
-    "planned",
+    "plan_with",
     "recorded_options",
+    "reply_to_data",
 ]

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,12 @@ from treadle.runtime.journal import CallRecord, Journal
 from treadle.runtime.runs._record import ENDS, Run, RunMode, RunStateError
 from treadle.runtime.runs._retelling import retold
 
+_DRY = re.compile(r"dry-[0-9a-f]{32}")
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedEffect:
-    """A call that a live run would have made.
+    """A call that a live run would make: one that was described, or that was made as it reads.
 
     Attributes:
         tool: the tool's name.
@@ -37,15 +40,22 @@ class Plan:
         reply: what it would answer, as far as the described effects allow; its usage is what the
             dry run itself cost, which a live run would cost too.
         effects: the effects it would have, in order.
+        reads: the calls of tools that it made, which only read, in order.
     """
 
     reply: Reply
     effects: tuple[PlannedEffect, ...]
+    reads: tuple[PlannedEffect, ...] = ()
 
 
 def dry_thread(thread_id: str) -> str:
     """Return the thread that dry runs of a thread have, so that they are forgotten with it."""
     return f"dry-{hashlib.sha256(thread_id.encode()).hexdigest()[:32]}"
+
+
+def is_dry_thread(thread_id: str) -> bool:
+    """Return whether a thread is one that `dry_thread` names: it is nobody's own."""
+    return _DRY.fullmatch(thread_id) is not None
 
 
 def plan_of(run: Run, journal: Journal) -> Plan:
@@ -65,20 +75,29 @@ def plan_of(run: Run, journal: Journal) -> Plan:
     *_, last = retold(run, journal)
     if not isinstance(last, RunFinished):
         raise RunError(run.error or f"The run ended as {run.status}.")
-    return Plan(last.reply, planned(journal))
+    return plan_with(last.reply, journal)
 
 
-def planned(journal: Journal) -> tuple[PlannedEffect, ...]:
-    """Return the effects that a dry run described, in the last of its attempts.
+def plan_with(reply: Reply, journal: Journal) -> Plan:
+    """Return what a dry run found that is at its end, in the last of its attempts.
 
     Raises:
         JournalError: an entry of a call cannot be read.
     """
-    return tuple(
-        PlannedEffect(record.name, _arguments(record, journal.blobs), record.effect)
-        for record in journal.latest_attempt().calls()
-        if _is_described(record)
-    )
+    records = list(journal.latest_attempt().calls())
+
+    def each(is_wanted: Callable[[CallRecord], bool]) -> tuple[PlannedEffect, ...]:
+        return tuple(
+            PlannedEffect(one.name, _arguments(one, journal.blobs), one.effect)
+            for one in records
+            if is_wanted(one)
+        )
+
+    return Plan(reply, each(_is_described), each(_is_read))
+
+
+def _is_read(record: CallRecord) -> bool:
+    return record.kind is CallKind.TOOL and record.effect is Effect.READ
 
 
 def _is_described(record: CallRecord) -> bool:

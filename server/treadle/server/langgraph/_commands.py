@@ -120,7 +120,10 @@ def refusal(number: int | None, code: Code, message: str) -> Record:
 async def _obeyed(rt: Rt, thread_id: str, body: Command) -> str:
     if body.method == "run.start":
         start = checked(_Start, body)
-        run, _ = await ProtocolRuns(rt).create(_valid(body, start.run), thread_id, stream=True)
+        asked = _valid(body, start.run)
+        if asked.config.dry_run:  # It is no part of what happens on the thread.
+            raise RefusedError("not_supported", "'dry_run': ask for it at …/runs.")
+        run, _ = await ProtocolRuns(rt).create(asked, thread_id, stream=True)
         return run.id
     if body.method == "input.respond":
         if "responses" in body.params:

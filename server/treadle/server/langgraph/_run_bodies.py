@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from treadle.core.errors import InputError
 from treadle.runtime.queue import Change, Multitask, RunOptions, RunRequest, StreamMode
-from treadle.server.langgraph._answers import Body, Limit, Metadata, Offset
+from treadle.server.langgraph._answers import Body, Flag, Limit, Metadata, Offset
 from treadle.server.langgraph._records import Record
 from treadle.server.security import memory_user
 
@@ -50,6 +50,18 @@ class RunConfig(Body):
         if not isinstance(self.configurable.get("user_id", ""), str):
             raise ValueError("'user_id' in 'configurable' is no text")
         return self
+
+
+class OneRunConfig(RunConfig):
+    """What one run is executed with beside; crons and assistants do not have it.
+
+    Attributes:
+        dry_run: whether it only finds out what it would do: what reads is done, effects are
+            described, and the thread stays as it is. ``GET /runs/{run_id}/plan`` tells what it
+            found.
+    """
+
+    dry_run: Flag = False
 
 
 class Sent(Body):
@@ -163,6 +175,7 @@ class RunFields(Body):
 class RunCreate(RunFields):
     """A run."""
 
+    config: OneRunConfig = Field(default_factory=OneRunConfig)
     command: Command | None = None
     checkpoint: Place | None = None
     checkpoint_id: str | None = None
@@ -176,6 +189,8 @@ class RunCreate(RunFields):
     def _is_one_thing(self) -> "RunCreate":
         if self.input is not None and self.command is not None:
             raise ValueError("a run has an input or a command, not both")
+        if self.config.dry_run and self.command is not None:
+            raise ValueError("a dry run is asked something: it has an input, and no command")
         return self
 
     def options(self, assistant: Record, *, stream: bool, keep_values: bool) -> RunOptions:
@@ -195,7 +210,10 @@ class RunCreate(RunFields):
     ) -> RunRequest:
         """Return the run as the queue takes it."""
         made = super().request(assistant, thread_id, options, keep_thread=keep_thread)
-        return replace(made, after=timedelta(seconds=self.after_seconds))
+        made = replace(made, after=timedelta(seconds=self.after_seconds))
+        if not self.config.dry_run:
+            return made
+        return replace(made, is_dry=True, metadata={**made.metadata, "thread_id": thread_id})
 
 
 class BatchedRun(RunCreate):

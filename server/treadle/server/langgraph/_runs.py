@@ -13,12 +13,13 @@ from treadle.core.json_text import as_json
 from treadle.runtime import Runtime
 from treadle.runtime.events import END, FEEDBACK
 from treadle.runtime.queue import StreamedEvent
-from treadle.runtime.runs import Run, RunStateError, RunStatus
+from treadle.runtime.runs import Run, RunStateError, RunStatus, dry_thread
 from treadle.server._sse import sse
 from treadle.server.langgraph._assistants import Assistants, agent_id
 from treadle.server.langgraph._records import Record
 from treadle.server.langgraph._run_bodies import RunCreate, is_wanted
 from treadle.server.langgraph._threads import ProtocolThreads
+from treadle.server.security import Ownership
 
 STATUS = {RunStatus.CANCELLED: "interrupted"}
 """The protocol has no word of its own for a run that was stopped."""
@@ -35,6 +36,7 @@ class ProtocolRuns:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._threads = ProtocolThreads(runtime)
+        self._ownership = Ownership(runtime)
         self._assistants = Assistants(runtime)
 
     async def create(
@@ -59,7 +61,8 @@ class ProtocolRuns:
         _check_fits(body, thread_id)
         check_webhook(self._runtime, body.webhook)
         record = await self._thread(body, thread_id, assistant, known)
-        options = body.options(assistant, stream=stream, keep_values=values)
+        # Whoever joins a dry run later finds its state nowhere else.
+        options = body.options(assistant, stream=stream, keep_values=values or body.config.dry_run)
         if body.command is not None and "resume" in body.command.model_fields_set:
             run = await self._waiting(record["thread_id"])
             latest = await self._runtime.queue.latest_events(run)
@@ -83,7 +86,7 @@ class ProtocolRuns:
         await self._threads.record(thread_id)
         with suppress(UnknownNameError):
             run = await self._runtime.runs.get(run_id)
-            if run.thread_id == thread_id:
+            if run.thread_id in {thread_id, dry_thread(thread_id)}:
                 return run
         raise HTTPException(404, f"The thread {thread_id!r} has no run {run_id!r}.")
 
@@ -102,14 +105,18 @@ class ProtocolRuns:
         wanted = ["pending", "running"] if status == "all" else [status]
         runs = self._runtime.runs
         found = [run for n in wanted for run in await runs.recent(1_000, status=RunStatus(n))]
-        return [run for run in found if await self._threads.find(run.thread_id) is not None]
+        return [run for run in found if await self._is_seen(run)]
+
+    async def _is_seen(self, run: Run) -> bool:
+        thread_id = await self._ownership.thread_of(run)
+        return await self._threads.find(thread_id) is not None
 
     async def described(self, run: Run) -> Record:
         """Return a run as clients are shown it."""
         about = await self._runtime.runs.metadata(run)
         return {
             "run_id": run.id,
-            "thread_id": run.thread_id,
+            "thread_id": about.get("thread_id", run.thread_id),
             "assistant_id": about.get("assistant_id", agent_id(run.agent)),
             "created_at": run.created.isoformat(),
             "updated_at": (run.ended or run.created).isoformat(),
@@ -206,6 +213,8 @@ def _check_fits(body: RunCreate, thread_id: str | None) -> None:
     """
     if thread_id is not None and body.on_completion is not None:
         raise HTTPException(422, "'on_completion' is for runs without a thread; leave it out.")
+    if body.config.dry_run and thread_id is None:
+        raise HTTPException(422, "'dry_run' in 'config' is for runs on a thread; make one.")
     if body.checkpoint and body.checkpoint.thread_id not in (None, thread_id):
         raise HTTPException(422, "'checkpoint' names another thread than the run's.")
 

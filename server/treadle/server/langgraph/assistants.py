@@ -4,7 +4,7 @@ import uuid
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from treadle.core.errors import UnknownNameError
 from treadle.graphs import Graph
@@ -42,6 +42,12 @@ class Described(Body):
     metadata: Metadata | None = None
     name: str | None = None
     description: str | None = None
+
+    @model_validator(mode="after")
+    def _runs_live(self) -> "Described":
+        if "dry_run" in (self.config or {}):
+            raise ValueError("'dry_run' is asked for with a run, not of an assistant")
+        return self
 
     def given(self) -> Record:
         """Return the fields that were given."""

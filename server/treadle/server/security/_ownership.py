@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from treadle.memory.store import user_namespace
 from treadle.runtime import Runtime
+from treadle.runtime.runs import Run, RunMode, is_dry_thread
 from treadle.server._problems import ProblemError
 from treadle.server.security._principal import Principal, Scope, current_principal
 
@@ -24,14 +25,31 @@ class Ownership:
 
     def __init__(self, runtime: Runtime, principal: Principal | None = None) -> None:
         self._threads = runtime.threads
+        self._runs = runtime.runs
         self._principal = principal or current_principal()
 
     async def sees(self, thread_id: str) -> bool:
         """Return whether the caller sees a thread, if there is one."""
         if self._principal.may(Scope.ADMIN):
             return True
+        if is_dry_thread(thread_id):  # Its name is known to whoever knows a thread's.
+            return False
         [owner] = await self._threads.owners([thread_id])
         return self._principal.sees(owner)
+
+    async def sees_run(self, run: Run) -> bool:
+        """Return whether the caller sees a run: whoever sees the thread that it was asked on."""
+        return await self.sees(await self.thread_of(run))
+
+    async def thread_of(self, run: Run) -> str:
+        """Return the thread that a run was asked on.
+
+        A dry run that was asked for over HTTP names it in what is kept with it; any other one has
+        no thread that is somebody's.
+        """
+        if run.mode is not RunMode.DRY:
+            return run.thread_id
+        return str((await self._runs.metadata(run)).get("thread_id", run.thread_id))
 
     async def check(self, thread_id: str) -> None:
         """Go on only where the caller sees the thread.
@@ -46,6 +64,8 @@ class Ownership:
         """Make a new thread the caller's; return whether the caller may use the thread."""
         if not self._principal.subject and self._principal.may(Scope.ADMIN):
             return True  # The operator's threads are nobody's.
+        if is_dry_thread(thread_id):
+            return False
         [owner] = await self._threads.owners([thread_id])
         if owner is not None:
             return self._principal.sees(owner)
