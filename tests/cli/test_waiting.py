@@ -6,22 +6,10 @@ import sys
 
 import pytest
 
+from tests.support.waiting_agents import make_waiting_agents
 from treadle.cli import main
 from treadle.runtime.testing import ScriptedOpenAI, call, say
 
-GRAPH = """
-from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.types import interrupt
-
-
-def order(state):
-    what = interrupt({"message": "What shall I order?"})
-    much = interrupt("How much of it?")
-    return {"messages": [("ai", f"Ordered {much!r} of {what!r}.")]}
-
-
-graph = StateGraph(MessagesState).add_node(order).add_edge(START, "order")
-"""
 SURVEY = """
 state: {age: {type: integer}}
 nodes:
@@ -31,35 +19,15 @@ edges:
   - {from: ask, to: end}
 answer: "It is {age}."
 """
-TOOLS = '''
-from treadle.tools import Effect, tool
-
-
-@tool(effect=Effect.ONCE)
-def send_mail(to: str) -> str:
-    """Send a mail.
-
-    Args:
-        to: to whom.
-    """
-    return f"sent to {to}"
-'''
-MAILER = 'tools: [waiting_effects.py:send_mail]\npolicy:\n  - tool: "*"\n    then: ask\n'
+ORDER = {"message": "What shall I order?"}
 BUDGET = "tools: [calculate]\nbudget: {model_calls: 2}\n"
 
 
 @pytest.fixture
 def run(short_tmp_path, tmp_path, redis_url, monkeypatch, capsys):
     """Run a command in a project whose agents ask, ask for leave, or soon spent what they have."""
-    (tmp_path / "agents").mkdir()
-    (tmp_path / "waiting_shop.py").write_text(GRAPH)
-    (tmp_path / "waiting_effects.py").write_text(TOOLS)
-    for name, text in (
-        ("buyer", "graph: waiting_shop.py:graph\n"),
-        ("mailer", MAILER),
-        ("poor", BUDGET),
-    ):
-        (tmp_path / "agents" / f"{name}.yaml").write_text(text)
+    make_waiting_agents(tmp_path, ORDER)
+    (tmp_path / "agents" / "poor.yaml").write_text(BUDGET)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TREADLE_HOME", str(short_tmp_path))
     monkeypatch.setenv("TREADLE_REDIS_URL", redis_url)
@@ -102,17 +70,17 @@ def test_a_chat_goes_on_with_what_waits_on_its_thread(run):
     [("approve", "used", ""), ("reject: Not to Ada.", "used", "Not to Ada.")],
 )
 def test_a_person_gives_leave_in_a_chat(run, said, status, reason):
-    script = [call("send_mail", to="ada@example.org"), say("That was that.")]
+    script = [call("pay", amount=250), say("That was that.")]
     lines = f"Write to Ada.\nperhaps\n{said}\n\n"
     with ScriptedOpenAI(script) as server:
-        told = run("chat", "-a", "mailer", "-t", "t", text=lines, server=server)
+        told = run("chat", "-a", "payer", "-t", "t", text=lines, server=server)
         outputs = server.requests[-1].tool_outputs
-    assert 'send_mail(to="ada@example.org")' in told.out
+    assert "pay(amount=250)" in told.out
     assert "approve, or reject and why" in told.out
     assert "A call waits for leave" in told.err
     assert "That was that." in told.out
     [output] = outputs.values()
-    assert (output == "sent to ada@example.org") == (said == "approve")
+    assert (output == "paid 250") == (said == "approve")
     assert reason in output
     approval = json.loads(run("approvals", "list", "--json").out)
     assert approval == []
@@ -120,7 +88,7 @@ def test_a_person_gives_leave_in_a_chat(run, said, status, reason):
 
 def test_what_waits_is_asked_again_and_leaves_with_a_code_of_its_own(run):
     asked = json.loads(run("ask", "Order something.", "-a", "buyer", "--json", code=3).out)
-    assert asked["waits_for"][0]["value"] == {"message": "What shall I order?"}
+    assert asked["waits_for"][0]["value"] == ORDER
     short = asked["run_id"][:8]
     assert "What shall I order?" in run("runs", "resume", short, code=3).out
     more = run("inbox", "answer", short, "linen", code=3)

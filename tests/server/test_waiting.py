@@ -21,47 +21,14 @@ from a2a.utils.errors import UnsupportedOperationError
 from google.protobuf.json_format import MessageToDict
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from openai import OpenAI
 
-from tests.support.serving import serving, treadle
+from tests.support.scripted_server import client, serving_scripted
+from tests.support.serving import treadle
+from tests.support.waiting_agents import make_waiting_agents
 from treadle.runtime.testing import ScriptedOpenAI, call, say
 
-GRAPH = """
-from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.types import interrupt
-
-
-def order(state):
-    what = interrupt({"question": "What shall I order?", "choices": ["linen", "wool"]})
-    much = interrupt("How much of it?")
-    return {"messages": [("ai", f"Ordered {much!r} of {what!r}.")]}
-
-
-graph = StateGraph(MessagesState).add_node(order).add_edge(START, "order")
-"""
-TOOLS = '''
-from treadle.tools import Effect, tool
-
-
-@tool(effect=Effect.ONCE)
-def pay(amount: int) -> str:
-    """Pay.
-
-    Args:
-        amount: how much.
-    """
-    return f"paid {amount}"
-'''
-PAYER = 'tools: [waiting_bank.py:pay]\npolicy:\n  - tool: "*"\n    then: ask\n'
-SETTINGS = """
-model = "scripted"
-
-[models.scripted]
-model = "openai:gpt-5-mini"
-base_url = "{url}"
-api_key_env = "SCRIPTED_KEY"
-max_retries = 0
-"""
+__all__ = ["client"]
+ORDER = {"question": "What shall I order?", "choices": ["linen", "wool"]}
 
 
 def _answer(request):
@@ -73,27 +40,17 @@ def _answer(request):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
-    (folder / "agents").mkdir()
-    (folder / "waiting_bank.py").write_text(TOOLS)
-    (folder / "waiting_shop.py").write_text(GRAPH)
-    (folder / "agents" / "buyer.yaml").write_text("graph: waiting_shop.py:graph\n")
-    (folder / "agents" / "payer.yaml").write_text(PAYER)
+    make_waiting_agents(folder, ORDER)
     return folder
 
 
 @pytest.fixture(scope="module")
 def server(project, redis_6_2):
-    with ScriptedOpenAI(_answer, verify=False) as model:
-        (project / "treadle.toml").write_text(SETTINGS.format(url=model.base_url))
-        environment = {"SCRIPTED_KEY": model.api_key}
-        with serving(project, redis_6_2.url, environment=environment) as served:
-            yield served
-
-
-@pytest.fixture
-def client(server):
-    with OpenAI(base_url=f"{server.url}/v1", api_key="not-needed", max_retries=0) as client:
-        yield client
+    with (
+        ScriptedOpenAI(_answer, verify=False) as model,
+        serving_scripted(project, redis_6_2.url, model) as served,
+    ):
+        yield served
 
 
 @pytest.fixture

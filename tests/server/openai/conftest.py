@@ -3,9 +3,8 @@
 import json
 
 import pytest
-from openai import OpenAI
 
-from tests.support.serving import serving
+from tests.support.scripted_server import client, serving_scripted
 from treadle.runtime.testing import (
     ScriptedOpenAI,
     call,
@@ -15,15 +14,7 @@ from treadle.runtime.testing import (
     server_error,
 )
 
-SETTINGS = """
-model = "scripted"
-
-[models.scripted]
-model = "openai:gpt-5-mini"
-base_url = "{url}"
-api_key_env = "SCRIPTED_KEY"
-max_retries = 0
-"""
+__all__ = ["client"]
 FOREIGN = """
 from langchain_core.language_models import FakeListChatModel
 from langgraph.graph import START, MessagesState, StateGraph
@@ -93,7 +84,6 @@ def model():
 @pytest.fixture(scope="module")
 def server(model, redis_6_2, tmp_path_factory):
     project = tmp_path_factory.mktemp("project")
-    (project / "treadle.toml").write_text(SETTINGS.format(url=model.base_url))
     (project / "agents").mkdir()
     (project / "agents" / "guide.yaml").write_text("prompt: You guide.\n")
     (project / "agents" / "counter.yaml").write_text("tools: [calculate]\n")
@@ -102,12 +92,5 @@ def server(model, redis_6_2, tmp_path_factory):
     (project / "agents" / "stranger.yaml").write_text("graph: own.py:graph\n")
     (project / "own.py").write_text(FOREIGN)
     (project / "agents" / "careful.yaml").write_text(CAREFUL)
-    environment = {"SCRIPTED_KEY": model.api_key}
-    with serving(project, redis_6_2.url, environment=environment) as served:
+    with serving_scripted(project, redis_6_2.url, model) as served:
         yield served
-
-
-@pytest.fixture
-def client(server):
-    with OpenAI(base_url=f"{server.url}/v1", api_key="not-needed", max_retries=0) as client:
-        yield client

@@ -1,24 +1,16 @@
 """A response in the background, and a server that is killed while it is made."""
 
 import asyncio
+from functools import partial
 
 from openai import AsyncOpenAI, OpenAI
 
-from tests.server.openai.conftest import SETTINGS
-from tests.support.serving import serving
+from tests.support.scripted_server import serving_scripted
 from tests.support.waiting import wait_until
 from treadle.runtime.testing import ScriptedOpenAI, call, calls, hang, say
 
 ASKED = {"temperature": 0.3, "reasoning": {"effort": "low"}}
-
-
-def _project(folder, model):
-    (folder / "treadle.toml").write_text(
-        SETTINGS.format(url=model.base_url) + "\n[runs]\nlease_seconds = 2\n"
-    )
-    (folder / "agents").mkdir()
-    (folder / "agents" / "counter.yaml").write_text("tools: [calculate]\n")
-    return folder
+LEASE = "\n[runs]\nlease_seconds = 2\n"
 
 
 def test_a_response_goes_on_after_its_server_was_killed(redis_6_2, tmp_path):
@@ -30,9 +22,10 @@ def test_a_response_goes_on_after_its_server_was_killed(redis_6_2, tmp_path):
         return say("The result is 42.") if is_back else hang()
 
     with ScriptedOpenAI(answer, verify=False) as model:
-        project = _project(tmp_path, model)
-        environment = {"SCRIPTED_KEY": model.api_key}
-        with serving(project, redis_6_2.url, environment=environment) as first:
+        (tmp_path / "agents").mkdir()
+        (tmp_path / "agents" / "counter.yaml").write_text("tools: [calculate]\n")
+        served = partial(serving_scripted, tmp_path, redis_6_2.url, model, settings=LEASE)
+        with served() as first:
             with OpenAI(base_url=f"{first.url}/v1", api_key="none", max_retries=0) as client:
                 begun = client.responses.create(
                     model="counter", input="Please compute", background=True, **ASKED
@@ -42,7 +35,7 @@ def test_a_response_goes_on_after_its_server_was_killed(redis_6_2, tmp_path):
             first.process.wait()
         is_back = True
         with (
-            serving(project, redis_6_2.url, environment=environment) as second,
+            served() as second,
             OpenAI(base_url=f"{second.url}/v1", api_key="none", max_retries=0) as client,
         ):
             with client.responses.retrieve(begun.id, stream=True, starting_after=0) as stream:
