@@ -116,7 +116,8 @@ class _Builder:
     def _model(self, name: str) -> ResolvedModel:
         found = self.models.resolve(name)
         for chat in (found.chat, *found.fallbacks):
-            self.taken.append(settings_taken(chat, info_of(chat).name))
+            info = info_of(chat)
+            self.taken.append(settings_taken(chat, info.name, info.takes))
         return found
 
     def _colleague(self, name: str, above: tuple[str, ...]) -> Colleague:

@@ -26,6 +26,17 @@ StopWord = Annotated[str, Field(strict=True, min_length=1, max_length=1_000)]
 StopWords = Annotated[tuple[StopWord, ...], BeforeValidator(_several), Field(max_length=4)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Verbosity = Literal["low", "medium", "high"]
+ModelSettingName = Literal[
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "seed",
+    "stop",
+    "reasoning_effort",
+    "verbosity",
+    "max_output_tokens",
+]
 OutputTokens = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 
 

@@ -2,12 +2,18 @@
 
 import asyncio
 import json
+from typing import ClassVar
 
 import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 
 from tests.support.models import settings_for
 from tests.support.waiting import wait_until
 from treadle.agents import Agent, Budget
+from treadle.agents.models import ModelInfo, through_boundary
+from treadle.core.boundary import GateChain, boundary
 from treadle.core.calls import CallKind
 from treadle.core.errors import ModelError
 from treadle.core.model_settings import ModelSettingError, ModelSettings
@@ -156,6 +162,56 @@ async def test_a_profile_says_the_longest_answer_and_the_run_the_rest(redis_url,
     assert sent[:7] == [(0, 200), (0, 200), (0.9, 70), (0.9, 70), (0.9, 200), (0.9, 200), (0, 100)]
     assert sent[7][0] == 0
     assert 0 < used < 100  # What the first call left of the run's 100.
+
+
+async def test_the_operator_says_what_callers_may_ask(redis_url, tmp_path, server):
+    async with opened(redis_url, tmp_path, server, takes=("seed", "reasoning_effort")) as rt:
+        assert rt.settings_taken(CALCULATOR) == {"seed", "reasoning_effort"}
+        await rt.ask(CALCULATOR, "2+2?", model_settings=ModelSettings(seed=7))
+        with pytest.raises(ModelSettingError, match="'temperature'"):
+            await rt.ask(CALCULATOR, "2+2?", model_settings=ModelSettings(temperature=0))
+    assert [one["seed"] for one in sent_in(server)] == [7, 7]
+
+
+async def test_a_fallback_that_does_not_take_a_setting_refuses_it_for_all(redis_url, tmp_path):
+    with ScriptedOpenAI([]) as one, ScriptedOpenAI([]) as two:
+        settings = settings_for(one, two)
+        models = dict(settings.models)
+        models["two"] = models["two"].model_copy(update={"takes": ("seed",)})
+        settings = settings.model_copy(update={"models": models})
+        async with Runtime.open(redis_url, tmp_path, settings=settings) as rt:
+            assert rt.settings_taken(CALCULATOR) == {"seed"}
+            with pytest.raises(ModelSettingError, match="'temperature'"):
+                await rt.ask(CALCULATOR, "2+2?", model_settings=ModelSettings(temperature=0))
+
+
+class OtherProviders(BaseChatModel):
+    """A model of a class that nothing is known of."""
+
+    given: ClassVar[list[dict]] = []
+
+    @property
+    def _llm_type(self):
+        return "other"
+
+    def _generate(self, messages, stop=None, run_manager=None, **options):
+        self.given.append({"stop": stop, **options})
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("Yes."))])
+
+
+async def test_another_providers_model_is_given_what_the_operator_says_it_takes():
+    asked = ModelSettings(temperature=0.5, stop=("x",), max_output_tokens=70)
+    place = {"thread_id": "t", "run_id": "r", "model_settings": asked}
+    taken = ("temperature", "stop", "max_output_tokens")
+    for takes in (taken, None):
+        model = through_boundary(OtherProviders(), ModelInfo("other:one", takes=takes))
+        with boundary(GateChain([]), **place):
+            if takes is None:
+                with pytest.raises(ModelSettingError):
+                    await model.ainvoke("Hello?")
+                continue
+            await model.ainvoke("Hello?")
+        assert model.given == [{"stop": ["x"], "temperature": 0.5, "max_tokens": 70}]
 
 
 async def test_parallel_runs_on_one_model_have_their_own(redis_url, tmp_path, server):

@@ -44,6 +44,7 @@ class ModelInfo:
         limits: what bounds the cost of a call, beside the price.
         max_retries: how often an attempt that failed is repeated.
         calls_in_text: whether it writes its tool calls as text, because it cannot call tools.
+        takes: the model settings that it can be given, where the operator says so.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ModelInfo:
     limits: ModelLimits = field(default_factory=ModelLimits)
     max_retries: int = 0
     calls_in_text: bool = False
+    takes: tuple[str, ...] | None = None
 
 
 def through_boundary(model: M, info: ModelInfo) -> M:
@@ -273,7 +275,7 @@ def _as_asked(
     settings, info = boundary.model_settings(), info_of(model)
     if info.is_foreign or not settings.given():
         return stop, options
-    taken = settings_taken(model, info.name)
+    taken = settings_taken(model, info.name, info.takes)
     sent = with_settings(settings, taken, {**options, "stop": stop}, info.limits.max_output_tokens)
     return sent.pop("stop"), sent
 

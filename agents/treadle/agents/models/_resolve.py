@@ -141,6 +141,7 @@ class Models:
             ),
             max_retries=profile.max_retries,
             calls_in_text=profile.tool_calls == "text",
+            takes=profile.takes,
         )
         return through_boundary(made, info)
 

@@ -1,6 +1,6 @@
 """Giving a model what its run was asked for with, and knowing what it can be given."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -15,7 +15,9 @@ _OF_REASONING = {"reasoning_effort", "verbosity"}
 _ANY_TOOL = {"tools": [{"type": "function"}]}
 
 
-def settings_taken(model: BaseChatModel, name: str) -> frozenset[str]:
+def settings_taken(
+    model: BaseChatModel, name: str, declared: Collection[str] | None = None
+) -> frozenset[str]:
     """Return which settings a model can be given with every call, whatever the call holds.
 
     Only those that are known to reach the provider, or to be kept to: of the classes of other
@@ -24,7 +26,10 @@ def settings_taken(model: BaseChatModel, name: str) -> frozenset[str]:
     Args:
         model: the model.
         name: its name: ``provider:model``, or ``embedded``.
+        declared: those that the operator says it takes; ``None`` where nothing is said.
     """
+    if declared is not None:
+        return frozenset(declared)
     if name == EMBEDDED_MODEL:  # It chooses nothing by chance, so it keeps to all the others.
         return ALL - _OF_REASONING
     if not is_openai(model):

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from treadle.core.calls import Effect
-from treadle.core.settings import WikipediaSettings
+from treadle.core.tool_settings import WikipediaSettings
 from treadle.tools._contract import Tool, ToolResult, tool
 from treadle.tools._registry import ToolContext
 from treadle.tools.wikipedia._article import Encyclopedia

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from treadle.core.errors import ToolError
-from treadle.core.settings import WikipediaSettings
+from treadle.core.tool_settings import WikipediaSettings
 from treadle.tools._pacing import Pacers
 from treadle.tools.wikipedia._article import Wiki
 
