@@ -21,9 +21,10 @@ from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings
 from treadle.core.usage import Usage
 from treadle.memory.bundle import Memory
-from treadle.memory.saver import fenced
+from treadle.memory.saver import WriteBehind, fenced, writing_behind
 from treadle.memory.scripts import driver_of
 from treadle.memory.window import since_last_question
+from treadle.runtime._checkpointed import Checkpointed
 from treadle.runtime._graph_run import run_graph
 from treadle.runtime._learning import Learner
 from treadle.runtime._locks import thread_lock
@@ -57,6 +58,7 @@ from treadle.runtime.journal import (
     usage_from_data,
 )
 from treadle.runtime.runs import (
+    ENDS,
     STOPPED,
     Run,
     RunMode,
@@ -64,6 +66,7 @@ from treadle.runtime.runs import (
     RunStore,
 )
 from treadle.runtime.runs._beginning import FreeLock
+from treadle.runtime.runs._ending import Ended
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs._made_of import made_of
 
@@ -130,7 +133,7 @@ class Executor:
         Raises:
             RunStateError: it is at its end, or somebody else took it up.
         """
-        number = await self._runs.begin(run)
+        number = (await self._runs.begin(run)).number
         data = {"error": self._redact(error), "status": status.value}
         await self._runs.finish(
             run,
@@ -152,12 +155,11 @@ class Executor:
         return nullcontext() if is_open() else self._slots
 
     async def _hold_thread(self, work: Work, emit: Emit) -> Reply:
-        number, is_watched = 0, work.options.is_watched
+        number = 0
 
         async def begin(key: str, token: bytes) -> bool:
             nonlocal number
-            lock = FreeLock(key, token, self._lease)
-            number = await self._runs.begin(work.run, is_watched=is_watched, lock=lock)
+            number = await self._begin(work, FreeLock(key, token, self._lease))
             return bool(number)
 
         # What an earlier attempt left is read under the lock, before another begins.
@@ -169,30 +171,49 @@ class Executor:
             run = work.run
             start = await start_of(work, self._runs, self._memory.saver)
             if not number:
-                number = await uninterrupted(self._runs.begin(run, is_watched=is_watched))
+                number = await uninterrupted(self._begin(work))
             reporter = Reporter(run.id, emit, run.usage)
             writer = self._runs.writer(run, number)
-            attempt = _Attempt(work, number, writer, reporter, self._events(work, number))
-            try:
-                return await self._attempt(attempt, start, emit)
-            except asyncio.CancelledError as stop:
-                await uninterrupted(self._failed(attempt, work.verdict(stop), STOPPED))
-                raise
-            except FencedError:
-                raise
-            except Exception as error:
-                failure = failure_of(work.agent.name, error)
-                await self._failed(attempt, work.verdict(error), str(failure))
-                emit(RunFailed(run.id, error=str(failure), usage=reporter.usage))
-                raise failure from error
-            finally:
-                await uninterrupted(attempt.aclose())
+            with writing_behind(writer.token, work.options.durability == "async") as behind:
+                events = self._events(work, number)
+                attempt = _Attempt(work, number, writer, reporter, events, behind)
+                return await self._to_its_end(attempt, start, emit)
+
+    async def _to_its_end(self, attempt: "_Attempt", start: Start, emit: Emit) -> Reply:
+        """Execute an attempt, and write how it ended, whatever that is."""
+        work = attempt.work
+        try:
+            return await self._attempt(attempt, start, emit)
+        except asyncio.CancelledError as stop:
+            await uninterrupted(self._failed(attempt, work.verdict(stop), STOPPED))
+            raise
+        except FencedError:
+            raise
+        except Exception as error:
+            failure = failure_of(work.agent.name, error)
+            await self._failed(attempt, work.verdict(error), str(failure))
+            emit(RunFailed(work.run.id, error=str(failure), usage=attempt.reporter.usage))
+            raise failure from error
+        finally:
+            await uninterrupted(attempt.aclose())
+
+    async def _begin(self, work: Work, lock: FreeLock | None = None) -> int:
+        """Begin an attempt; return its number, or 0 where somebody else has the thread."""
+        is_watched = work.options.is_watched
+        begun = await self._runs.begin(work.run, is_watched=is_watched, lock=lock)
+        if work.feed is not None and begun.number and is_watched:
+            if begun.told is None:
+                work.feed.close()  # It cannot hand on what it does not know.
+            else:
+                work.feed.add([begun.told])
+        return begun.number
 
     def _events(self, work: Work, number: int) -> EventWriter | None:
         """Return what writes what the run streams; ``None`` where nobody asked for any."""
         if not work.options.is_watched:
             return None
-        return EventWriter(self._driver, self._runs.keys(work.run.thread_id, work.run.id), number)
+        keys = self._runs.keys(work.run.thread_id, work.run.id)
+        return EventWriter(self._driver, keys, number, work.feed)
 
     async def _attempt(self, attempt: "_Attempt", start: Start, emit: Emit) -> Reply:
         work, run, reporter = attempt.work, attempt.work.run, attempt.reporter
@@ -204,7 +225,7 @@ class Executor:
         budget = self._budget(work)
         source = await self._earlier(attempt) or work.source
         await self._announce(attempt, start, budget)
-        gates = GateChain(self._gates(attempt, budget, source))
+        gates = GateChain([Checkpointed(attempt.behind), *self._gates(attempt, budget, source)])
         async with budget.open():
             is_watched = work.is_watched or work.options.is_watched
             with boundary(
@@ -222,6 +243,7 @@ class Executor:
                     control=work.control,
                     events=attempt.events,
                 )
+        await attempt.behind.settled()
         if attempt.events is not None:
             if work.options.feedback_keys:
                 attempt.events.add(FEEDBACK, as_json(list(work.options.feedback_keys)))
@@ -315,7 +337,7 @@ class Executor:
         run, kept = attempt.work.run, []
         if attempt.work.options.keep_values:
             kept.append(("values", self._states.packed(run.thread_id, state)))
-        await self._runs.finish(
+        ended = await self._runs.finish(
             run,
             attempt.number,
             status,
@@ -324,6 +346,7 @@ class Executor:
             rest=await attempt.writer.rest(),
             events=kept,
         )
+        attempt.hand_on(ended)
 
     async def _failed(self, attempt: "_Attempt", status: RunStatus, error: str) -> None:
         """Record that the attempt failed; where even that fails, the run can still be resumed."""
@@ -333,7 +356,7 @@ class Executor:
         if status is RunStatus.PENDING:
             entry = (EntryType.RUN_PAUSED, {"reason": error})
         try:
-            await self._runs.finish(
+            ended = await self._runs.finish(
                 attempt.work.run,
                 attempt.number,
                 status,
@@ -343,6 +366,7 @@ class Executor:
             )
         except Exception:
             return
+        attempt.hand_on(ended)
 
 
 @dataclass(frozen=True)
@@ -352,9 +376,16 @@ class _Attempt:
     writer: JournalWriter
     reporter: Reporter
     events: EventWriter | None
+    behind: WriteBehind
+
+    def hand_on(self, ended: Ended) -> None:
+        """Tell readers in this process how it ended, where that ended the run."""
+        if self.work.feed is not None and ended.run.status in ENDS:
+            self.work.feed.end(ended.run, ended.told)
 
     async def aclose(self) -> None:
         """Let what is under way to Redis come to its end."""
+        await self.behind.aclose()
         if self.events is not None:
             await self.events.aclose()
         await self.writer.aclose()

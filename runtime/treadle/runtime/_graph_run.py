@@ -51,7 +51,6 @@ async def run_graph(
         subgraphs=options.stream_subgraphs,
         interrupt_before=options.interrupt_before or None,
         interrupt_after=options.interrupt_after or None,
-        # A call's identity rests on its checkpoint: that is kept before the call.
         durability="sync",
         control=control,
     )

@@ -13,6 +13,7 @@ from treadle.core.errors import BudgetExceededError
 from treadle.graphs import Graph
 from treadle.runtime.approvals import is_approval
 from treadle.runtime.budget import Account
+from treadle.runtime.events import Feed
 from treadle.runtime.journal import Source, is_told
 from treadle.runtime.runs import Change, Run, RunOptions, RunStatus
 
@@ -47,6 +48,7 @@ class Work:
         control: how the graph is asked to stop after the superstep it is in.
         verdict: what becomes of the run when its attempt is stopped or fails; ``pending`` lets
             another attempt go on.
+        feed: what hands its events on to readers in this process, where any may be.
     """
 
     run: Run
@@ -63,6 +65,7 @@ class Work:
     accounts: Sequence[Account] = ()
     control: RunControl = field(default_factory=RunControl)
     verdict: Callable[[BaseException], RunStatus] = status_after
+    feed: Feed | None = None
 
     @property
     def approved(self) -> dict[str, str]:

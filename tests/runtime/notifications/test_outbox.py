@@ -117,7 +117,7 @@ async def test_a_process_that_dies_at_the_end_of_a_run(was_kept, outbox, store, 
     """The message is kept before the end is; whether that was kept decides whether it is sent."""
     run = Run("r", "t", "writer")
     await store.create(run)
-    attempt = await store.begin(run)
+    attempt = (await store.begin(run)).number
     await outbox.put(message(attempt=attempt, state="prepared"))
     if was_kept:
         end = (EntryType.RUN_FAILED, {"error": "No."})

@@ -272,7 +272,7 @@ async def test_a_run_whose_attempt_was_overtaken_stays_in_the_queue(opened, monk
 
     async def late(self, run, **how):
         if not overtaken:
-            overtaken.append(await begin(self, run))
+            overtaken.append((await begin(self, run)).number)
             paused = (EntryType.RUN_PAUSED, {"reason": "It was stopped."})
             await self.finish(run, 1, RunStatus.PENDING, paused, usage=Usage())
         return await begin(self, run, **how)

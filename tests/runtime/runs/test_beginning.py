@@ -29,7 +29,7 @@ def lock(token):
 async def test_it_takes_a_free_lock_and_tells_of_it_in_one_step(store):
     run = Run("r", "t", "a")
     await store.create(run)
-    assert await store.begin(run, is_watched=True, lock=lock(b"me")) == 1
+    assert (await store.begin(run, is_watched=True, lock=lock(b"me"))).number == 1
     client = store._client
     assert await client.get(KEY) == b"me"
     assert 3_590_000 < await client.pttl(KEY) <= 3_600_000
@@ -41,7 +41,7 @@ async def test_nothing_begins_while_somebody_else_has_the_lock(store):
     run = Run("r", "t", "a")
     await store.create(run)
     await store._client.set(KEY, "other", ex=60)
-    assert await store.begin(run, is_watched=True, lock=lock(b"me")) == 0
+    assert (await store.begin(run, is_watched=True, lock=lock(b"me"))).number == 0
     assert (await store.get("r")).status is RunStatus.PENDING
     assert await store._client.get(KEY) == b"other"
     assert not await store._client.exists(store.keys("t", "r").events)
@@ -51,7 +51,7 @@ async def test_a_lock_taken_by_a_reply_that_was_lost_is_ones_own(store):
     run = Run("r", "t", "a")
     await store.create(run)
     await store._client.set(KEY, "me", ex=60)
-    assert await store.begin(run, lock=lock(b"me")) == 1
+    assert (await store.begin(run, lock=lock(b"me"))).number == 1
 
 
 @pytest.mark.parametrize("at", ["gone", "ended", "begun"])

@@ -76,7 +76,7 @@ class Workers(RuleBasedStateMachine):
         before = self.statuses.get(name)
         try:
             known = replace(self.runs[name], attempt=self.current[name])
-            number = self.wait(self.store.begin(known))
+            number = self.wait(self.store.begin(known)).number
         except UnknownNameError:
             assert before is None
             return multiple()

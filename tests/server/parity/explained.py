@@ -320,8 +320,8 @@ EXPLAINED = (
     Explained(
         "`durability`",
         "as asked for",
-        "always `sync`",
-        "a call's outcome rests on its checkpoint",
+        "`exit` keeps what `async` does",
+        "a run whose worker died is taken up again",
     ),
     Explained(
         "a run that was rolled back",

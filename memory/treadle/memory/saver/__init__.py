@@ -9,6 +9,7 @@ keep a worker that lost its thread from writing to it.
 
 from treadle.memory._cipher import AesGcmCipher
 from treadle.memory._storage_errors import RecordError
+from treadle.memory.saver._behind import WriteBehind, writing_behind
 from treadle.memory.saver._fence import fence_key, fenced, unfenced
 from treadle.memory.saver._saver import RedisSaver
 from treadle.memory.saver._serde import StrictSerializer
@@ -18,7 +19,9 @@ __all__ = [
     "RecordError",
     "RedisSaver",
     "StrictSerializer",
+    "WriteBehind",
     "fence_key",
     "fenced",
     "unfenced",
+    "writing_behind",
 ]

@@ -67,6 +67,12 @@ class Context:
         return self.space.thread(place.thread_id), place
 
 
+def placed(context: Context, config: RunnableConfig, checkpoint: Checkpoint) -> RunnableConfig:
+    """Return the config that names a checkpoint."""
+    thread, place = context.located(config)
+    return config_of(thread, place.root_namespace, checked_id("checkpoint_id", checkpoint["id"]))
+
+
 def put(
     context: Context,
     config: RunnableConfig,

@@ -22,6 +22,7 @@ from treadle.memory._connection import Connection
 from treadle.memory._drivers import AsyncClient, SyncClient
 from treadle.memory.saver import _operations as operations
 from treadle.memory.saver import _upkeep as upkeep
+from treadle.memory.saver._behind import write_behind_of
 from treadle.memory.saver._cache import SaverCache
 from treadle.memory.saver._entries import Entries
 from treadle.memory.saver._keys import KeySpace
@@ -184,7 +185,11 @@ class RedisSaver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Store a checkpoint and return the config that names it."""
         operation = operations.put(self._context, config, checkpoint, metadata, new_versions)
-        return await self._arun(operation)
+        behind = write_behind_of(config)
+        if behind is None:
+            return await self._arun(operation)
+        await behind.put(self._arun(operation))
+        return operations.placed(self._context, config, checkpoint)
 
     def put_writes(
         self,

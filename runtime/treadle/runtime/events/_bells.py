@@ -124,13 +124,13 @@ class Bells:
                 if (confirmed := self._confirmed.get(channel)) is not None:
                     confirmed.set()
             elif message["type"] == "message":
-                self._ring(self._bells.get(channel, set()))
+                self.ring(self._bells.get(channel, set()))
 
     def _ring_all(self) -> None:
         for bells in self._bells.values():
-            self._ring(bells)
+            self.ring(bells)
 
-    def _ring(self, bells: set[Bell]) -> None:
+    def ring(self, bells: set[Bell]) -> None:
         """Wake few at once, and a crowd by and by: it must not keep everybody else waiting."""
         if len(bells) <= CROWD:
             for bell in bells:

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -10,14 +11,12 @@ from typing import Any
 from treadle.core.errors import InputError, RunError
 from treadle.memory.scripts import Script, ScriptCall, driver_of
 from treadle.runtime.events._bells import Bells
+from treadle.runtime.events._feed import PAGE, Feed
 from treadle.runtime.journal import RunKeys
-from treadle.runtime.runs import ENDS
+from treadle.runtime.runs import END, ENDS, StreamedEvent
 
-END = "end"
-"""The name of the last event; its data holds the run's status."""
 READS_AT_ONCE = 8
 """How many pages are read at once, so that readers leave connections to everybody else."""
-_PAGE = 200
 _PAGE_BYTES = 64 * 1_024
 _READ = Script.of((files(str(__package__)) / "lua" / "read.lua").read_text())
 
@@ -35,21 +34,6 @@ def check_event_id(text: str) -> None:
         raise InputError(
             f"{text!r:.60} is no event's id.", hint="Give the id of an event of the run, or '0'."
         )
-
-
-@dataclass(frozen=True, slots=True)
-class StreamedEvent:
-    """An event of a run.
-
-    Attributes:
-        id: its place; reading can go on after it.
-        name: what it is, such as ``values``, ``messages/partial`` or ``updates|<namespace>``.
-        data: what it tells, as JSON.
-    """
-
-    id: str
-    name: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +66,9 @@ class EventReader:
         self._turns = asyncio.Semaphore(READS_AT_ONCE)
         self._asked: dict[tuple[str, str], asyncio.Task[_Page]] = {}
 
-    async def pages(self, keys: RunKeys, after: str) -> AsyncIterator[Sequence[StreamedEvent]]:
+    async def pages(
+        self, keys: RunKeys, after: str, feed: Feed | None = None
+    ) -> AsyncGenerator[Sequence[StreamedEvent]]:
         """Yield the events after an id, as they are written, to the last; those that are there
         together.
 
@@ -92,10 +78,41 @@ class EventReader:
         Args:
             keys: the run's keys.
             after: the id of the last event known; ``"0"`` reads from the beginning.
+            feed: what hands the run's events on in this process, where it is executed here.
 
         Raises:
             RunError: the run was forgotten meanwhile.
         """
+        if feed is not None:
+            async with aclosing(self._handed(feed, keys, after)) as pages:
+                async for events in pages:
+                    after = events[-1].id
+                    yield events
+            if feed.ended is not None:
+                return
+        async with aclosing(self._told(keys, after)) as pages:
+            async for events in pages:
+                yield events
+
+    async def _handed(
+        self, feed: Feed, keys: RunKeys, after: str
+    ) -> AsyncGenerator[Sequence[StreamedEvent]]:
+        """Yield what a feed hands on, and what it left behind, until it is over."""
+        with feed.heard() as bell:
+            while True:
+                events = feed.after(after)
+                if events is None:
+                    events = (await self._page(keys, after)).events
+                if events:
+                    after = events[-1].id
+                    yield events
+                elif feed.is_over:
+                    return
+                else:
+                    await bell.wait()
+
+    async def _told(self, keys: RunKeys, after: str) -> AsyncGenerator[Sequence[StreamedEvent]]:
+        """Yield what is in Redis, and what comes there, until the run is at its end."""
         end: StreamedEvent | None = None
         async with self._bells.on(keys.record, keys.events) as bell:
             while True:
@@ -131,7 +148,7 @@ class EventReader:
         # Whoever asks from now on may know of something that this reply will not hold.
         async with self._turns:
             del self._asked[keys.events, after]
-            call = ScriptCall(_READ, (keys.record, keys.events), (after, _PAGE, _PAGE_BYTES))
+            call = ScriptCall(_READ, (keys.record, keys.events), (after, PAGE, _PAGE_BYTES))
             status, more, *parts = await self._driver.ask(call)
         events = [_event(*parts[at : at + 3]) for at in range(0, len(parts), 3)]
         if not status:

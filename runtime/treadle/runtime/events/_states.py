@@ -7,7 +7,7 @@ from typing import Any
 
 from treadle.core.json_text import as_json
 from treadle.memory.saver import RecordError, RedisSaver
-from treadle.runtime.events._reader import StreamedEvent
+from treadle.runtime.runs import StreamedEvent
 
 _REFERRING = b"@"  # no JSON begins so
 _EMPTY = b"[]"

@@ -6,7 +6,9 @@ from typing import Any
 
 from treadle.core.errors import FencedError, RedisError
 from treadle.memory.scripts import Driver, Script, ScriptCall
+from treadle.runtime.events._feed import Feed
 from treadle.runtime.journal import KEEP_EVENTS_MS, RunKeys, lost
+from treadle.runtime.runs import StreamedEvent
 
 MAX_EVENTS = 20_000
 """How many events of a run are kept; a reader who is further behind misses the oldest."""
@@ -24,12 +26,16 @@ class EventWriter:
         driver: the way to Redis.
         keys: the run's keys.
         attempt: the attempt that writes; the fence must hold it.
+        feed: what hands on to readers in this process what Redis has.
     """
 
-    def __init__(self, driver: Driver, keys: RunKeys, attempt: int) -> None:
+    def __init__(
+        self, driver: Driver, keys: RunKeys, attempt: int, feed: Feed | None = None
+    ) -> None:
         self._driver = driver
         self._keys = keys
         self._attempt = attempt
+        self._feed = feed
         self._waiting: list[tuple[str, bytes]] = []
         self._sending: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
@@ -73,10 +79,13 @@ class EventWriter:
             arguments += [part for event in batch for part in event]
             call = ScriptCall(_STREAM, (keys.fence, keys.events), tuple(arguments))
             try:
-                held = await self._driver.ask(call)
+                ids = await self._driver.ask(call)
             except RedisError as error:
                 raise RedisError(
                     f"The events of the run {keys.run_id} could not be written: {error.message}"
                 ) from error
-            if not held:
+            if not ids:
                 raise lost(keys.run_id, self._attempt, "another attempt")
+            if self._feed is not None:
+                told = zip(ids, batch, strict=True)
+                self._feed.add([StreamedEvent(id_.decode(), *event) for id_, event in told])

@@ -17,6 +17,7 @@ from treadle.runtime.events import (
     Bell,
     Bells,
     EventReader,
+    Feed,
     KeptStates,
     Mark,
     Marks,
@@ -85,6 +86,7 @@ class Queue:
         self._reader = EventReader(redis, bells)
         self._marks = Marks(redis)
         self.workers: list[OffersPlaces] = []
+        self._feeds: dict[str, Feed] = {}
         self._states = states
         self.board = Board(driver_of(redis, "Queue"), prefix)
 
@@ -110,7 +112,7 @@ class Queue:
             with self._offered(request.queue) as offer:
                 said = await self._put(run, request, is_new=True, first=first, offer=offer)
                 if offer is not None and said == "taken":
-                    offer.take(first_claim(run, request.queue), accepted)
+                    offer.take(first_claim(run, request.queue), accepted, self._feed(run.id))
             return Queued(run, is_new=True)
         await self.board.announce(run.id)
         is_new = await self._preparation.accept(run, given, request)
@@ -128,6 +130,12 @@ class Queue:
         with ExitStack() as places:
             offers = (places.enter_context(one.offering(queue)) for one in self.workers)
             yield next((offer for offer in offers if offer is not None), None)
+
+    def _feed(self, run_id: str) -> Feed:
+        """Return what hands the events of a run on that a worker of this process has taken."""
+        feed = Feed(self._bells.ring, lambda: self._feeds.pop(run_id, None))
+        self._feeds[run_id] = feed
+        return feed
 
     async def _put(
         self,
@@ -278,6 +286,12 @@ class Queue:
         found = await self._store.get(run) if isinstance(run, str) else run
         if found.status in ENDS and not count:
             return found, []
+        feed = self._feeds.get(found.id)
+        if feed is not None and (ended := await feed.outcome()) is not None:
+            handed = feed.latest(count)
+            if handed is None:
+                return ended, await self.latest_events(ended, count)
+            return ended, await self._states.filled(found.thread_id, handed)
         async with self._bells.on(self._store.keys(found.thread_id, found.id).record) as bell:
             while True:
                 # Asked together: they share a round trip, in this order.
@@ -321,7 +335,8 @@ class Queue:
     ) -> AsyncGenerator[Sequence[StreamedEvent]]:
         """Yield what a run streams as `events` does, those that are there at once together."""
         check_event_id(after)
-        async for page in self._reader.pages(self._store.keys(run.thread_id, run.id), after):
+        keys = self._store.keys(run.thread_id, run.id)
+        async for page in self._reader.pages(keys, after, self._feeds.get(run.id)):
             if told := await self._states.filled(run.thread_id, page):
                 yield told
 

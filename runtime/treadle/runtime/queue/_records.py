@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
+from treadle.runtime.events import Feed
 from treadle.runtime.runs import Accepted
 
 
@@ -40,13 +41,13 @@ class Offer:
         worker: who offers it.
         lease: how long the run is the worker's unless that is renewed.
         limit: the most runs of the queue at once over all workers; 0 for any.
-        take: begins to work on the run.
+        take: begins to work on the run, and closes its feed when it is done.
     """
 
     worker: str
     lease: timedelta
     limit: int
-    take: Callable[[Job, Accepted], None]
+    take: Callable[[Job, Accepted, Feed], None]
 
 
 class OffersPlaces(Protocol):

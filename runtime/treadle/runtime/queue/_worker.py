@@ -28,7 +28,7 @@ from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._work import status_after
-from treadle.runtime.events import Bells
+from treadle.runtime.events import Bells, Feed
 from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import VERSION
 from treadle.runtime.queue._leaving import Leaving
@@ -69,6 +69,7 @@ class _Running:
         is_exhausted: whether it failed once more for a reason that passes, and has no attempt left.
         task: what works on it.
         is_stopped: whether it noticed that it is to stop.
+        feed: what hands its events on to readers in this process, where any may be.
     """
 
     job: Job
@@ -78,6 +79,7 @@ class _Running:
     is_exhausted: bool = False
     task: asyncio.Task[None] | None = None
     is_stopped: bool = False
+    feed: Feed | None = None
 
     def stop(self, why: str) -> None:
         """Stop it where it stands."""
@@ -290,10 +292,12 @@ class Worker:
                     if reply:
                         running.stop(reply)
 
-    def _start(self, job: Job, accepted: Accepted | None = None) -> None:
-        if self._is_over:
-            return  # Its lease lapses, and then it is taken up elsewhere.
-        running = _Running(job)
+    def _start(self, job: Job, accepted: Accepted | None = None, feed: Feed | None = None) -> None:
+        if self._is_over:  # Its lease lapses, and then it is taken up elsewhere.
+            if feed is not None:
+                feed.close()
+            return
+        running = _Running(job, feed=feed)
         # Whoever submitted it may be in a run, or a request, of its own.
         work = self._work(running, accepted)
         running.task = asyncio.create_task(work, context=self._context.copy())
@@ -302,6 +306,8 @@ class Worker:
         def ended(task: asyncio.Task[None]) -> None:
             self._running.discard(running)
             self._wake.set()
+            if feed is not None:
+                feed.close()
             if not task.cancelled() and (error := task.exception()) is not None:
                 _log.error("The run %s was left to another worker: %s", job.run_id, error)
 
@@ -357,7 +363,7 @@ class Worker:
             await self._conclude(job, accepted.run, RunStatus.ERROR, str(error))
             return
         try:
-            work = replace(work, control=running.control, verdict=verdict)
+            work = replace(work, control=running.control, verdict=verdict, feed=running.feed)
             await self._executor.execute(work, lambda _: None)
         except asyncio.CancelledError:
             if not running.ending:

@@ -1,5 +1,6 @@
 """The runs of a tenant: what was asked, where each stands, and what can be done with it."""
 
+from treadle.runtime.runs._event import END, StreamedEvent
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import SUFFIX, JournalFile
 from treadle.runtime.runs._invoking import reply_to_data
@@ -30,6 +31,7 @@ from treadle.runtime.runs._store import STOPPED, RunStore
 
 __all__ = [
     "DEFAULT_QUEUE",
+    "END",
     "ENDS",
     "NEXT",
     "STOPPED",
@@ -55,6 +57,7 @@ __all__ = [
     "Runs",
     "Standing",
     "StreamMode",
+    "StreamedEvent",
     "ThreadBusyError",
     "checked_queue",
     "definition_of",

@@ -9,6 +9,7 @@ from typing import Any
 
 from treadle.core.errors import UnknownNameError
 from treadle.runtime.journal import KEEP_EVENTS_MS
+from treadle.runtime.runs._event import StreamedEvent
 from treadle.runtime.runs._record import NEXT, Run, RunStateError, RunStatus
 
 _BEGIN_FROM = [status.value for status, following in NEXT.items() if RunStatus.RUNNING in following]
@@ -29,19 +30,37 @@ class FreeLock:
     lease: timedelta
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An attempt that begins.
+
+    Attributes:
+        number: its number; 0 where nothing begins because somebody else has the thread.
+        told: the event that tells of it; ``None`` where nobody watches, or where it was lost with
+            a reply.
+    """
+
+    number: int
+    told: StreamedEvent | None = None
+
+
 def beginning(run: Run, *, is_watched: bool, lock: FreeLock | None) -> list[Any]:
     """Return the arguments after the time to live; for what each is see `RunStore.begin`."""
-    before = f'{{"run_id":{json.dumps(run.id)},"attempt":'
-    after = f',"thread_id":{json.dumps(run.thread_id)}}}'
-    told = (KEEP_EVENTS_MS, before, after) if is_watched else ("", "", "")
+    told = (KEEP_EVENTS_MS, *_around_number(run)) if is_watched else ("", "", "")
     taken = (lock.token, int(lock.lease.total_seconds() * 1_000)) if lock else ("", "")
     return [run.id, run.attempt, uuid.uuid4().hex, *told, *taken, *_BEGIN_FROM]
 
 
-def begun(run: Run, reply: Sequence[Any]) -> int:
-    """Return the number of the attempt that begins; 0, and errors, as for `RunStore.begin`."""
+def _around_number(run: Run) -> tuple[str, str]:
+    """Return what the first event tells, before the attempt's number and after it."""
+    before = f'{{"run_id":{json.dumps(run.id)},"attempt":'
+    return before, f',"thread_id":{json.dumps(run.thread_id)}}}'
+
+
+def begun(run: Run, reply: Sequence[Any]) -> Begun:
+    """Return what begins; errors as for `RunStore.begin`."""
     if reply[0] == b"held":
-        return 0
+        return Begun(0)
     if reply[0] == b"missing":
         raise UnknownNameError("run", run.id, None)
     if reply[0] == b"taken":
@@ -51,4 +70,9 @@ def begun(run: Run, reply: Sequence[Any]) -> int:
         )
     if reply[0] != b"ok":
         raise RunStateError(f"The run {run.id} is at its end: {reply[1].decode()}.")
-    return int(reply[1])
+    number, event = int(reply[1]), reply[2].decode()
+    if not event:
+        return Begun(number)
+    before, after = _around_number(run)
+    told = StreamedEvent(event, "metadata", f"{before}{number}{after}".encode())
+    return Begun(number, told)

@@ -1,21 +1,44 @@
-"""How an attempt ends, as ``lua/finish.lua`` takes it."""
+"""How an attempt ends, as ``lua/finish.lua`` takes and tells it."""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from treadle.core.usage import Usage
-from treadle.runtime.journal import KEEP_EVENTS_MS, EntryType, Rest, split, usage_to_data
-from treadle.runtime.runs._record import RunStatus
+from treadle.runtime.journal import KEEP_EVENTS_MS, EntryType, Rest, split
+from treadle.runtime.runs._event import END, StreamedEvent
+from treadle.runtime.runs._record import Run, RunStatus
+
+_CHANGED = ("status", "ended", "usage", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt that ended.
+
+    Attributes:
+        run: the run as it is now.
+        told: the events that it streamed last.
+    """
+
+    run: Run
+    told: Sequence[StreamedEvent]
+
+
+def left_by(run: Run, attempt: int, status: RunStatus, usage: Usage, error: str) -> Run:
+    """Return the run as an attempt leaves it that ends at this moment."""
+    moment = datetime.now(UTC)
+    now = moment.replace(microsecond=moment.microsecond // 1_000 * 1_000)  # as it will be read
+    ended = None if status is RunStatus.PENDING else now
+    return replace(run, status=status, attempt=attempt, ended=ended, usage=usage, error=error)
 
 
 def ending(
-    status: RunStatus,
+    left: Run,
     entry: tuple[EntryType, Mapping[str, Any]],
     *,
-    usage: Usage,
-    error: str,
     rest: Rest,
     events: Sequence[tuple[str, bytes]],
 ) -> list[Any]:
@@ -23,13 +46,17 @@ def ending(
     blobs = dict(rest.blobs)
     data = json.dumps(split(entry[1], blobs), ensure_ascii=False, separators=(",", ":"))
     entries = (*rest.entries, (entry[0].value, data))
-    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-    fields = (
-        ("status", status.value),
-        ("ended", json.dumps(None if status is RunStatus.PENDING else moment)),
-        ("usage", json.dumps(usage_to_data(usage))),
-        ("error", error),
-    )
+    record = left.to_hash()
+    fields = [(name, record[name]) for name in _CHANGED]
     pairs = (*blobs.items(), *entries, *events, *fields)
     counts = (len(blobs), len(entries), len(events))
     return [KEEP_EVENTS_MS, *counts, *(part for pair in pairs for part in pair)]
+
+
+def told_of(
+    left: Run, events: Sequence[tuple[str, bytes]], ids: Sequence[bytes]
+) -> list[StreamedEvent]:
+    """Return the events that came last, given the ids of those there are."""
+    end = (END, f'{{"status":"{left.status.value}"}}'.encode())
+    told = zip(ids, (*events, end), strict=False)  # An end is told where anything else was.
+    return [StreamedEvent(id_.decode(), *event) for id_, event in told]

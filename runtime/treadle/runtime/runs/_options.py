@@ -20,6 +20,7 @@ StreamMode = Literal[
 ]
 """What can be streamed of a run, in the words of LangGraph's protocol."""
 All = Literal["*"]
+Durability = Literal["sync", "async"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class RunOptions:
         webhook: an address that is told how the run ended, or that it waits for a person.
         feedback_keys: what people are asked to say about the run; streamed with where to say it.
         model_settings: what its models are given with every call.
+        durability: ``sync`` keeps each checkpoint before the next step begins; with ``async`` it is
+            on its way by then, and kept before the step calls a model or a tool.
     """
 
     stream: Sequence[StreamMode] = ()
@@ -61,6 +64,7 @@ class RunOptions:
     webhook: str | None = None
     feedback_keys: Sequence[str] = ()
     model_settings: ModelSettings = field(default_factory=ModelSettings)
+    durability: Durability = "async"
 
     @property
     def is_watched(self) -> bool:

@@ -32,8 +32,8 @@ from treadle.runtime.journal import (
     to_data,
 )
 from treadle.runtime.runs._answers import AnswerStore
-from treadle.runtime.runs._beginning import FreeLock, beginning, begun
-from treadle.runtime.runs._ending import ending
+from treadle.runtime.runs._beginning import Begun, FreeLock, beginning, begun
+from treadle.runtime.runs._ending import Ended, ending, left_by, told_of
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Accepted, Run, RunStateError, RunStatus
@@ -144,14 +144,14 @@ class RunStore:
 
     async def begin(
         self, run: Run, *, is_watched: bool = False, lock: FreeLock | None = None
-    ) -> int:
-        """Begin an attempt of the run, and return its number; earlier ones can write no more.
+    ) -> Begun:
+        """Begin an attempt of the run; earlier ones can write no more.
 
         Args:
             run: the run as it was read last: the attempt follows the one it knows of.
             is_watched: whether the beginning is told among the run's events.
             lock: the thread's lock, where it is to be taken with it. Where somebody else holds it,
-                nothing begins, and 0 is returned.
+                nothing begins, and the number is 0.
 
         Raises:
             RunStateError: the run's status does not allow it, or another attempt has begun since
@@ -179,7 +179,7 @@ class RunStore:
         error: str = "",
         rest: Rest = _NOTHING,
         events: Sequence[tuple[str, bytes]] = (),
-    ) -> None:
+    ) -> Ended:
         """End an attempt: write its last entry and the run's new status, together.
 
         Args:
@@ -196,7 +196,8 @@ class RunStore:
             FencedError: the attempt no longer holds the thread.
         """
         keys = self.keys(run.thread_id, run.id)
-        how = ending(status, entry, usage=usage, error=error, rest=rest, events=events)
+        left = left_by(run, attempt, status, usage, error)
+        how = ending(left, entry, rest=rest, events=events)
         arguments = [keys.token(attempt), self._ttl_ms, attempt, *how]
         told = await self._about_to_end(replace(run, usage=usage), attempt, status, entry[1])
         reply = await self._finish(
@@ -206,6 +207,7 @@ class RunStore:
             holder = reply[1].decode() if len(reply) > 1 else "nobody"
             raise lost(run.id, attempt, holder)
         await self._ended(told)
+        return Ended(left, told_of(left, events, reply[1:]))
 
     async def cancel(self, run: Run) -> bool:
         """Stop a run that no attempt is at work on: one that has not begun, or waits.

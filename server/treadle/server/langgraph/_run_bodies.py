@@ -105,8 +105,8 @@ _SAID_EVERYWHERE = ("assistant_id", "graph_id")
 class RunFields(Body):
     """What runs of all kinds hold.
 
-    Every run's checkpoints are kept before the next step begins, whatever ``durability`` asks for,
-    and its stream can be resumed whether ``stream_resumable`` is said or not.
+    A run whose ``durability`` is ``exit`` keeps its checkpoints as with ``async``, so that it can
+    be taken up again; and its stream can be resumed whether ``stream_resumable`` is said or not.
     """
 
     assistant_id: str
@@ -121,7 +121,7 @@ class RunFields(Body):
     interrupt_before: Nodes | None = None
     interrupt_after: Nodes | None = None
     multitask_strategy: Multitask = "enqueue"
-    durability: Literal["sync", "async", "exit"] = "sync"
+    durability: Literal["sync", "async", "exit"] = "async"
 
     @property
     def modes(self) -> list[StreamMode]:
@@ -144,6 +144,7 @@ class RunFields(Body):
             context=context or None,
             keep_values=keep_values,
             webhook=self.webhook,
+            durability="sync" if self.durability == "sync" else "async",
         )
 
     def _configurable(self, assistant: Record) -> dict[str, Any]:

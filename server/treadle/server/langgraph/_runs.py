@@ -174,10 +174,10 @@ class ProtocolRuns:
             return sse(where, event=FEEDBACK, id_=event.id)
         if event.name != END:
             return sse(event.data, event=event.name, id_=event.id)
+        if RunStatus(json.loads(event.data)["status"]) not in FAILED:
+            return sse(None, event=END, id_=event.id)
         ended = await self._runtime.runs.get(run.id)
-        if ended.status in FAILED:
-            return sse(error_of(ended), event="error", id_=event.id)
-        return sse(None, event=END, id_=event.id)
+        return sse(error_of(ended), event="error", id_=event.id)
 
     async def _known(self, thread_id: str | None) -> Record | None:
         return None if thread_id is None else await self._threads.find(thread_id)

@@ -4,8 +4,8 @@
 --       ms for which events live, or '' where nobody watches, what its first event tells before
 --       the attempt's number, and after it, whom the thread's lock is to be taken for, or '' where
 --       it is held already, ms for which it holds, statuses from which an attempt may begin...
--- Sent again because its reply was lost, it replies the same again.
--- Replies {'ok', attempt}, {'refused', status}, {'taken', attempt} when another one has begun
+-- Sent again because its reply was lost, it replies the same again, without an event's id.
+-- Replies {'ok', attempt, id of the first event or ''}, {'refused', status}, {'taken', attempt} when another one has begun
 -- meanwhile, {'missing'}, or {'held'}: the lock is another's. With any but 'ok' it is not taken.
 local token = ARGV[8]
 if token ~= '' and not redis.call('SET', KEYS[5], token, 'NX', 'PX', ARGV[9])
@@ -19,7 +19,7 @@ end
 local status = redis.call('HGET', KEYS[2], 'status')
 if not status then return refuse('missing') end
 local attempt = tonumber(redis.call('HGET', KEYS[2], 'attempt'))
-if redis.call('HGET', KEYS[2], 'begun_by') == ARGV[4] then return { 'ok', attempt } end
+if redis.call('HGET', KEYS[2], 'begun_by') == ARGV[4] then return { 'ok', attempt, '' } end
 if attempt ~= tonumber(ARGV[3]) then return refuse('taken', attempt) end
 local allowed = false
 for i = 10, #ARGV do allowed = allowed or ARGV[i] == status end
@@ -29,10 +29,11 @@ redis.call('HSET', KEYS[2], 'status', 'running', 'error', '', 'ended', 'null', '
 redis.call('SET', KEYS[1], ARGV[2] .. '/' .. attempt)
 redis.pcall('PUBLISH', KEYS[3], 'begun')
 for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[1]) end
+local id = ''
 if ARGV[5] ~= '' then
   local told = ARGV[6] .. attempt .. ARGV[7]
-  redis.call('XADD', KEYS[4], '*', 'event', 'metadata', 'data', told)
+  id = redis.call('XADD', KEYS[4], '*', 'event', 'metadata', 'data', told)
   redis.call('PEXPIRE', KEYS[4], ARGV[5])
   redis.pcall('PUBLISH', KEYS[4], 'events')
 end
-return { 'ok', attempt }
+return { 'ok', attempt, id }

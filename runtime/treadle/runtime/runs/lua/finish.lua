@@ -4,7 +4,7 @@
 -- ARGV: token, time to live in ms, attempt, ms for which events live, number of blobs, of entries,
 --       of events, (name, text)..., (type, data)..., (event, data)...,
 --       'status', status, (field, value)...
--- Replies {'ok', id of the last entry}, {'fenced', the token that holds the thread now} or
+-- Replies {'ok', id of each event, and of the end that is told where there are any}, {'fenced', the token that holds the thread now} or
 -- {'missing'}.
 local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] then return { 'fenced', holder or '' } end
@@ -17,26 +17,28 @@ local function pairs_of(count)
 end
 local first, last = pairs_of(ARGV[5])
 for i = first, last, 2 do redis.call('HSETNX', KEYS[4], ARGV[i], ARGV[i + 1]) end
-local id, kind
+local kind
+local reply = { 'ok' }
 first, last = pairs_of(ARGV[6])
 for i = first, last, 2 do
   kind = ARGV[i]
-  id = redis.call('XADD', KEYS[3], '*', 'version', '1',
+  redis.call('XADD', KEYS[3], '*', 'version', '1',
     'type', kind, 'attempt', ARGV[3], 'data', ARGV[i + 1])
 end
 first, last = pairs_of(ARGV[7])
 for i = first, last, 2 do
-  redis.call('XADD', KEYS[6], '*', 'event', ARGV[i], 'data', ARGV[i + 1])
+  reply[#reply + 1] = redis.call('XADD', KEYS[6], '*', 'event', ARGV[i], 'data', ARGV[i + 1])
 end
 local status = ARGV[place + 1]
 redis.call('HSET', KEYS[2], unpack(ARGV, place))
 if kind == 'run.finished' then redis.call('HDEL', KEYS[2], 'input', 'request', 'answers') end
 if kind ~= 'run.paused' then
   if redis.call('EXISTS', KEYS[6]) == 1 then
-    redis.call('XADD', KEYS[6], '*', 'event', 'end', 'data', cjson.encode({ status = status }))
+    local told = '{"status":"' .. status .. '"}'
+    reply[#reply + 1] = redis.call('XADD', KEYS[6], '*', 'event', 'end', 'data', told)
     redis.call('PEXPIRE', KEYS[6], ARGV[4])
   end
   redis.pcall('PUBLISH', KEYS[2], status)
 end
 for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
-return { 'ok', id }
+return reply

@@ -1,0 +1,107 @@
+"""No call is made before the checkpoint that its identity rests on is kept."""
+
+import asyncio
+
+import pytest
+
+from tests.support.models import settings_for
+from treadle.core.errors import RedisError, RunError
+from treadle.memory import _drivers
+from treadle.memory.saver import _scripts
+from treadle.runtime import Runtime
+from treadle.runtime.queue import RunOptions, RunRequest
+from treadle.runtime.runs import RunStatus
+from treadle.runtime.testing import ScriptedOpenAI, say
+
+
+class Second:
+    """Redis's reply to the second checkpoint, that of the step which asks the model."""
+
+    def __init__(self, monkeypatch):
+        self.reached, self.may_come, self.fails = asyncio.Event(), asyncio.Event(), False
+        self._count, self._ask = 0, _drivers.AsyncDriver.ask
+
+        async def ask(driver, request):
+            reply = await self._ask(driver, request)
+            self._count += getattr(request, "script", None) is _scripts._PUT
+            if self._count == 2 and not self.reached.is_set():
+                self.reached.set()
+                await self.may_come.wait()
+                if self.fails:
+                    raise RedisError("Redis is out of memory.")
+            return reply
+
+        monkeypatch.setattr(_drivers.AsyncDriver, "ask", ask)
+
+
+@pytest.fixture
+async def runtime(redis_url, tmp_path):
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "writer.yaml").write_text("description: Writes.\n")
+    with ScriptedOpenAI(lambda _: say("Hello.")) as server:
+        async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as opened:
+            yield opened, server
+
+
+async def test_the_model_is_asked_when_the_checkpoint_is_kept(runtime, monkeypatch):
+    opened, server = runtime
+    second = Second(monkeypatch)
+    asking = asyncio.create_task(opened.ask("writer", "Hello?"))
+    await second.reached.wait()
+    for _ in range(300):  # Time for a call that would not wait.
+        await opened.redis.ping()
+    assert not server.requests
+    second.may_come.set()
+    assert (await asking).text == "Hello."
+    assert len(server.requests) == 1
+
+
+GRAPH = """
+from pathlib import Path
+from typing import TypedDict
+from langgraph.graph import StateGraph
+
+class State(TypedDict):
+    path: str
+
+async def touch(state):
+    Path(state["path"]).touch()
+
+graph = StateGraph(State).add_node(touch).set_entry_point("touch").compile()
+"""
+
+
+@pytest.mark.parametrize("durability", ["async", "sync"])
+async def test_a_step_that_calls_nothing_waits_where_that_was_asked_for(
+    runtime, monkeypatch, tmp_path, durability
+):
+    opened, _ = runtime
+    (tmp_path / "graph.py").write_text(GRAPH)
+    (tmp_path / "agents" / "touches.yaml").write_text("graph: graph.py:graph\n")
+    touched, second = tmp_path / "touched", Second(monkeypatch)
+    options = RunOptions(durability=durability)
+    request = RunRequest("touches", {"path": str(touched)}, options=options)
+    worker = opened.worker()
+    working = asyncio.create_task(worker.run())
+    queued = await opened.queue.submit(request)
+    await second.reached.wait()
+    for _ in range(300):
+        await opened.redis.ping()
+    assert touched.exists() == (durability == "async")
+    second.may_come.set()
+    run = await opened.queue.wait(queued.run)
+    assert (run.status, touched.exists()) == (RunStatus.SUCCESS, True)
+    worker.stop()
+    await working
+
+
+async def test_a_run_whose_checkpoint_was_lost_fails_and_calls_nothing(runtime, monkeypatch):
+    opened, server = runtime
+    second = Second(monkeypatch)
+    second.fails = True
+    second.may_come.set()
+    with pytest.raises((RunError, RedisError), match="out of memory"):
+        await opened.ask("writer", "Hello?")
+    assert not server.requests
+    [run] = await opened.runs.recent(1)
+    assert "out of memory" in run.error
