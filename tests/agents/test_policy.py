@@ -102,7 +102,7 @@ def test_a_policy_survives_a_journal(tmp_path):
         ("policy:\n  - then: ask\n    when:\n      a: {min: 2, max: 1}\n", 4, "above the largest"),
         ("policy:\n  - then: ask\n    when:\n      a: [1, 2]\n", 4, "a condition is a text"),
         ("policy:\n  - then: ask\n    when: 3\n", 3, "valid dictionary|valid mapping"),
-        ("policy: {tool: x}\n", 1, "valid tuple"),
+        ("policy: {tool: x}\n", 1, "valid list"),
     ],
 )
 def test_a_wrong_rule_is_named_with_its_line(tmp_path, text, line, expected):

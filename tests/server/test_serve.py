@@ -1,6 +1,7 @@
 """``treadle serve``: what it serves, how it starts and how it stops."""
 
 import json
+import re
 import signal
 import socket
 
@@ -150,6 +151,29 @@ async def test_bad_input_is_answered_with_a_problem_document(
     assert document["detail"]
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b'{"limit": 1,', "body: It is no JSON: .* at character 12"),
+        (b"", "body: A JSON object is needed"),
+        (b"[]", "body: Input should be an object"),
+        (b'{"after": "\xff"}', "The body is not UTF-8"),
+        (b'{"select": ["odd"]}', r"body\.select\.0: Input should be "),
+        (b'{"sort_by": 3}', r"body\.sort_by: Input should be "),
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_said_in_the_clients_words(
+    project, local_app, body, detail
+):
+    headers = {"content-type": "application/json"}
+    async with local_app(project) as client:
+        said = (await client.post("/threads/search", content=body, headers=headers)).json()
+        assert re.match(detail, said["detail"]), said
+        if body:
+            unnamed = (await client.post("/threads/search", content=body)).json()
+            assert "'Content-Type: application/json'" in unnamed["detail"]
+
+
 def test_a_change_of_a_file_starts_it_again(project, redis_url):
     with serving(project, redis_url, "--reload") as served:
 
@@ -197,6 +221,7 @@ def test_other_machines_are_let_in_by_key_alone(project, redis_url):
     assert refused.returncode == 2
     assert "treadle keys create" in refused.stderr
     assert "Serving" not in refused.stderr
+    assert treadle("keys", "create", "", *options).returncode == 2
     made = treadle("keys", "create", "for a test", "--agent", "plain", *options)
     assert made.returncode == 0
     key = made.stdout.strip()

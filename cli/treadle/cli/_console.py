@@ -1,6 +1,7 @@
 """What a person sees: answers on standard output, progress on standard error."""
 
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -27,6 +28,12 @@ _MARK = (
 
 out = Console()
 err = Console(stderr=True)
+
+
+def log_runs() -> None:
+    """Have what is logged written to standard error, with the runs that failed among it."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("treadle.runs").setLevel(logging.INFO)
 
 
 def print_json(data: object) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from treadle.cli._console import err, out, print_json, rows
 from treadle.cli._opening import Opening
-from treadle.core.errors import UnknownNameError
+from treadle.core.errors import InputError, UnknownNameError
 from treadle.core.settings import checked_tenant
 from treadle.runtime import Runtime
 from treadle.server.security import ApiKey, ApiKeys, NewKey, Scope
@@ -30,8 +30,10 @@ def create_key(opening: Opening, wanted: Wanted, *, as_json: bool) -> None:
     """Make a key and print it.
 
     Raises:
-        UserError: the scope, an agent or the tenant is not one.
+        UserError: the name is empty, or the scope, an agent or the tenant is not one.
     """
+    if not wanted.name.strip():
+        raise InputError("The name of the key is empty.", hint="Say what the key is for.")
 
     async def work(runtime: Runtime) -> NewKey:
         for agent in wanted.agents or ():

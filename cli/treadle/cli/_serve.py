@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import partial
 
-from treadle.cli._console import err
+from treadle.cli._console import err, log_runs
 from treadle.cli._exit import exit_code
 from treadle.cli._opening import Opening
 from treadle.core.errors import ConfigError
@@ -45,6 +45,7 @@ class Serving:
             TreadleError: the runtime cannot be opened.
         """
         [bound] = sockets or []
+        log_runs()
         folder = project_folder(self.opening.project)
         for said in adopt_environment(folder):
             err.print(said, style="yellow", markup=False, soft_wrap=True)

@@ -1,11 +1,10 @@
 """``treadle worker``."""
 
 import asyncio
-import logging
 import signal
 from collections.abc import Sequence
 
-from treadle.cli._console import err
+from treadle.cli._console import err, log_runs
 from treadle.cli._opening import Opening
 from treadle.runtime import Runtime
 from treadle.runtime.queue import Worker
@@ -25,7 +24,7 @@ def run_worker(
         concurrency: how many runs of a tenant it works on at once.
         others: the tenants it serves beside that of the runtime.
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_runs()
 
     async def within(runtime: Runtime) -> None:
         tenants = dict.fromkeys((runtime.settings.tenant, *others))

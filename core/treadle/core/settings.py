@@ -318,9 +318,8 @@ class Settings(_Section):
             allowed = ""
             if first["type"] == "extra_forbidden":
                 allowed = f" Known keys there: {', '.join(_known_keys(cls, first['loc'][:-1]))}."
-            raise ConfigError(
-                f"{key} = {first['input']!r}: {first['msg']}.{allowed}", path=path
-            ) from None
+            said = first["msg"].replace("valid tuple", "valid list")  # As TOML has it.
+            raise ConfigError(f"{key} = {first['input']!r}: {said}.{allowed}", path=path) from None
 
 
 _OVERRIDES = {

@@ -68,7 +68,9 @@ class YamlFile:
         elif error["type"] == "missing":
             message = f"the field {name!r} is missing."
         else:
-            problem = re.sub(r"^Value error, ", "", error["msg"])
+            problem = re.sub(r"^Value error, ", "", error["msg"]).replace(
+                "valid tuple", "valid list"
+            )
             given = repr(error["input"])
             shown = given if len(given) <= 200 else f"{given[:200]} …"
             # What a whole part of the file is refused for is not the part itself.

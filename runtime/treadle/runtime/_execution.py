@@ -1,6 +1,7 @@
 """Executing a run: one attempt, from taking the thread to writing how it ended."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -70,6 +71,9 @@ from treadle.runtime.runs._ending import Ended
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs._made_of import made_of
 
+_log = logging.getLogger("treadle.runs")
+"""Tells of runs that failed, at the level INFO: servers and workers show it."""
+
 
 class Executor:
     """Executes runs, one attempt at a time on a thread.
@@ -135,6 +139,8 @@ class Executor:
         """
         number = (await self._runs.begin(run)).number
         data = {"error": self._redact(error), "status": status.value}
+        said = (run.id, run.agent, status.value, " ".join(data["error"].split()))
+        _log.info("The run %s of %r ended as %s: %s", *said)
         await self._runs.finish(
             run,
             number,
@@ -355,6 +361,11 @@ class Executor:
         entry = (EntryType.RUN_FAILED, {"error": error, "status": status.value})
         if status is RunStatus.PENDING:
             entry = (EntryType.RUN_PAUSED, {"reason": error})
+        if error != STOPPED:
+            run = attempt.work.run
+            outcome = "waits to be tried again" if status is RunStatus.PENDING else "failed"
+            said = (run.id, run.agent, outcome, attempt.number, " ".join(error.split()))
+            _log.info("The run %s of %r %s, attempt %d: %s", *said)
         try:
             ended = await self._runs.finish(
                 attempt.work.run,

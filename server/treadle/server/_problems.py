@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from treadle.core.errors import RedisError, RunError, TreadleError, UnknownNameError, UserError
 from treadle.server._a2a_errors import a2a_error
+from treadle.server._faults import Fault, faults_of, place_of, sentence_of
 from treadle.server._openai_errors import openai_error
 
 OPENAI = "/v1/"
@@ -21,18 +22,6 @@ OPENAI = "/v1/"
 A2A = "/a2a/"
 """Where the Agent2Agent protocol is spoken, likewise."""
 MEDIA_TYPE = "application/problem+json"
-
-
-class Fault(BaseModel):
-    """One thing that is wrong with a request.
-
-    Attributes:
-        loc: where, such as ``["body", "limit"]``.
-        msg: what.
-    """
-
-    loc: list[str | int]
-    msg: str
 
 
 class Problem(BaseModel):
@@ -105,41 +94,17 @@ def status_of(error: TreadleError) -> int:
     return 409 if isinstance(error, RunError) else 500
 
 
-def faults_of(error: RequestValidationError) -> list[Fault]:
-    """Return what is wrong with a request, without what it held: that may be a secret."""
-    return [Fault(loc=list(one["loc"]), msg=_said_of(one)) for one in error.errors()]
-
-
-def _said_of(fault: Mapping[str, Any]) -> str:
-    is_unknown = fault["type"] == "extra_forbidden"
-    return "It is not supported; leave it out" if is_unknown else str(fault["msg"])
-
-
-def place_of(fault: Fault) -> str:
-    """Return which field of the body a fault is in."""
-    return ".".join(str(part) for part in fault.loc[1:])
-
-
-def sentence_of(faults: Sequence[Fault]) -> str:
-    """Return the faults as a sentence each."""
-    places = (".".join(str(part) for part in fault.loc) for fault in faults)
-    return " ".join(
-        f"{place}: {fault.msg}." for place, fault in zip(places, faults, strict=True)
-    ).replace("..", ".")
-
-
 def answer_problems(app: FastAPI) -> None:
     """Have an application answer every error with a problem document."""
 
     def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
         headers, detail = dict(error.headers or {}), str(error.detail)
-        methods: Sequence[str] = ()
-        if error.status_code == 405:
-            methods = _methods_at(request.app, request.url.path)
-            methods = methods or [one for one in headers.get("Allow", "").split(", ") if one]
+        methods = _methods_at(request, headers) if error.status_code == 405 else []
         if methods:
             headers["Allow"] = ", ".join(methods)
+        if isinstance(error.__cause__, UnicodeDecodeError):
+            detail = "The body is not UTF-8, as JSON has to be."
         if detail == HTTPStatus(error.status_code).phrase:  # No route took the request.
             detail = _unserved(request, error.status_code, methods)
         return failure(request, error.status_code, detail, headers=headers)
@@ -180,10 +145,10 @@ def _unserved(request: Request, status: int, methods: Sequence[str]) -> str:
     return HTTPStatus(status).phrase
 
 
-def _methods_at(app: FastAPI, path: str) -> list[str]:
-    """Return the methods that a path is asked with: each route knows its own alone."""
-    paths = app.openapi()["paths"]
+def _methods_at(request: Request, headers: Mapping[str, str]) -> list[str]:
+    """Return the methods that an address is asked with: each route knows its own alone."""
+    paths = request.app.openapi()["paths"]
     for template in sorted(paths, key=lambda path: str(path).count("{")):  # A literal name first.
-        if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", template), path):
+        if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", template), request.url.path):
             return sorted(method.upper() for method in paths[template])
-    return []
+    return [one for one in headers.get("Allow", "").split(", ") if one]

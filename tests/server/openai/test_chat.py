@@ -1,6 +1,7 @@
 """Chat completions, by OpenAI's own client."""
 
 import json
+import re
 
 import httpx
 import openai
@@ -212,6 +213,10 @@ def test_a_run_that_fails_is_told_and_not_repeated(server, model, stream):
             list(ask(client, "Please fail", stream=stream))
         assert caught.value.code == "run_failed"
         assert len(model.requests) == asked + 1
+    assert re.search(
+        r"INFO treadle\.runs: The run \w+ of 'guide' failed, attempt 1: .*500",
+        server.log.read_text(),
+    )
 
 
 @pytest.mark.parametrize("stream", [False, True])

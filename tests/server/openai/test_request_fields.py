@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import httpx
+import openai
 import pytest
 from openai.types.chat import completion_create_params as chat_params
 from openai.types.responses import response_create_params as response_params
@@ -193,3 +194,28 @@ def test_the_page_lists_every_field():
     if text != expected:
         PAGE.write_text(expected)
         pytest.fail("docs/openai.md was out of date; it is written anew")
+
+
+@pytest.mark.parametrize(
+    ("place", "asked"),
+    [
+        (
+            "messages.0.content.0.type",
+            lambda c, parts: c.chat.completions.create(
+                model="guide", messages=[{"role": "user", "content": parts}]
+            ),
+        ),
+        (
+            "input.0.content.0.type",
+            lambda c, parts: c.responses.create(
+                model="guide", input=[{"role": "user", "content": parts}]
+            ),
+        ),
+    ],
+)
+def test_a_part_that_is_refused_is_named_as_the_client_sent_it(client, place, asked):
+    with pytest.raises(openai.BadRequestError) as refused:
+        asked(client, [{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}])
+    assert refused.value.param == place
+    assert refused.value.message.count("It is not supported") == 1
+    assert "valid string" not in refused.value.message
