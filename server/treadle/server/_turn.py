@@ -217,19 +217,23 @@ async def asked(rt: Runtime, turn: Turn) -> tuple[Sequence[AnyMessage], str]:
 
 async def ending_of(rt: Runtime, reply: Reply) -> Ending:
     """Return what is told at the end of a run, or where it waits."""
-    waiting = await rt.runs.interrupts(reply.run_id) if reply.stopped else []
+    ending = await left_at(rt, reply.run_id, reply.text) if reply.stopped else Ending("")
+    return ending if ending.calls or ending.waits_for else Ending(content_of(reply))
+
+
+async def left_at(rt: Runtime, run_id: str, answer: str = "") -> Ending:
+    """Return what a run that waits is told to wait for, after what it answered until then."""
+    waiting = await rt.runs.interrupts(run_id)
     calls = [
         ClientCall(
-            _call_id(reply.run_id, one["id"]), one["value"][CLIENT_CALL], one["value"]["arguments"]
+            _call_id(run_id, one["id"]), one["value"][CLIENT_CALL], one["value"]["arguments"]
         )
         for one in waiting
         if is_clients(one["value"])
     ]
-    if not waiting:
-        return Ending(content_of(reply))
     others = [one for one in waiting if not is_clients(one["value"])]
-    question = "" if calls else told(reply.run_id, others, _HOW)
-    return Ending(reply.text, others, question, calls)
+    question = told(run_id, others, _HOW) if others and not calls else ""
+    return Ending(answer, others, question, calls)
 
 
 async def waiting(rt: Runtime, turn: Turn) -> Answering | None:

@@ -104,6 +104,22 @@ for (const approved of [true, false]) {
   });
 }
 
+test("a page that opens a thread is shown what was said, and goes on", async () => {
+  const before = agentOf("counter");
+  ask(before, "Please compute");
+  await run(before);
+  const agent = agentOf("counter", { threadId: before.threadId });
+  await run(agent);
+  assert.deepEqual(
+    agent.messages.map((message) => message.role), ["user", "assistant", "tool", "assistant"],
+  );
+  assert.equal(said(agent), "The result is 42.");
+  ask(agent, "How much history?");
+  await run(agent);
+  assert.equal(said(agent), "Seen 2.");
+  assert.equal(new Set(agent.messages.map((message) => message.id)).size, agent.messages.length);
+});
+
 test("context and instructions reach the model", async () => {
   const agent = agentOf("guide");
   agent.addMessage({ id: "s", role: "system", content: "Be brief." });

@@ -38,9 +38,8 @@ def check(asked: RunInput) -> None:
     Raises:
         InputError: a field that holds something and is not supported.
     """
-    for name, value in (("state", asked.state), ("forwardedProps", asked.forwarded_props)):
-        if value not in (None, {}, []):
-            raise InputError(f"{name}: agents take none; leave it empty.")
+    if asked.forwarded_props not in (None, {}, []):
+        raise InputError("forwardedProps: agents take none; leave it empty.")
 
 
 def turn_of(agent: Agent, asked: RunInput, *, is_new: bool) -> Turn:

@@ -13,19 +13,20 @@ from treadle.agents import Agent
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.core.events import Event
 from treadle.runtime import Runtime
-from treadle.runtime.runs import Run, RunStateError, RunStatus
+from treadle.runtime.runs import Run
 from treadle.server._deciding import decide
 from treadle.server._routing import Router
 from treadle.server._sse import EventStream
 from treadle.server._turn import begin
 from treadle.server._waiting import Asked
 from treadle.server.agui._messages import RunInput, check, turn_of
-from treadle.server.agui._telling import Translator, proposed
+from treadle.server.agui._snapshots import check_state, restored
+from treadle.server.agui._telling import Translator
+from treadle.server.agui._wording import proposed
 from treadle.server.langgraph import Rt
 from treadle.server.security import Ownership, current_principal
 
 AgentName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
-_LATEST = 20
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "The run's events.", "content": {"text/event-stream": {}}}
 }
@@ -46,32 +47,33 @@ async def run(rt: Rt, agent: AgentName, asked: RunInput) -> EventStream:
 
 
 async def _events(rt: Runtime, agent: Agent, asked: RunInput) -> AsyncGenerator[BaseEvent]:
-    if not asked.resume:
-        is_new = not await rt.threads.exists(asked.thread_id)
-        turn = turn_of(agent, asked, is_new=is_new)
-        return Translator(rt, turn.agent, asked).events((await begin(rt, turn, pieces=True))[0])
-    waiting = await _waiting(rt, agent, asked)
-    if all(entry.status == "cancelled" for entry in asked.resume):
-        return _cancelled(rt, waiting, asked)
-    asks = await rt.runs.interrupts(waiting.id)
-    events = await _resumed(rt, waiting, asks, asked)
-    return Translator(rt, agent, asked, proposed=proposed(asks)).events(events)
-
-
-async def _waiting(rt: Runtime, agent: Agent, asked: RunInput) -> Run:
-    """Return the run of the thread that waits.
-
-    Raises:
-        UnknownNameError: there is no such thread, for this caller.
-        RunStateError: nothing waits on it.
-    """
     is_there = await rt.threads.exists(asked.thread_id)
-    if not is_there or not await Ownership(rt).sees(asked.thread_id):
-        raise UnknownNameError("thread", asked.thread_id, None)
-    for found in await rt.runs.recent(_LATEST, thread=asked.thread_id):
-        if found.status is RunStatus.INTERRUPTED and found.agent == agent.name:
-            return found
-    raise RunStateError(f"No run of the thread {asked.thread_id!r} waits for an answer.")
+    sees = await Ownership(rt).sees(asked.thread_id)
+    if asked.resume or (is_there and not asked.messages):
+        if not is_there or not sees:
+            raise UnknownNameError("thread", asked.thread_id, None)
+        await check_state(rt, agent, asked)
+        return await _gone_on(rt, agent, asked)
+    if sees or not is_there:
+        await check_state(rt, agent, asked)
+    turn = turn_of(agent, asked, is_new=not is_there)
+    return Translator(rt, turn.agent, asked).events((await begin(rt, turn, pieces=True))[0])
+
+
+async def _gone_on(rt: Runtime, agent: Agent, asked: RunInput) -> AsyncGenerator[BaseEvent]:
+    """Go on with the run that waits as is said, or tell how the thread stands."""
+    run = await rt.runs.waiting_on(asked.thread_id)
+    run = run if run is not None and run.agent == agent.name else None
+    if not asked.resume:
+        return restored(rt, agent, asked, run)
+    if run is None:
+        # It was answered already, perhaps by somebody else: the page is told what came of it.
+        return restored(rt, agent, asked, None, "resume: no run waits for an answer.")
+    if all(entry.status == "cancelled" for entry in asked.resume):
+        return _cancelled(rt, run, asked)
+    asks = await rt.runs.interrupts(run.id)
+    events = await _resumed(rt, run, asks, asked)
+    return Translator(rt, agent, asked, proposed=proposed(asks)).events(events)
 
 
 async def _resumed(

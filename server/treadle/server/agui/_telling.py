@@ -1,14 +1,12 @@
 """A run's events in the protocol's words."""
 
-import json
 import uuid
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator
 from contextlib import aclosing
 from typing import Any
 
 from ag_ui.core import (
     BaseEvent,
-    Interrupt,
     ReasoningEndEvent,
     ReasoningMessageContentEvent,
     ReasoningMessageEndEvent,
@@ -16,17 +14,11 @@ from ag_ui.core import (
     ReasoningStartEvent,
     RunErrorEvent,
     RunFinishedEvent,
-    RunFinishedInterruptOutcome,
-    RunFinishedSuccessOutcome,
     RunStartedEvent,
     TextMessageContentEvent,
     TextMessageEndEvent,
     TextMessageStartEvent,
     TokenUsage,
-    ToolCallArgsEvent,
-    ToolCallEndEvent,
-    ToolCallResultEvent,
-    ToolCallStartEvent,
 )
 
 from treadle.agents import Agent
@@ -43,14 +35,19 @@ from treadle.core.events import (
 )
 from treadle.core.usage import Usage
 from treadle.runtime import Runtime
-from treadle.runtime.approvals import is_approval
 from treadle.runtime.journal import outcome_from_data
-from treadle.runtime.questions import in_words
-from treadle.server._deciding import DECISION_SCHEMA
 from treadle.server._telling import Teller, hidden_of, is_live
 from treadle.server._turn import Ending, ending_of
-from treadle.server._waiting import Asked
 from treadle.server.agui._messages import RunInput
+from treadle.server.agui._snapshots import shared_state
+from treadle.server.agui._wording import (
+    call_events,
+    call_id,
+    left_calls,
+    outcome_of,
+    proposed,
+    result_event,
+)
 
 
 class Translator(Teller):
@@ -68,6 +65,7 @@ class Translator(Teller):
     ) -> None:
         super().__init__(hidden_of(agent), is_live=is_live(agent))
         self._runtime = runtime
+        self._agent = agent
         self._asked = asked
         self._run_id = ""
         self._open = ""
@@ -104,30 +102,21 @@ class Translator(Teller):
             yield from self._called(event)
 
     def _called(self, event: CallStarted | CallFinished) -> Iterator[BaseEvent]:
-        id_ = _call_id(self._run_id, event.call_id)
+        id_ = call_id(self._run_id, event.call_id)
         if event.kind is not CallKind.TOOL:
             if isinstance(event, CallFinished) and event.call_id not in self._thought:
                 yield from self._say("reasoning", event.thought)
         elif isinstance(event, CallStarted):
             if event.call_id not in self._proposed:
-                yield from self._call_events(id_, event.name, event.arguments)
+                yield from self._close()
+                yield from call_events(id_, event.name, event.arguments)
         else:
             self._proposed.discard(event.call_id)
             yield from self._close()
-            yield _result_of(id_, event.error or event.text)
-
-    def _call_events(
-        self, id_: str, name: str, arguments: Mapping[str, Any]
-    ) -> Iterator[BaseEvent]:
-        yield from self._close()
-        yield ToolCallStartEvent(tool_call_id=id_, tool_call_name=name)
-        text = json.dumps(arguments, ensure_ascii=False, default=str)
-        yield ToolCallArgsEvent(tool_call_id=id_, delta=text)
-        yield ToolCallEndEvent(tool_call_id=id_)
+            yield result_event(id_, event.error or event.text)
 
     async def _ended(self, reply: Reply) -> AsyncGenerator[BaseEvent]:
         ending = await ending_of(self._runtime, reply)
-        asks = [_interrupt(reply.run_id, one) for one in ending.waits_for]
         for event in await self._refused(ending):
             yield event
         for piece in self._rest(ending.answer):
@@ -135,14 +124,12 @@ class Translator(Teller):
                 yield event
         for event in self._close():
             yield event
-        for event in self._left_calls(ending):
+        for event in left_calls(self._run_id, ending, self._proposed):
             yield event
-        outcome = (
-            RunFinishedInterruptOutcome(interrupts=asks) if asks else RunFinishedSuccessOutcome()
-        )
-        yield RunFinishedEvent(
-            **self._places, outcome=outcome, result=_result(reply), usage=_usage(reply.usage)
-        )
+        for event in await shared_state(self._runtime, self._agent, self._asked):
+            yield event
+        told: dict[str, Any] = {"result": _result(reply), "usage": _usage(reply.usage)}
+        yield RunFinishedEvent(**self._places, outcome=outcome_of(self._run_id, ending), **told)
 
     async def _refused(self, ending: Ending) -> list[BaseEvent]:
         """Return the results of calls that were proposed and then refused, which nobody made."""
@@ -154,20 +141,11 @@ class Translator(Teller):
             one.call_id: outcome_from_data(one.outcome).error for one in calls if one.outcome
         }
         told = [
-            _result_of(_call_id(self._run_id, id_), str(error))
+            result_event(call_id(self._run_id, id_), str(error))
             for id_, error in refused.items()
             if id_ in left and error is not None
         ]
         return [*self._close(), *told]
-
-    def _left_calls(self, ending: Ending) -> Iterator[BaseEvent]:
-        """Yield the calls that are the client's to make, and those that wait for leave."""
-        for call in ending.calls:
-            yield from self._call_events(call.id, call.name, call.arguments)
-        for value in (one["value"] for one in ending.waits_for if is_approval(one["value"])):
-            if value["call_id"] not in self._proposed:
-                id_ = _call_id(self._run_id, value["call_id"])
-                yield from self._call_events(id_, value["tool"], value["arguments"])
 
     def _say(self, kind: str, text: str) -> Iterator[BaseEvent]:
         if not text:
@@ -201,35 +179,6 @@ class Translator(Teller):
     @property
     def _places(self) -> dict[str, Any]:
         return {"thread_id": self._asked.thread_id, "run_id": self._asked.run_id}
-
-
-def proposed(waiting: Asked) -> set[str]:
-    """Return the calls that wait for leave, as the run that asked for it told them."""
-    return {str(one["value"]["call_id"]) for one in waiting if is_approval(one["value"])}
-
-
-def _result_of(call_id: str, content: str) -> BaseEvent:
-    about: dict[str, Any] = {"message_id": f"{call_id}-result", "tool_call_id": call_id}
-    return ToolCallResultEvent(**about, content=content, role="tool")
-
-
-def _call_id(run_id: str, call_id: str) -> str:
-    return f"{run_id[:12]}-{call_id}"
-
-
-def _interrupt(run_id: str, waiting: Mapping[str, Any]) -> Interrupt:
-    value = waiting["value"]
-    about: dict[str, Any] = {"id": str(waiting["id"]), "metadata": {"value": value}}
-    if not is_approval(value):
-        return Interrupt(**about, reason="input_required", message=in_words(value))
-    return Interrupt(
-        **about,
-        reason="tool_call",
-        tool_call_id=_call_id(run_id, value["call_id"]),
-        message=value["message"],
-        response_schema=DECISION_SCHEMA,
-        expires_at=value["expires"],
-    )
 
 
 def _result(reply: Reply) -> dict[str, Any]:
