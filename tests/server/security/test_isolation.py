@@ -102,6 +102,7 @@ BODIES = [
         "messages": [],
         "resume": [{"interruptId": "i", "status": "resolved", "payload": 1}],
     },
+    {"threadId": THREAD, "runId": "r", "messages": []},
     {"jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": {"id": RUN}},
     {"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {"contextId": THREAD}},
 ]
