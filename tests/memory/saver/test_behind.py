@@ -9,6 +9,7 @@ from tests.memory.saver.graphs import Chat, chat_graph, said, texts, thread
 from treadle.core.errors import RedisError
 from treadle.memory import _drivers, connect
 from treadle.memory.saver import RedisSaver, _scripts, fenced, writing_behind
+from treadle.memory.saver._columns import Columns
 
 TOKEN = "run/1"
 
@@ -137,3 +138,22 @@ async def test_once_a_checkpoint_could_not_be_kept_none_is(saver, delayed, numbe
                 await behind.settled()
         await behind.aclose()
     assert delayed.replied == number
+
+
+async def test_what_was_kept_last_is_known_again_without_comparing_it(saver, monkeypatch):
+    graph = chat_graph(saver)
+    with writing_behind(TOKEN) as behind:
+        left = (await graph.ainvoke(said("hello"), fenced(thread(), TOKEN)))["messages"]
+        await behind.settled()
+        compared = saver.entries.reference("t", "messages", list(left))
+        monkeypatch.setattr(Columns, "are_held", lambda *_: pytest.fail("compared"))
+        assert saver.entries.reference("t", "messages", left) == compared is not None
+
+
+async def test_what_somebody_else_kept_since_is_not_taken_for_it(saver):
+    graph = chat_graph(saver)
+    with writing_behind(TOKEN) as behind:
+        left = (await graph.ainvoke(said("hello"), fenced(thread(), TOKEN)))["messages"]
+        await behind.settled()
+        await graph.aupdate_state(thread(), said("more"))
+        assert saver.entries.reference("t", "messages", left) is None

@@ -1,7 +1,7 @@
 """Checkpoints on their way to Redis while the graph that made them goes on."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -25,6 +25,7 @@ class WriteBehind:
 
     def __init__(self, token: str) -> None:
         self.token = token
+        self._kept: dict[Hashable, tuple[Any, Any]] = {}
         self._under_way: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None
 
@@ -52,6 +53,15 @@ class WriteBehind:
             self._failure = self._failure or asyncio.CancelledError()
         else:
             self._failure = self._failure or task.exception()
+
+    def note(self, channel: Hashable, value: Any, kept: Any) -> None:
+        """Note as what the very object was kept that a channel held last."""
+        self._kept[channel] = (value, kept)
+
+    def is_kept(self, channel: Hashable, value: Any, kept: Any) -> bool:
+        """Tell whether this very object was kept so: then nobody need compare what is in it."""
+        noted = self._kept.get(channel)
+        return noted is not None and noted[0] is value and noted[1] is kept
 
     async def settled(self) -> None:
         """Return when all checkpoints are kept.
@@ -88,6 +98,11 @@ def writing_behind(token: str, is_wanted: bool = True) -> Iterator[WriteBehind]:
         yield behind
     finally:
         _current.reset(before)
+
+
+def current() -> WriteBehind | None:
+    """Return the attempt's that this is called in."""
+    return _current.get()
 
 
 def write_behind_of(config: RunnableConfig) -> WriteBehind | None:

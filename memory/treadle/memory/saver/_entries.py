@@ -11,6 +11,7 @@ from treadle.core.json_text import as_json
 from treadle.memory._codec import Codec, naming
 from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver import _scripts as scripts
+from treadle.memory.saver._behind import current
 from treadle.memory.saver._bodies import Body
 from treadle.memory.saver._cache import Known, LogCache
 from treadle.memory.saver._columns import Columns
@@ -41,13 +42,19 @@ class Entries:
         them; ``None`` where the client has not seen the channel to hold just these.
         """
 
-        def work(log: LogCache | None) -> str | None:
-            seen = None if log is None else log.seen(("", channel))
-            if log is None or seen is None or not seen.columns.are_held(values):
-                return None
-            return f"{log.log_id} {formatted(seen.spans)}" if seen.spans else None
+        root, behind = self._context.space.thread(thread_id).root, current()
 
-        return self._context.cache.use(self._context.space.thread(thread_id).root, work)
+        def work(log: LogCache | None) -> str | None:
+            if log is None:
+                return None
+            place = ("", channel)
+            seen = log.seen(place)
+            is_kept = behind is not None and behind.is_kept((root, place), values, seen.columns)
+            if not seen.spans or not (is_kept or seen.columns.are_held(values)):
+                return None
+            return f"{log.log_id} {formatted(seen.spans)}"
+
+        return self._context.cache.use(root, work)
 
     def recognised(self, thread_id: str, messages: Sequence[Any]) -> list[Hashable | None]:
         """Return for each message what stands for its content while the client remembers it.
@@ -89,7 +96,7 @@ def _texts(context: Context, thread_id: str, reference: str) -> Operation[list[b
         )
         with naming(f"What a run of the thread {thread_id!r} left"):
             bodies = reading.bodies(refs)
-    return [_text(body, context.codec) for body in bodies]
+    return [body.text or _text(body, context.codec) for body in bodies]
 
 
 def _remembered(known: Known, refs: LogValue) -> list[Body] | None:
@@ -103,7 +110,6 @@ def _remembered(known: Known, refs: LogValue) -> list[Body] | None:
 
 
 def _text(body: Body, codec: Codec) -> bytes:
-    if body.text is None:
-        [value] = Columns([body]).copies(codec)
-        body.text = as_json(value)
-    return body.text
+    [value] = Columns([body]).copies(codec)
+    body.text = text = as_json(value)
+    return text

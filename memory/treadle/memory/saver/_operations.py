@@ -25,6 +25,7 @@ from treadle.memory._codec import Codec, naming
 from treadle.memory._lua import Request
 from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver import _scripts as scripts
+from treadle.memory.saver._behind import current
 from treadle.memory.saver._cache import LogCache, SaverCache
 from treadle.memory.saver._drafts import Draft, entries_of
 from treadle.memory.saver._fence import refusal
@@ -104,6 +105,7 @@ def put(
         )
         if reply[0] == b"ok":
             _remember(context, thread, draft, reply)
+            _note(context, thread, place, new_values)
             return config_of(thread, place.root_namespace, checkpoint_id)
         if reply[0] == b"fenced":
             raise refusal(place, reply[1])
@@ -251,3 +253,20 @@ def _remember(context: Context, thread: ThreadKeys, draft: Draft, reply: Sequenc
     log_id, epoch, start = reply[1].decode(), reply[2].decode(), int(reply[3])
     if epoch:
         context.cache.update(thread.root, log_id, epoch, lambda log: draft.stored(log, start))
+
+
+def _note(
+    context: Context, thread: ThreadKeys, place: Place, new_values: Mapping[str, Any]
+) -> None:
+    """Note as what the lists were kept, for the attempt that goes on with them."""
+    behind = current()
+    if behind is None:
+        return
+
+    def work(log: LogCache | None) -> None:
+        for name, value in new_values.items():
+            if log is not None and type(value) is list:
+                channel = (place.root_namespace, name)
+                behind.note((thread.root, channel), value, log.seen(channel).columns)
+
+    context.cache.use(thread.root, work)
