@@ -8,9 +8,12 @@ import socket
 import httpx
 import pytest
 
+from tests.server.conftest import BASE
+from tests.support.redis_servers import packaged_binary, running_server
 from tests.support.serving import serving, treadle
 from tests.support.waiting import wait_until
 from treadle.runtime import Runtime
+from treadle.server import app
 
 GRAPH = """
 import os
@@ -259,3 +262,19 @@ def test_the_collector_leaves_alone_what_the_server_is_made_of(project, redis_ur
         seen = httpx.post(f"{served.url}/runs/wait", json=asked, timeout=60).json()
     assert seen["frozen"] > 100_000
     assert seen["every"] >= 10_000
+
+
+async def test_callers_are_not_told_where_redis_was(project, short_tmp_path, caplog):
+    with running_server(packaged_binary(), short_tmp_path) as redis:
+        async with Runtime.open(redis.url, project) as runtime:
+            transport = httpx.ASGITransport(app(runtime, requires_key=False))
+            async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+                redis.kill()
+                asked = {"model": "plain", "messages": [{"role": "user", "content": "Hello?"}]}
+                for path, body in (("/threads", {}), ("/v1/chat/completions", asked)):
+                    answer = await client.post(path, json=body)
+                    assert answer.status_code == 503
+                    assert "Redis cannot be reached" in answer.text
+                    assert str(short_tmp_path) not in answer.text
+                assert str(short_tmp_path) in caplog.text  # The operator is told.
+                redis.start()

@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457), whatever went wrong and wherever."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -22,6 +23,7 @@ OPENAI = "/v1/"
 A2A = "/a2a/"
 """Where the Agent2Agent protocol is spoken, likewise."""
 MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("treadle.server")
 
 
 class Problem(BaseModel):
@@ -85,8 +87,6 @@ def failure(
 
 def status_of(error: TreadleError) -> int:
     """Return the status that says who has to act."""
-    if isinstance(error, RedisError):
-        return 503
     if isinstance(error, UnknownNameError):
         return 404
     if isinstance(error, UserError):
@@ -99,15 +99,12 @@ def answer_problems(app: FastAPI) -> None:
 
     def of_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
-        headers, detail = dict(error.headers or {}), str(error.detail)
+        headers = dict(error.headers or {})
         methods = _methods_at(request, headers) if error.status_code == 405 else []
         if methods:
             headers["Allow"] = ", ".join(methods)
-        if isinstance(error.__cause__, UnicodeDecodeError):
-            detail = "The body is not UTF-8, as JSON has to be."
-        if detail == HTTPStatus(error.status_code).phrase:  # No route took the request.
-            detail = _unserved(request, error.status_code, methods)
-        return failure(request, error.status_code, detail, headers=headers)
+        said = _said_by(request, error, methods)
+        return failure(request, error.status_code, said, headers=headers)
 
     def of_request(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
@@ -116,9 +113,12 @@ def answer_problems(app: FastAPI) -> None:
 
     def of_treadle(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, TreadleError)  # noqa: S101 - as above
+        if isinstance(error, RedisError):
+            return of_redis(request, error)
         return failure(request, status_of(error), str(error))
 
-    def of_redis(request: Request, _: Exception) -> JSONResponse:
+    def of_redis(request: Request, error: Exception) -> JSONResponse:
+        _log.warning("A request was not answered: %s", error)  # It names addresses.
         return failure(request, 503, "Redis cannot be reached, or refused a command.")
 
     def of_defect(request: Request, _: Exception) -> JSONResponse:
@@ -133,6 +133,16 @@ def answer_problems(app: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+def _said_by(request: Request, error: HTTPException, methods: Sequence[str]) -> str:
+    """Return what is said of an error: what its raiser said, where that says more than a status."""
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return "The body is not UTF-8, as JSON has to be."
+    said = str(error.detail)
+    if said == HTTPStatus(error.status_code).phrase:
+        return _unserved(request, error.status_code, methods)
+    return said
 
 
 def _unserved(request: Request, status: int, methods: Sequence[str]) -> str:

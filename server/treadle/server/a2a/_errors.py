@@ -37,8 +37,8 @@ def _told(error: TreadleError | ProblemError | ParseError) -> A2AError:
         return TaskNotFoundError(str(error.detail))
     if isinstance(error, UnknownNameError):
         return TaskNotFoundError(str(error))
-    if isinstance(error, RedisError):
-        return InternalError(str(error))
+    if isinstance(error, RedisError):  # It names addresses, which nobody else need know.
+        return InternalError("Redis cannot be reached, or refused a command.")
     if isinstance(error, UserError | ParseError):
         return InvalidParamsError(str(error))
     return UnsupportedOperationError(str(error)) if _is_state(error) else InternalError(str(error))
