@@ -10,6 +10,7 @@ from treadle.cli._console import RunView, err, usage_line
 from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
+from treadle.cli._sharing import tell_of_neighbour
 from treadle.core.errors import InputError, RunError
 from treadle.core.events import Event, Reply, RunFailed, RunFinished, RunStarted
 from treadle.runtime import Plan, Runtime
@@ -38,6 +39,7 @@ def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool) -> 
     asking = replace(asking, question=_read_question(asking.question))
 
     async def both(runtime: Runtime) -> Ended:
+        await tell_of_neighbour(runtime)
         asked = runtime.stream(
             asking.agent, asking.question, thread=asking.thread, user=asking.user
         )

@@ -8,6 +8,7 @@ from functools import partial
 from treadle.cli._console import err, log_runs
 from treadle.cli._exit import exit_code
 from treadle.cli._opening import Opening
+from treadle.cli._sharing import tell_of_neighbour
 from treadle.core.errors import ConfigError
 from treadle.core.settings import project_folder
 from treadle.runtime import Runtime
@@ -53,6 +54,7 @@ class Serving:
         async def within(runtime: Runtime) -> None:
             if self.needs_key:
                 await _check_keys(self.listening, runtime)
+            await tell_of_neighbour(runtime)
             made = app(
                 runtime,
                 requires_key=self.needs_key,

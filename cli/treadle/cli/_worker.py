@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from treadle.cli._console import err, log_runs
 from treadle.cli._opening import Opening
+from treadle.cli._sharing import tell_of_neighbour
 from treadle.runtime import Runtime
 from treadle.runtime.queue import Worker
 
@@ -27,6 +28,7 @@ def run_worker(
     log_runs()
 
     async def within(runtime: Runtime) -> None:
+        await tell_of_neighbour(runtime)
         tenants = dict.fromkeys((runtime.settings.tenant, *others))
         workers = [
             runtime.of_tenant(tenant).worker(queues, concurrency=concurrency) for tenant in tenants

@@ -28,6 +28,7 @@ from treadle.runtime._graphs import AgentGraphs
 from treadle.runtime._kept_in import memory_of
 from treadle.runtime._learning import Learner
 from treadle.runtime._locks import is_locked, thread_lock
+from treadle.runtime._neighbours import Neighbour, neighbour
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._threads import Threads
@@ -175,6 +176,15 @@ class Runtime:
         await self.schedules.reconcile()
         async with unattended(self.redis, self.settings.tenant, self.of_tenant, serves):
             yield
+
+    async def neighbour(self) -> Neighbour | None:
+        """Note that this project uses the tenant; return the other one that used it last, if any.
+
+        Projects that share a tenant share its conversations, runs and memory.
+        """
+        files = agent_files(self.project).items()
+        own = [name for name, file in files if file.is_relative_to(self.project)]
+        return await neighbour(self.redis, self.settings.prefix, self.project, own)
 
     async def _check_arguments(self, approval: Approval, arguments: Mapping[str, Any]) -> None:
         agent: str | Agent = approval.agent
