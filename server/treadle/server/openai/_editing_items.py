@@ -59,6 +59,15 @@ class NewItem(Asking):
             raise ValueError(f"items of the type {kind!r} cannot be added, only messages")
         return kind
 
+    @field_validator("content", mode="before")
+    @classmethod
+    def _says_something(cls, content: Any) -> Any:
+        pieces = content if isinstance(content, list) else [content]
+        texts = [one.get("text") if isinstance(one, dict) else one for one in pieces]
+        if all(isinstance(text, str) and not text.strip() for text in texts):
+            raise ValueError("it is empty")
+        return content
+
     def message(self) -> AnyMessage:
         """Return it as a graph holds it, said now."""
         text, id_ = text_of(self.content), uuid.uuid4().hex
