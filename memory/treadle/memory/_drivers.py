@@ -125,6 +125,9 @@ class AsyncDriver:
 
     def __init__(self, client: AsyncClient, owner: str) -> None:
         self._client = client
+        # Asked once: these classes have many bases, and every command would ask.
+        self._is_cluster = isinstance(client, redis.asyncio.RedisCluster)
+        self._batching = client if isinstance(client, BatchingRedis) else None
         self._owner = owner
         self._loop = _running_loop()
 
@@ -173,7 +176,7 @@ class AsyncDriver:
             found = self._client.scan_iter(match=request.pattern, count=1000)
             return [_text(key) async for key in found]
         if isinstance(request, Pipeline):
-            if _goes_one_by_one(request, isinstance(self._client, redis.asyncio.RedisCluster)):
+            if _goes_one_by_one(request, self._is_cluster):
                 return [await self._perform(call) for call in request.calls]
             replies = _to_ask_again(request, await self._together(request))
             return [
@@ -186,8 +189,8 @@ class AsyncDriver:
             return await self._client.execute_command(*_eval(request), NEVER_DECODE=True)
 
     async def _together(self, request: Pipeline) -> list[Any]:
-        if isinstance(self._client, BatchingRedis):
-            return await self._client.execute_together([_evalsha(call) for call in request.calls])
+        if self._batching is not None:
+            return await self._batching.execute_together([_evalsha(call) for call in request.calls])
         pipeline = self._client.pipeline(transaction=False)
         for call in request.calls:
             pipeline.execute_command(*_evalsha(call), NEVER_DECODE=True)
