@@ -42,7 +42,7 @@ def faults_of(error: RequestValidationError) -> list[Fault]:
 def _place_in(body: Any, fault: Mapping[str, Any]) -> tuple[str | int, ...]:
     """Return where a fault is, without the names of kinds that pydantic puts between fields."""
     first, *rest = fault["loc"]
-    if first != "body":
+    if first != "body" or body is None:  # A route that refuses a field itself names its place.
         return tuple(fault["loc"])
     place: list[str | int] = [first]
     for number, part in enumerate(rest, 1):
@@ -68,7 +68,7 @@ def _said_of(fault: Mapping[str, Any]) -> str:
         return f"It is no JSON: {fault['ctx']['error']} at character {fault['loc'][-1]}"
     if kind == "missing" and len(fault["loc"]) == 1:
         return "A JSON object is needed"
-    if isinstance(fault["input"], bytes):
+    if isinstance(fault.get("input"), bytes):
         return "It was not sent as JSON: add the header 'Content-Type: application/json'"
     return "Input should be an object" if kind in _NO_OBJECT else str(fault["msg"])
 
