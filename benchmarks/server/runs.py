@@ -1,12 +1,12 @@
 """Runs over HTTP, through LangGraph's own client, on any server of its protocol.
 
 ``python -m benchmarks.server.runs`` starts ``treadle serve`` and prints its figures.
-``python -m benchmarks.server.runs URL PID`` asks a server that is running beside it, such as
-``langgraph dev`` or Aegra; ``--files FOLDER`` writes the graphs and the ``langgraph.json`` (also as
-``aegra.json``) that it is to serve. Measured are waiting for a run that does nothing, alone and 16
-at once, on a thread and without one where the server knows such runs; the CPU time of the server's
-processes for each; how soon a stream's first event and the last of 200 tokens come; and a run on
-a thread of 10, 100 and 400 turns.
+``python -m benchmarks.server.runs URL PID...`` asks a server that is running beside it, such as
+``langgraph dev`` or Aegra; the processes are its own and its database's. ``--files FOLDER`` writes
+the graphs and the ``langgraph.json`` (also as ``aegra.json``) that it is to serve. Measured are
+waiting for a run that does nothing, alone and 16 at once, on a thread and without one where the
+server knows such runs; the CPU time of the processes for each; how soon a stream's first event and
+the last of 200 tokens come; and a run on a thread of 10, 100 and 400 turns.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,9 +41,17 @@ def family(pid: int) -> list[int]:
     return [pid, *(one for child in children for one in family(int(child)))]
 
 
-def used(pid: int) -> float:
-    """Return the CPU time of a process and all that came of it."""
-    return sum(cpu_seconds(one) for one in family(pid))
+def used(pids: Sequence[int]) -> float:
+    """Return the CPU time of processes and all that came of them."""
+    return sum(cpu_seconds(one) for pid in pids for one in family(pid))
+
+
+def redis_of(folder: str) -> list[int]:
+    """Return the embedded Redis that lives in a folder, which is no child of who started it."""
+    lines = {int(p.parent.name): p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline")}
+    return [
+        pid for pid, line in lines.items() if b"redis-server" in line and folder.encode() in line
+    ]
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -59,7 +67,7 @@ def spread(values: list[float]) -> str:
     return f"p50 {statistics.median(values):7.1f} ms   p95 {p95:7.1f} ms"
 
 
-async def waiting(client: LangGraphClient, pid: int, *, on_threads: bool) -> None:
+async def waiting(client: LangGraphClient, pids: Sequence[int], *, on_threads: bool) -> None:
     """Print what waiting for a run that does nothing takes."""
 
     async def run() -> None:
@@ -69,14 +77,14 @@ async def waiting(client: LangGraphClient, pid: int, *, on_threads: bool) -> Non
     for _ in range(5):
         await run()
     alone = [await timed(run) for _ in range(ALONE)]
-    begun, start, numbers = used(pid), time.perf_counter(), iter(range(TOGETHER))
+    begun, start, numbers = used(pids), time.perf_counter(), iter(range(TOGETHER))
 
     async def asker() -> None:
         for _ in numbers:
             await run()
 
     await asyncio.gather(*(asker() for _ in range(AT_ONCE)))
-    seconds, cpu = time.perf_counter() - start, used(pid) - begun
+    seconds, cpu = time.perf_counter() - start, used(pids) - begun
     kind = "a new thread and a run on it" if on_threads else "a run without a thread"
     print(f"{kind:<32} {spread(alone)}")
     rate, each = TOGETHER / seconds, cpu / TOGETHER * 1e3
@@ -102,7 +110,7 @@ async def streaming(client: LangGraphClient) -> None:
     print(f"{'stream of 200 tokens':<32} {spread(whole[3:])}")
 
 
-async def growing(client: LangGraphClient, pid: int) -> None:
+async def growing(client: LangGraphClient, pids: Sequence[int]) -> None:
     """Print what a run costs on a thread that has had more and more turns."""
     thread = (await client.threads.create())["thread_id"]
     said = {"messages": [{"role": "user", "content": "x" * 500}]}
@@ -114,26 +122,26 @@ async def growing(client: LangGraphClient, pid: int) -> None:
     for turns in TURNS:
         for _ in range(turns - done):
             await turn()
-        begun = used(pid)
+        begun = used(pids)
         took = [await timed(turn) for _ in range(20)]
-        cpu = (used(pid) - begun) / 20 * 1e3
+        cpu = (used(pids) - begun) / 20 * 1e3
         print(f"{f'a run after {turns} turns':<32} {spread(took)}   CPU {cpu:.1f} ms")
         done = turns + 20
 
 
-async def measure(url: str, pid: int) -> None:
+async def measure(url: str, pids: Sequence[int]) -> None:
     """Print the figures of a server."""
     async with get_client(url=url, timeout=60) as client:
         for name in NAMES:  # Some servers know a graph only once it is an assistant.
             with suppress(httpx.HTTPError):
                 await client.assistants.create(name, if_exists="do_nothing")
         try:
-            await waiting(client, pid, on_threads=False)
+            await waiting(client, pids, on_threads=False)
         except httpx.HTTPStatusError:
             print("runs without a thread: the server knows none")
-        await waiting(client, pid, on_threads=True)
+        await waiting(client, pids, on_threads=True)
         await streaming(client)
-        await growing(client, pid)
+        await growing(client, pids)
 
 
 async def until_up(url: str) -> None:
@@ -162,8 +170,8 @@ def main() -> None:
         case ["--files", folder]:
             write_files(Path(folder))
             return
-        case [url, pid]:
-            asyncio.run(measure(url, int(pid)))
+        case [url, *numbers]:
+            asyncio.run(measure(url, [int(number) for number in numbers]))
             return
     with tempfile.TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
         write_files(Path(folder) / "project")
@@ -176,7 +184,8 @@ def main() -> None:
         ) as serving:
             try:
                 asyncio.run(until_up(f"http://127.0.0.1:{port}"))
-                asyncio.run(measure(f"http://127.0.0.1:{port}", serving.pid))
+                pids = [serving.pid, *redis_of(folder)]
+                asyncio.run(measure(f"http://127.0.0.1:{port}", pids))
             finally:
                 serving.terminate()
 
