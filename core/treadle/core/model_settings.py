@@ -21,7 +21,9 @@ def _several(words: object) -> object:
 Temperature = Annotated[float, Field(strict=True, ge=0, le=2, allow_inf_nan=False)]
 Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Penalty = Annotated[float, Field(strict=True, ge=-2, le=2, allow_inf_nan=False)]
-Seed = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
+MAX_SEED = 2**63 - 1_024
+"""The greatest of 64 bits that is the same as a number of JSON, which many read as a float."""
+Seed = Annotated[int, Field(strict=True, ge=-(2**63), le=MAX_SEED)]
 StopWord = Annotated[str, Field(strict=True, min_length=1, max_length=1_000)]
 StopWords = Annotated[tuple[StopWord, ...], BeforeValidator(_several), Field(max_length=4)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]

@@ -8,8 +8,12 @@ So another project is one that lies elsewhere and has no agent's name in common.
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+_KEPT = timedelta(days=30)
+"""How long a project that is used no more is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ async def neighbour(
     noted = json.dumps({"folder": folder, "agents": sorted(agents)})
     async with redis.pipeline(transaction=False) as pipe:
         pipe.get(key)
-        pipe.set(key, noted)
+        pipe.set(key, noted, ex=_KEPT)
         before, _ = await pipe.execute()
     if before is None:
         return None

@@ -98,7 +98,10 @@ async def test_readers_go_on_with_the_next_attempt(opened):
 
 
 async def test_readers_of_a_run_that_is_stopped_are_told(opened):
-    with ScriptedOpenAI([say("Ready."), hang()]) as server:
+    def answers(request):
+        return hang() if server.requests[1:] else say("Ready.")
+
+    with ScriptedOpenAI(answers) as server:
         async with opened(server) as runtime, working(runtime):
             await ready(runtime)
             queued = await submit(runtime, options=STREAM)

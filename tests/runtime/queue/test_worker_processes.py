@@ -341,6 +341,7 @@ async def test_a_run_that_kills_its_workers_is_given_up(redis_url, project):
                 run = await runtime.queue.wait(queued.run_id)
                 assert run.status is RunStatus.ERROR
                 assert "given up after 2 attempts: " in run.error
-                [(dead, reason)] = await runtime.queue.dead()
-                assert (dead, reason) == (run.id, run.error)
+                # It is put aside behind its end.
+                await eventually(runtime.queue.dead)
+                assert await runtime.queue.dead() == [(run.id, run.error)]
                 assert (await runtime.queue.stats()).dead == 1
