@@ -288,6 +288,8 @@ async def test_cut_off_from_redis(redis_6_2, redis_url, project, served, seconds
 
 
 async def test_workers_replaced_under_load(redis_url, project, served):
+    # What a worker loses because it stood still for a second is asked for twice.
+    write_settings(project, served.base_url, lease=30)
     async with Runtime.open(redis_url, project) as runtime:
         with workers(project, redis_url, 3) as team:
             flooding = asyncio.create_task(flood(runtime, 6, 8))
