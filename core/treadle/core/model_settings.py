@@ -21,9 +21,9 @@ def _several(words: object) -> object:
 Temperature = Annotated[float, Field(strict=True, ge=0, le=2, allow_inf_nan=False)]
 Probability = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Penalty = Annotated[float, Field(strict=True, ge=-2, le=2, allow_inf_nan=False)]
-MAX_SEED = 2**63 - 1_024
-"""The greatest of 64 bits that is the same as a number of JSON, which many read as a float."""
-Seed = Annotated[int, Field(strict=True, ge=-(2**63), le=MAX_SEED)]
+MAX_SEED = 2**53 - 1
+"""The greatest whole number that all readers of JSON agree on (RFC 8259, section 6)."""
+Seed = Annotated[int, Field(strict=True, ge=-MAX_SEED, le=MAX_SEED)]
 StopWord = Annotated[str, Field(strict=True, min_length=1, max_length=1_000)]
 StopWords = Annotated[tuple[StopWord, ...], BeforeValidator(_several), Field(max_length=4)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -52,7 +52,7 @@ class ModelSettings(BaseModel):
         top_p: the probability mass that words are chosen from, 0 to 1.
         presence_penalty: how much words that were said are avoided, -2 to 2.
         frequency_penalty: how much words are avoided the more often they were said, -2 to 2.
-        seed: lets a provider choose the same again, as well as it can; 64 bits.
+        seed: lets a provider choose the same again, as well as it can; 53 bits.
         stop: up to 4 texts, of up to 1,000 characters each, in front of which an answer ends.
         reasoning_effort: how much a model thinks before it answers.
         verbosity: how long its answers are.

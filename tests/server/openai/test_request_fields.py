@@ -96,7 +96,7 @@ OUT_OF_RANGE = {
     "presence_penalty": [-3, True],
     "reasoning": [{"effort": "utmost"}],
     "reasoning_effort": ["utmost", 3],
-    "seed": [1.5, 2**63 - 1, "7"],
+    "seed": [1.5, 2**53, "7"],
     "stop": [["a", "b", "c", "d", "e"], "", 7],
     "temperature": [-0.1, 2.5, "hot", True],
     "text": [{"verbosity": "utmost"}],
