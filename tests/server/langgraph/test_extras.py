@@ -13,6 +13,7 @@ from tests.server.langgraph.app import make_project, running
 from tests.support.waiting import eventually
 from tests.support.web_server import web_server
 from treadle.core.settings import Settings
+from treadle.runtime.runs import recorded_options
 
 ASKED = {"said": ["hello"]}
 SECRET = "a secret of some thirty-two bytes"
@@ -113,3 +114,13 @@ async def test_what_is_no_address_is_refused(served, hook):
         answer = await client.post("/runs", json={"assistant_id": "own", "webhook": hook})
     assert answer.status_code == 422
     assert "webhook" in answer.text
+
+
+@pytest.mark.parametrize(("asked", "kept"), [("sync", "sync"), ("exit", "async"), (None, "async")])
+async def test_how_checkpoints_are_kept_is_recorded_with_the_run(client, runtime, asked, kept):
+    thread = (await client.threads.create())["thread_id"]
+    how = {} if asked is None else {"durability": asked}
+    run = await client.runs.create(thread, "own", input=ASKED, **how)
+    await client.runs.join(thread, run["run_id"])
+    journal = await runtime.runs.journal(run["run_id"])
+    assert recorded_options(journal).durability == kept

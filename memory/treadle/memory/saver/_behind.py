@@ -1,13 +1,14 @@
 """Checkpoints on their way to Redis while the graph that made them goes on."""
 
 import asyncio
-from collections.abc import Coroutine, Hashable, Iterator
+from collections.abc import Coroutine, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
+from treadle.memory.saver._columns import Columns
 from treadle.memory.saver._keys import FENCE
 
 _current: ContextVar["WriteBehind | None"] = ContextVar("write_behind", default=None)
@@ -25,7 +26,7 @@ class WriteBehind:
 
     def __init__(self, token: str) -> None:
         self.token = token
-        self._kept: dict[Hashable, tuple[Any, Any]] = {}
+        self._kept: dict[Hashable, tuple[list[Any], Columns]] = {}
         self._under_way: set[asyncio.Task[Any]] = set()
         self._failure: BaseException | None = None
 
@@ -54,14 +55,14 @@ class WriteBehind:
         else:
             self._failure = self._failure or task.exception()
 
-    def note(self, channel: Hashable, value: Any, kept: Any) -> None:
-        """Note as what the very object was kept that a channel held last."""
-        self._kept[channel] = (value, kept)
+    def note(self, channel: Hashable, values: list[Any], columns: Columns) -> None:
+        """Note as what columns the list was kept that a channel of a thread held last."""
+        self._kept[channel] = (values, columns)
 
-    def is_kept(self, channel: Hashable, value: Any, kept: Any) -> bool:
-        """Tell whether this very object was kept so: then nobody need compare what is in it."""
+    def is_kept(self, channel: Hashable, values: Sequence[Any], columns: Columns) -> bool:
+        """Tell whether this very list was kept as these columns, so that nobody need compare."""
         noted = self._kept.get(channel)
-        return noted is not None and noted[0] is value and noted[1] is kept
+        return noted is not None and noted[0] is values and noted[1] is columns
 
     async def settled(self) -> None:
         """Return when all checkpoints are kept.
