@@ -103,10 +103,16 @@ def chromium() -> str:
 
 @pytest.fixture(scope="module")
 def served_to_pages(redis_6_2, tmp_path_factory):
-    """Serve the graphs of ``graphs.py`` to the pages of one origin; give the server and that."""
+    """Serve the graphs of ``graphs.py`` to the pages of one origin; give the server and that.
+
+    It has a tenant of its own: its pages count threads, and what other tests left in this Redis
+    may still be forgotten meanwhile.
+    """
     project = make_graphs_project(tmp_path_factory.mktemp("graphs"))
     origin = f"http://chat.example:{free_port()}"
-    (project / "treadle.toml").write_text(f'[server]\norigins = ["{origin}"]\n')
+    (project / "treadle.toml").write_text(
+        f'tenant = "pages"\n[server]\norigins = ["{origin}"]\n'
+    )
     environment = {"TREADLE_HOME": str(tmp_path_factory.mktemp("home"))}
     with serving(project, redis_6_2.url, environment=environment) as served:
         yield served, origin
