@@ -119,11 +119,26 @@ class ModelError(RunError):
 
     Attributes:
         is_free: whether it is certain that nothing was generated, so that nothing is owed.
+        status: the HTTP status that it answered with; ``None`` without one.
+        param: the field of the request that it named; may be empty.
+        code: its own name of what was wrong; may be empty.
     """
 
-    def __init__(self, message: str, *, hint: str = "", is_free: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        is_free: bool = False,
+        status: int | None = None,
+        param: str = "",
+        code: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.is_free = is_free
+        self.status = status
+        self.param = param
+        self.code = code
 
 
 class BrokenAnswerError(ModelError):
@@ -143,9 +158,12 @@ class ModelUnavailableError(ModelError):
         *,
         hint: str = "",
         is_free: bool = False,
+        status: int | None = None,
+        param: str = "",
+        code: str = "",
         retry_after_seconds: float | None = None,
     ) -> None:
-        super().__init__(message, hint=hint, is_free=is_free)
+        super().__init__(message, hint=hint, is_free=is_free, status=status, param=param, code=code)
         self.retry_after_seconds = retry_after_seconds
 
 

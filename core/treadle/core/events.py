@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from treadle.core.calls import CallKind, Effect, Purpose
+from treadle.core.errors import ModelError, ModelUnavailableError
 from treadle.core.sources import Citation, Source, Unverified
 from treadle.core.usage import Usage
 
@@ -145,14 +146,40 @@ class RunFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a model's provider did in place of answering.
+
+    Attributes:
+        status: the HTTP status that it answered with; ``None`` where it could not be reached.
+        param: the field of the request that it named; may be empty.
+        code: its own name of what was wrong; may be empty.
+    """
+
+    status: int | None
+    param: str = ""
+    code: str = ""
+
+    @classmethod
+    def of(cls, error: Exception) -> Self | None:
+        """Return what the provider did that an error tells of; ``None`` where it tells of none."""
+        if not isinstance(error, ModelError):
+            return None
+        if error.status is None and not isinstance(error, ModelUnavailableError):
+            return None
+        return cls(error.status, error.param, error.code)
+
+
+@dataclass(frozen=True, slots=True)
 class RunFailed(Event):
     """The run ended without an answer.
 
     Attributes:
         error: what was wrong and what to do, in a sentence or two.
         usage: what it cost up to then.
+        refusal: what a model's provider did, where the run failed for that; not kept with it.
     """
 
     type: ClassVar[str] = "run.failed"
     error: str
     usage: Usage
+    refusal: Refusal | None = None

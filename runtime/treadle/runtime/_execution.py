@@ -16,7 +16,7 @@ from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary, is_open
 from treadle.core.calls import Gate
 from treadle.core.errors import FencedError
-from treadle.core.events import Reply, RunFailed, RunFinished, RunStarted
+from treadle.core.events import Refusal, Reply, RunFailed, RunFinished, RunStarted
 from treadle.core.json_text import as_json
 from treadle.core.redaction import Redactor
 from treadle.core.settings import Settings
@@ -198,7 +198,8 @@ class Executor:
         except Exception as error:
             failure = failure_of(work.agent.name, error)
             await self._failed(attempt, work.verdict(error), str(failure))
-            emit(RunFailed(work.run.id, error=str(failure), usage=attempt.reporter.usage))
+            said, spent = self._redact(str(failure)), attempt.reporter.usage
+            emit(RunFailed(work.run.id, error=said, usage=spent, refusal=Refusal.of(failure)))
             raise failure from error
         finally:
             await uninterrupted(attempt.aclose())

@@ -20,6 +20,7 @@ _PROBLEMS = {
     "422": "The request does not fit what is described here.",
     "429": "Too many requests, or runs at once.",
     "500": "A defect of the server.",
+    "502": "A model's provider failed.",
     "503": "Redis cannot be reached.",
 }
 _FORMS = {"Problem": MEDIA_TYPE, "Error": "application/json", "A2aError": "application/json"}

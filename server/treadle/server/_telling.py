@@ -14,11 +14,13 @@ from treadle.core.events import (
     CallFinished,
     CallStarted,
     Event,
+    Refusal,
     Reply,
     RunFailed,
     RunFinished,
     RunStarted,
 )
+from treadle.server._shareable import shareable
 
 _MAX_CHARS = 300
 _PIECE_CHARS = 64
@@ -50,7 +52,15 @@ class Ended:
 
 
 class FailedError(RunError):
-    """The run failed; the message says why."""
+    """The run failed; the message says why.
+
+    Attributes:
+        refusal: what a model's provider did, where it failed for that.
+    """
+
+    def __init__(self, message: str, *, refusal: Refusal | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 def hidden_of(agent: Agent) -> frozenset[str]:
@@ -97,7 +107,7 @@ class Teller:
                 if isinstance(event, RunStarted):
                     yield Started(event.run_id, event.thread_id)
                 elif isinstance(event, RunFailed):
-                    raise FailedError(event.error)
+                    raise FailedError(shareable(event.error), refusal=event.refusal)
                 elif isinstance(event, RunFinished):
                     final = (
                         event.reply.text if event.reply.data is None else content_of(event.reply)

@@ -204,6 +204,24 @@ async def test_an_interrupt_needs_input_and_outlives_the_server(started, key):
 
 
 @pytest.mark.parametrize("binding", BINDINGS)
+async def test_a_context_that_waits_for_an_answer_takes_no_new_task(server, key, binding):
+    async with speaking(server.url, await key("ann"), "ask", binding) as client:
+        task = await sent(client, said("Do it"))
+        with pytest.raises(UnsupportedOperationError, match=task.id):
+            await sent(client, said("certain", context_id=task.context_id))
+        assert await client.get_task(GetTaskRequest(id=task.id)) == task
+        done = await sent(client, said("certain", task_id=task.id, context_id=task.context_id))
+        assert text_of(done.artifacts) == "You are certain."
+        # It waits no longer: the context takes new tasks, and one that is given up makes room too.
+        other = await sent(client, said("Do it", context_id=task.context_id))
+        assert other.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
+        left = await client.cancel_task(CancelTaskRequest(id=other.id))
+        assert left.status.state == TaskState.TASK_STATE_CANCELED
+        last = await sent(client, said("Do it", context_id=task.context_id))
+        assert last.status.state == TaskState.TASK_STATE_INPUT_REQUIRED
+
+
+@pytest.mark.parametrize("binding", BINDINGS)
 async def test_a_task_under_way_is_read_on_and_stopped(server, project, key, binding):
     gate = project / "gate"
     gate.unlink(missing_ok=True)

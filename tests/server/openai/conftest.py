@@ -9,6 +9,7 @@ from treadle.runtime.testing import (
     ScriptedOpenAI,
     call,
     calls,
+    fail,
     hang,
     say,
     server_error,
@@ -57,6 +58,11 @@ def _seen(request):
     return say(f"Seen {len([m for m in request.messages if m.get('role') == 'user'])}.")
 
 
+def _refused(request):
+    """Fail as the question says in JSON behind its first words."""
+    return fail(**json.loads(request.last_user_text.partition(" says ")[2]))
+
+
 def _structured(request):
     found = json.dumps({"city": "Paris"})
     return call("answer", city="Paris") if "answer" in request.tool_names else say(found)
@@ -64,6 +70,7 @@ def _structured(request):
 
 GREETING = say("Good morning.")
 SCRIPT = {
+    "provider says": _refused,
     "json": _structured,
     "fail": lambda _: server_error(),
     "hang": lambda _: hang(),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core import exceptions as langchain_errors
 
@@ -18,12 +19,14 @@ from treadle.core.errors import (
     ModelUnavailableError,
     TreadleError,
 )
+from treadle.core.redaction import Redactor
 from treadle.core.usage import is_free_of_charge
 
 if TYPE_CHECKING:
     from treadle.agents.models._gated import ModelInfo
 
 _MAX_DETAIL = 500
+_TOO_LONG_CODE = "context_length_exceeded"
 
 
 @dataclass(slots=True)
@@ -60,10 +63,13 @@ def explained(info: ModelInfo) -> Iterator[Attempt]:
 
 _SERVER_FAILED = 500
 _REPEATED = {408, 409, 429}
+_REFUSED = {400, 413, 422}
+_MAX_NAME = 100
 
 _CONNECTION_LOST = (langchain_errors.ModelConnectionError, langchain_errors.ModelTimeoutError)
 
 _TOO_LONG = langchain_errors.ContextOverflowError
+_INVALID = langchain_errors.ModelInvalidRequestError
 
 _EXPLANATIONS: list[tuple[type[Exception], str, str]] = [
     (
@@ -102,7 +108,7 @@ _EXPLANATIONS: list[tuple[type[Exception], str, str]] = [
         "Check the network and, if one is set, base_url.",
     ),
     (
-        langchain_errors.ModelInvalidRequestError,
+        _INVALID,
         "the provider refused the request: {detail}",
         "",
     ),
@@ -123,20 +129,45 @@ def _explain(error: Exception, info: ModelInfo) -> ModelError:
     words = {
         "place": f" at {info.base_url}" if info.base_url else "",
         "variable": info.key_variable or "that holds it",
-        "detail": _detail(error),
+        "detail": _detail(error, info),
     }
-    is_free = is_free_of_charge(error)
-    is_too_long = getattr(error, "code", None) == "context_length_exceeded"
+    told = _told(error)
     for kind, message, hint in _EXPLANATIONS:
-        if isinstance(error, kind) or (is_too_long and kind is _TOO_LONG):
+        if isinstance(error, kind) or kind is told.kind:
             said = f"{info.name}: {message.format(**words)}"
-            advice = hint.format(**words)
+            about: dict[str, Any] = {
+                "hint": hint.format(**words),
+                "is_free": is_free_of_charge(error),
+                "status": told.status,
+                "param": told.param,
+                "code": _TOO_LONG_CODE if kind is _TOO_LONG else told.code,
+            }
             if not _may_be_repeated(error):
-                return ModelError(said, hint=advice, is_free=is_free)
-            return ModelUnavailableError(
-                said, hint=advice, is_free=is_free, retry_after_seconds=_retry_after(error)
-            )
+                return ModelError(said, **about)
+            return ModelUnavailableError(said, retry_after_seconds=_retry_after(error), **about)
     return _broken(error, info)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a provider's answer says of an error; LangChain has no class for each."""
+
+    status: int | None
+    param: str
+    code: str
+
+    @property
+    def kind(self) -> type[Exception] | None:
+        if self.code == _TOO_LONG_CODE:
+            return _TOO_LONG
+        return _INVALID if self.status in _REFUSED else None
+
+
+def _told(error: Exception) -> _Told:
+    status = getattr(error, "status_code", None)
+    names = (getattr(error, name, None) for name in ("param", "code"))
+    param, code = (name[:_MAX_NAME] if isinstance(name, str) else "" for name in names)
+    return _Told(status if isinstance(status, int) else None, param, code)
 
 
 def _headers(error: Exception) -> Mapping[str, str]:
@@ -172,11 +203,23 @@ def _retry_after(error: Exception) -> float | None:
 
 def _broken(error: Exception, info: ModelInfo) -> BrokenAnswerError:
     return BrokenAnswerError(
-        f"{info.name}: the answer broke off or could not be read: {_detail(error)}",
+        f"{info.name}: the answer broke off or could not be read: {_detail(error, info)}",
         hint="Try again, or set fallbacks in the model's profile.",
     )
 
 
-def _detail(error: Exception) -> str:
-    text = " ".join(str(error).split()) or "no reason given"
+def _detail(error: Exception, info: ModelInfo) -> str:
+    """Return what a provider said; some repeat the key that they were sent."""
+    key = {info.key_variable: os.environ.get(info.key_variable, "")} if info.key_variable else {}
+    clean = Redactor(key).redact_text
+    if said := " ".join(clean(_said_in(getattr(error, "body", None))).split()):
+        return said[:_MAX_DETAIL]
+    text = " ".join(clean(str(error)).split()) or "no reason given"
     return f"{type(error).__name__}: {text[:_MAX_DETAIL]}"
+
+
+def _said_in(body: object) -> str:
+    """Return the message in a provider's answer; empty where it is of no known form."""
+    inner = body.get("error", body) if isinstance(body, Mapping) else None
+    said = inner.get("message") if isinstance(inner, Mapping) else inner
+    return said if isinstance(said, str) else ""

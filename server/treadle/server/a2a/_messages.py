@@ -19,6 +19,7 @@ from a2a.utils.errors import ContentTypeNotSupportedError
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from treadle.runtime.runs import Run, RunStatus
+from treadle.server._shareable import shareable
 from treadle.server._waiting import told
 
 TEXT, JSON = "text/plain", "application/json"
@@ -95,7 +96,8 @@ def status_of(run: Run, waits_for: Sequence[Mapping[str, Any]] = ()) -> TaskStat
     """Return how a run stands, and what it waits for or why it failed."""
     status = TaskStatus(state=STATES[run.status])
     status.timestamp.FromDatetime(run.ended or run.created)
-    if parts := [*_asked(run.id, waits_for), *([Part(text=run.error)] if run.error else [])]:
+    why = [Part(text=shareable(run.error))] if run.error else []
+    if parts := [*_asked(run.id, waits_for), *why]:
         status.message.CopyFrom(
             Message(
                 message_id=f"{run.id}-{run.attempt}-{run.status.value}",

@@ -170,8 +170,22 @@ class Tasks:
             raise TaskNotFoundError(f"There is no context {thread_id!r}.")
         if not text.strip():
             raise InputError("The message is empty.")
+        if message.context_id:
+            await self._check_waits_for_nothing(thread_id)
         request = RunRequest(self._agent.name, text, thread_id=thread_id, options=options)
         return (await self._runtime.queue.submit(request)).run, "0"
+
+    async def _check_waits_for_nothing(self, thread_id: str) -> None:
+        """Refuse a new task where it would take the place of one that waits for an answer.
+
+        The protocol has the answer name its task, and a thread waits at one place at a time.
+        """
+        waiting = await self._runtime.runs.waiting_on(thread_id)
+        if waiting is not None and waiting.agent == self._agent.name:
+            raise UnsupportedOperationError(
+                f"The task {waiting.id} of this context waits for input: answer it with "
+                f"message.taskId {waiting.id!r}, cancel it, or leave contextId out."
+            )
 
     async def _go_on(self, message: Message, options: RunOptions) -> tuple[Run, str]:
         run = await self._run(message.task_id)

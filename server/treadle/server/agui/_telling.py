@@ -36,6 +36,7 @@ from treadle.core.events import (
 from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.runtime.journal import outcome_from_data
+from treadle.server._shareable import shareable
 from treadle.server._telling import Teller, hidden_of, is_live
 from treadle.server._turn import Ending, ending_of
 from treadle.server.agui._messages import RunInput
@@ -91,7 +92,8 @@ class Translator(Teller):
             about = {"treadle": {"runId": event.run_id}}
             yield RunStartedEvent(**self._places, protocol_version="1.0", metadata=about)
         elif isinstance(event, RunFailed):
-            yield RunErrorEvent(message=event.error, code="run_failed", usage=_usage(event.usage))
+            said, spent = shareable(event.error), _usage(event.usage)
+            yield RunErrorEvent(message=said, code="run_failed", usage=spent)
         elif isinstance(event, CallDelta):
             if event.purpose is Purpose.THOUGHT:
                 self._thought.add(event.call_id)

@@ -14,6 +14,7 @@ from treadle.runtime import Runtime
 from treadle.runtime.events import END, FEEDBACK
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import Run, RunStateError, RunStatus, dry_thread
+from treadle.server._shareable import shareable
 from treadle.server._sse import sse
 from treadle.server.langgraph._assistants import Assistants, agent_id
 from treadle.server.langgraph._records import Record
@@ -242,5 +243,5 @@ def error_of(run: Run) -> Record:
     """Return how a run failed."""
     return {
         "error": "TimeoutError" if run.status is RunStatus.TIMEOUT else "RunError",
-        "message": run.error,
+        "message": shareable(run.error),
     }

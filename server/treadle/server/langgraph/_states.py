@@ -6,6 +6,8 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt, StateSnapshot
 
+from treadle.server._shareable import shareable
+
 _PLACE = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
 
 EMPTY: dict[str, Any] = {
@@ -51,7 +53,7 @@ def condition_of(snapshot: StateSnapshot) -> dict[str, Any]:
     """Return what a thread's answer says of its state: status, values and interrupts."""
     interrupts = {task.id: [_interrupt(i) for i in task.interrupts] for task in snapshot.tasks}
     waiting = {task_id: found for task_id, found in interrupts.items() if found}
-    failed = [repr(task.error) for task in snapshot.tasks if task.error]
+    failed = [shareable(repr(task.error)) for task in snapshot.tasks if task.error]
     status = "error" if failed else "interrupted" if snapshot.next else "idle"
     return {
         "status": status,
@@ -68,7 +70,7 @@ def _task(task: Any) -> dict[str, Any]:
         "id": task.id,
         "name": task.name,
         "path": list(task.path),
-        "error": None if task.error is None else repr(task.error),
+        "error": None if task.error is None else shareable(repr(task.error)),
         "interrupts": [_interrupt(one) for one in task.interrupts],
         "checkpoint": None if is_snapshot else place_of(inner),
         "state": state_of(inner) if is_snapshot else None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import Run, RunStatus
+from treadle.server._shareable import shareable
 from treadle.server.langgraph._told_messages import MessageTeller
 
 Namespace = tuple[str, ...]
@@ -85,7 +86,7 @@ class RunTeller:
         for namespace in self._messages:
             yield from self._finished(namespace)
         event = _ENDED[run.status]
-        error = {"error": run.error} if event == "failed" else {}
+        error = {"error": shareable(run.error)} if event == "failed" else {}
         yield self._lifecycle((), event, self._graph_name, **error)
 
     def _running(self, namespace: Namespace, _: Any) -> Iterator[Told]:

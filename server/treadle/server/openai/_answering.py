@@ -8,34 +8,42 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import Request
-from fastapi.responses import JSONResponse
 
 from treadle.core.errors import UnknownNameError
-from treadle.core.events import Reply
+from treadle.core.events import Event, Reply
 from treadle.core.tasks import stopped
 from treadle.core.usage import Usage
 from treadle.runtime import Runtime
-from treadle.server._openai_errors import openai_error
 from treadle.server._problems import ProblemError
 from treadle.server._telling import Ended, FailedError, Said, Started, Teller
 from treadle.server._turn import Turn, begin
+from treadle.server.openai._failures import FailedRequestError
 
 T = TypeVar("T")
 Told = Started | Said | Ended
 GONE = 499
 """What is noted where the client left; nobody is there to read it."""
-_NO_RETRY = {"x-should-retry": "false"}
-"""The run is kept and can be resumed; asked again, its effects would be made again."""
 
 
 async def told(rt: Runtime, turn: Turn, *, pieces: bool) -> AsyncGenerator[Told]:
     """Yield what is told of a turn; a thread that is not to be kept is forgotten at its end.
 
     Raises:
-        FailedError: the run failed.
+        FailedRequestError: the run failed.
         TreadleError: it could not begin.
     """
     events, number = await begin(rt, turn, pieces=pieces)
+    try:
+        async with aclosing(_told(rt, turn, events, number)) as telling:
+            async for one in telling:
+                yield one
+    except FailedError as error:
+        raise FailedRequestError(error, turn.settings) from error
+
+
+async def _told(
+    rt: Runtime, turn: Turn, events: AsyncGenerator[Event], number: int
+) -> AsyncGenerator[Told]:
     thread_id = ""
     async with aclosing(Teller.of(turn.agent).tell(events)) as telling:
         async for one in telling:
@@ -65,11 +73,6 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
         return working.result()
     finally:
         await stopped(working, leaving)
-
-
-def failed(error: FailedError) -> JSONResponse:
-    """Return the answer that says that a run failed; clients are not to ask again by themselves."""
-    return openai_error(500, str(error), code="run_failed", headers=_NO_RETRY)
 
 
 def is_cut(reply: Reply) -> bool:

@@ -182,10 +182,14 @@ async def _events(rt: Runtime, one: Kept) -> Sequence[Event]:
             told += await making.events(said)
     except FailedError as error:
         stopped = one.run.status is RunStatus.CANCELLED
-        return [*told, making.cancelled() if stopped else making.failed(str(error))]
+        return [*told, making.cancelled() if stopped else making.failed(_failed(str(error)))]
     if one.run.status not in ENDS:
-        return [*told, making.failed("The process that made it died.")]
+        return [*told, making.failed(_failed("The process that made it died."))]
     return told if "response" in told[-1] else [*told, making.cancelled()]
+
+
+def _failed(why: str) -> dict[str, str]:
+    return {"code": "server_error", "message": why}
 
 
 async def _each(events: Sequence[RunEvent]) -> AsyncGenerator[RunEvent]:

@@ -111,9 +111,8 @@ class Making:
             return list(add(one.text))
         return [event async for event in self._end(one)] if isinstance(one, Ended) else []
 
-    def failed(self, message: str) -> Event:
-        """Return the end of a response whose run failed."""
-        error = {"code": "server_error", "message": message}
+    def failed(self, error: Mapping[str, str]) -> Event:
+        """Return the end of a response whose run failed, with the error that it holds."""
         response = self._head.response("failed", self._items.done, error=error)
         return {"type": "response.failed", "response": response}
 

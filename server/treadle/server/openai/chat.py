@@ -25,21 +25,20 @@ from treadle.core.model_settings import (
 )
 from treadle.runtime import Runtime
 from treadle.server._asked_settings import AskedSettings
-from treadle.server._openai_errors import error_of
 from treadle.server._sse import EventStream, sse
-from treadle.server._telling import Ended, FailedError, Said, Started
+from treadle.server._telling import Ended, Said, Started
 from treadle.server._turn import ClientCall, Turn, adapted, agent_named, arguments_of, ending_of
 from treadle.server.langgraph import Rt
 from treadle.server.openai._answering import (
     Told,
     annotations_of,
-    failed,
     is_cut,
     places,
     told,
     usage_of,
     while_connected,
 )
+from treadle.server.openai._failures import FailedRequestError, without_answer
 from treadle.server.openai._fields import (
     Asking,
     Content,
@@ -215,8 +214,8 @@ async def complete(
         head = _Head(body.model, started)
         chunks = _chunks(rt, body, head, source)
         return EventStream(chunks, places(**head.metadata))
-    except FailedError as error:
-        return failed(error)
+    except FailedRequestError as error:
+        return error.answer()
 
 
 class _Head:
@@ -296,7 +295,7 @@ async def _whole(rt: Runtime, body: ChatRequest, source: AsyncGenerator[Told]) -
             usage = usage_of(one.reply.usage)
             about = {"object": "chat.completion", "choices": [choice], "usage": usage}
             return {**head.fields, **about}
-    raise FailedError("The run ended without an answer.")
+    raise without_answer()
 
 
 async def _chunks(
@@ -323,8 +322,8 @@ async def _chunks(
                         yield chunk(*piece)
                     if with_usage:
                         yield sse({**base, "choices": [], "usage": usage_of(one.reply.usage)})
-    except FailedError as error:
-        yield sse({"error": error_of(500, str(error), code="run_failed")})
+    except FailedRequestError as error:
+        yield sse({"error": error.details()})
     yield sse("[DONE]")
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,11 +13,12 @@ from treadle.core.errors import InputError, UnknownNameError
 from treadle.runtime import Runtime
 from treadle.server._asked_settings import AskedSettings
 from treadle.server._sse import EventStream
-from treadle.server._telling import FailedError, Started
+from treadle.server._telling import Started
 from treadle.server._turn import Turn, adapted, agent_named, waiting
 from treadle.server.langgraph import Rt
-from treadle.server.openai._answering import Told, failed, places, told, while_connected
+from treadle.server.openai._answering import Told, places, told, while_connected
 from treadle.server.openai._background import put_into_background
+from treadle.server.openai._failures import FailedRequestError, without_answer
 from treadle.server.openai._items import Event
 from treadle.server.openai._kept import (
     followed,
@@ -57,8 +58,8 @@ async def respond(rt: Rt, request: Request, body: ResponseRequest) -> Response:
             return JSONResponse(whole, headers=places(head.thread_id, head.run_id))
         head, first = await anext(making)
         return EventStream(_stream(first, making), places(head.thread_id, head.run_id))
-    except FailedError as error:
-        return failed(error)
+    except FailedRequestError as error:
+        return error.answer()
 
 
 async def _turn(rt: Runtime, body: ResponseRequest) -> Turn:
@@ -116,7 +117,7 @@ async def _events(
     """Yield each event of a response as it is made; what is to be kept is, before its end is told.
 
     Raises:
-        FailedError: the run failed before it began.
+        FailedRequestError: the run failed; that was told.
     """
     if (answering := await waiting(rt, turn)) is not None:
         await settle(rt, answering.run)
@@ -139,36 +140,42 @@ async def _events(
 
 
 async def _made(making: Making, source: AsyncGenerator[Told]) -> AsyncGenerator[Event]:
+    """Yield the events of a response, to its end.
+
+    Raises:
+        FailedRequestError: the run failed; that was told.
+    """
     try:
         async for one in source:
             for event in await making.events(one):
                 yield event
-    except FailedError as error:
-        yield making.failed(str(error))
+    except FailedRequestError as error:
+        yield making.failed(error.in_response())
+        raise
 
 
 async def _whole(made: AsyncGenerator[tuple[Head, Event]]) -> tuple[Head, dict[str, Any]]:
     """Return a response at its end.
 
     Raises:
-        FailedError: its run failed.
+        FailedRequestError: its run failed.
     """
     async with aclosing(made) as events:
         async for head, event in events:
-            if event["type"] == "response.failed":
-                raise FailedError(event["response"]["error"]["message"])
-            if event["type"] in _ENDS:
+            if event["type"] in _ANSWERED:
                 return head, event["response"]
-    raise FailedError("The run ended without an answer.")
+    raise without_answer()
 
 
 async def _stream(first: Event, made: AsyncGenerator[tuple[Head, Event]]) -> AsyncGenerator[bytes]:
     yield written(first, 0)
     number = 0
-    async with aclosing(made) as events:
-        async for _, event in events:
-            number += 1
-            yield written(event, number)
+    with suppress(FailedRequestError):  # The last event tells of it.
+        async with aclosing(made) as events:
+            async for _, event in events:
+                number += 1
+                yield written(event, number)
 
 
-_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_ANSWERED = frozenset({"response.completed", "response.incomplete"})
+_ENDS = _ANSWERED | {"response.failed"}
