@@ -110,9 +110,7 @@ def served_to_pages(redis_6_2, tmp_path_factory):
     """
     project = make_graphs_project(tmp_path_factory.mktemp("graphs"))
     origin = f"http://chat.example:{free_port()}"
-    (project / "treadle.toml").write_text(
-        f'tenant = "pages"\n[server]\norigins = ["{origin}"]\n'
-    )
+    (project / "treadle.toml").write_text(f'tenant = "pages"\n[server]\norigins = ["{origin}"]\n')
     environment = {"TREADLE_HOME": str(tmp_path_factory.mktemp("home"))}
     with serving(project, redis_6_2.url, environment=environment) as served:
         yield served, origin
