@@ -17,6 +17,7 @@ ALL = [
 TOOLS = """
 from langchain_core.language_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, MessagesState, StateGraph
 
@@ -47,6 +48,13 @@ def fail(state):
     raise ValueError("It went wrong.")
 
 
+def tell(state, config: RunnableConfig):
+    from langgraph.types import interrupt
+
+    interrupt("Sure?")
+    return {"messages": [AIMessage(config["configurable"].get("tone", "plain"))]}
+
+
 async def talk(state):
     write = get_stream_writer()
     for round in range(10):
@@ -57,6 +65,7 @@ async def talk(state):
 
 talking = StateGraph(MessagesState).add_node("talk", talk).add_edge(START, "talk")
 nested = StateGraph(MessagesState).add_node("inner", graph.compile()).add_edge(START, "inner")
+toned = StateGraph(MessagesState).add_node("tell", tell).add_edge(START, "tell")
 failing = StateGraph(MessagesState).add_node("fail", fail).add_edge(START, "fail")
 """
 SAID = {"said": ["hello"]}
@@ -70,6 +79,7 @@ async def served(redis_url, tmp_path):
     (project / "agents" / "tooled.yaml").write_text("graph: tooled.py:graph\n")
     (project / "agents" / "nested.yaml").write_text("graph: tooled.py:nested\n")
     (project / "agents" / "talking.yaml").write_text("graph: tooled.py:talking\n")
+    (project / "agents" / "toned.yaml").write_text("graph: tooled.py:toned\n")
     (project / "agents" / "failing.yaml").write_text("graph: tooled.py:failing\n")
     async with running(redis_url, project) as served:
         yield served
@@ -197,6 +207,38 @@ async def test_an_answer_changes_the_state_and_chooses_the_next_node(http, clien
     assert {"first", "ask"} <= set(nodes)
     said = (await client.threads.get_state(thread))["values"]["said"]
     assert {"updated", "yes"} <= set(said)
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_an_answer_says_how_the_run_goes_on(http, client, many):
+    tones = {}
+    for name, more in {
+        "kept": {},
+        "said": {
+            "config": {"configurable": {"tone": "warm"}},
+            "metadata": {"asked_by": "test"},
+            "strict_resume": True,
+        },
+    }.items():
+        thread = (await client.threads.create())["thread_id"]
+        begun = {"configurable": {"tone": "cold"}}
+        await ask(http, thread, "run.start", assistant_id="toned", input=ASKED, config=begun)
+        first = await told(http, thread, until="interrupted")
+        [asked] = [one for one in first if one["method"] == "input.requested"]
+        answer = {"interrupt_id": asked["params"]["data"]["interrupt_id"], "response": "yes"}
+        given = {"responses": [answer]} if many else answer
+        bad = {"config": {"configurable": {"thread_id": "other"}}}
+        refused = await ask(http, thread, "input.respond", **given, **bad)
+        assert (refused["error"], "thread_id" in refused["message"]) == ("invalid_argument", True)
+        unknown = await ask(http, thread, "input.respond", **given, durability="sync")
+        assert (unknown["error"], "durability" in unknown["message"]) == ("not_supported", True)
+        assert (await ask(http, thread, "input.respond", **given, **more))["type"] == "success"
+        await told(http, thread, since=first[-2]["seq"])
+        state = await client.threads.get_state(thread)
+        tones[name] = state["values"]["messages"][-1]["content"]
+        if name == "said":
+            assert state["metadata"]["asked_by"] == "test"
+    assert tones == {"kept": "cold", "said": "warm"}
 
 
 async def test_cut_at_every_event_it_goes_on_with_the_same(http, client):

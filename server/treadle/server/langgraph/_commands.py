@@ -7,16 +7,17 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field, Strict, ValidationError
 
 from treadle.core.errors import RunError, TreadleError
-from treadle.runtime.queue import Change, Multitask
-from treadle.runtime.runs import RunStatus
+from treadle.runtime.queue import Multitask, RunOptions, StreamMode
+from treadle.runtime.runs import Run, RunStatus
 from treadle.server.langgraph._answers import Body, Metadata
+from treadle.server.langgraph._assistants import Assistants
 from treadle.server.langgraph._records import Record
-from treadle.server.langgraph._run_bodies import Changing, RunCreate
+from treadle.server.langgraph._run_bodies import Changing, OneRunConfig, RunConfig, RunCreate
 from treadle.server.langgraph._runs import ProtocolRuns
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.langgraph._threads import ProtocolThreads
 
-MODES = ["values", "updates", "messages-tuple", "tasks", "checkpoints", "custom"]
+MODES: list[StreamMode] = ["values", "updates", "messages-tuple", "tasks", "checkpoints", "custom"]
 NOT_SERVED = {
     *("subscription.subscribe", "subscription.unsubscribe", "subscription.reconnect"),
     *("agent.getTree", "input.inject", "state.get", "state.listCheckpoints", "state.fork"),
@@ -74,11 +75,22 @@ class _Answer(Body):
     namespace: list[str] = Field(default_factory=list)
 
 
-class _OneAnswer(_Answer, Changing):
+class _Going(Changing):
+    """How a run goes on with its answers.
+
+    ``strict_resume`` asks that an answer to what does not wait be refused; it always is.
+    """
+
+    config: RunConfig | None = None
+    metadata: Metadata | None = None
+    strict_resume: bool = False
+
+
+class _OneAnswer(_Answer, _Going):
     pass
 
 
-class _Answers(Changing):
+class _Answers(_Going):
     responses: Annotated[list[_Answer], Field(min_length=1, max_length=100)]
 
 
@@ -128,9 +140,9 @@ async def _obeyed(rt: Rt, thread_id: str, body: Command) -> str:
     if body.method == "input.respond":
         if "responses" in body.params:
             many = checked(_Answers, body)
-            return await _answered(rt, thread_id, many.responses, many.change)
+            return await _answered(rt, thread_id, many.responses, many)
         one = checked(_OneAnswer, body)
-        return await _answered(rt, thread_id, [one], one.change)
+        return await _answered(rt, thread_id, [one], one)
     if body.method in NOT_SERVED:
         hint = "subscribe at …/stream/events" if "subscri" in body.method else "use the routes"
         raise RefusedError("not_supported", f"{body.method} is not served here; {hint}.")
@@ -158,7 +170,7 @@ def _valid(body: Command, make: Callable[[], _Params]) -> _Params:
         raise RefusedError(code, f"{body.method}: {place!r}: {reason}.") from None
 
 
-async def _answered(rt: Rt, thread_id: str, answers: Sequence[_Answer], change: Change) -> str:
+async def _answered(rt: Rt, thread_id: str, answers: Sequence[_Answer], going: _Going) -> str:
     threads = ProtocolThreads(rt)
     snapshot = await threads.snapshot(await threads.record(thread_id))
     tasks = snapshot.tasks if snapshot else ()
@@ -171,5 +183,26 @@ async def _answered(rt: Rt, thread_id: str, answers: Sequence[_Answer], change: 
     given = {one.interrupt_id: one.response for one in answers}
     for run in await rt.runs.recent(20, thread=thread_id):
         if run.status is RunStatus.INTERRUPTED:
-            return (await rt.queue.resume(run.id, given, change=change)).id
+            options = await _options(rt, run, going)
+            resumed = await rt.queue.resume(run.id, given, options=options, change=going.change)
+            return resumed.id
     raise RefusedError("no_such_run", "The run that asked is at its end.")
+
+
+async def _options(rt: Rt, run: Run, going: _Going) -> RunOptions | None:
+    """Return how a run is executed from its answer on; as before where nothing is said of it.
+
+    What is said takes the place of what the run began with, as with a run's ``command``.
+    """
+    if going.config is None and going.metadata is None:
+        return None
+    about = await rt.runs.metadata(run)
+    assistant = await Assistants(rt).get(about.get("assistant_id", run.agent))
+    asked = RunCreate(
+        assistant_id=assistant["assistant_id"],
+        config=OneRunConfig(**(going.config or RunConfig()).model_dump()),
+        metadata=going.metadata or {},
+        stream_mode=MODES,
+        stream_subgraphs=True,
+    )
+    return asked.options(assistant, stream=True, keep_values=False)
