@@ -220,6 +220,8 @@ class ServerSettings(_Section):
         origins: origins whose pages may ask, such as ``https://chat.example.com``; none by
             default but the server's own.
         require_key: whether a key is needed on loopback too, as behind a proxy.
+        public_docs: whether ``/docs`` and ``/openapi.json`` are told to anybody: a browser has no
+            way to send a key.
         authenticate: a check of the project's own, as ``path.py:name``.
         jwt: which tokens are taken beside API keys.
         webhook_secret_env: the environment variable with the secret that signs what is sent to the
@@ -237,6 +239,7 @@ class ServerSettings(_Section):
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     require_key: bool = False
+    public_docs: bool = False
     authenticate: str | None = None
     jwt: JwtSettings | None = None
     webhook_secret_env: str | None = Field(default=None, min_length=1)

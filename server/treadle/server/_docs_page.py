@@ -14,6 +14,28 @@ td {{ padding: .2rem 1rem .2rem 0; vertical-align: top }} code {{ white-space: n
 """
 
 
+_LOCKED = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>A key is needed</title><style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto }
+</style></head><body><h1>A key is needed</h1>
+<p>This page lists what the server can be asked for. A browser sends no key with an address, so ask
+for it on a command line, with a key of the scope <code>read</code>:</p>
+<pre>curl -H "Authorization: Bearer $KEY" {address} &gt; docs.html</pre>
+<p>Whoever runs the server makes keys with <code>treadle keys create</code>, and shows this page to
+anybody with <code>public_docs = true</code> under <code>[server]</code> in treadle.toml.</p>
+</body></html>
+"""
+
+
+def locked_page(address: str) -> str:
+    """Return what a browser shows in place of the page where a key is needed.
+
+    Args:
+        address: the page's.
+    """
+    return _LOCKED.replace("{address}", escape(address))
+
+
 def docs_page(document: Mapping[str, Any]) -> str:
     """Return the page of an OpenAPI document."""
     by_tag: dict[str, list[str]] = {}

@@ -22,6 +22,35 @@ async def test_without_a_key_nobody_is_let_in(project, local, path):
             assert refused.status_code == 401
 
 
+async def test_a_browser_without_a_key_is_told_how_to_see_the_documentation(project, local):
+    shown = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    async with local(project) as made:
+        answer = await made.client.get('/docs?a="><script>', headers=shown)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "public_docs" in answer.text
+        assert "http://127.0.0.1:8123/docs" in answer.text
+        assert "<script" not in answer.text
+        assert "/threads" not in answer.text
+        # Only there, and only where no key was shown.
+        for path, more in (("/openapi.json", {}), ("/docs", {"authorization": "Bearer x"})):
+            other = await made.client.get(path, headers={**shown, **more})
+            assert other.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_setting_shows_the_documentation_to_anybody(project, local):
+    async with local(project, server={"public_docs": True}) as made:
+        document = await made.client.get("/openapi.json")
+        assert document.json()["paths"]["/threads/{thread_id}"]
+        page = await made.client.get("/docs")
+        assert (page.status_code, "/threads/{thread_id}" in page.text) == (200, True)
+        for path in ("/info", "/metrics", "/v1/models", "/docs/", "/openapi.json/"):
+            assert (await made.client.get(path)).status_code == 401
+        host = {"host": "evil.example"}
+        assert (await made.client.get("/docs", headers=host)).status_code == 421
+
+
 async def test_health_is_told_to_anybody(project, local):
     async with local(project) as made:
         for path in ("/ok", "/health/live", "/health/ready"):

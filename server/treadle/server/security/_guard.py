@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from treadle.core.errors import ConfigError
 from treadle.core.settings import ServerSettings
+from treadle.server._docs_page import locked_page
 from treadle.server._problems import failure
 from treadle.server.security._admission import Admission, TooManyError
 from treadle.server.security._authentication import Authenticator, UnauthorizedError
@@ -19,7 +20,7 @@ from treadle.server.security._bodies import BadBodyError, BodyLimits, bounded
 from treadle.server.security._messages import Messages
 from treadle.server.security._principal import Principal, acting_for
 from treadle.server.security._principal import Scope as Right
-from treadle.server.security._scopes import PUBLIC, scope_of
+from treadle.server.security._scopes import DOCS, PUBLIC, scope_of
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _HEADERS = {
@@ -55,6 +56,7 @@ class Guard:
             settings.max_body_bytes, settings.max_json_depth, settings.body_seconds
         )
         self.origins = tuple(origin.rstrip("/").lower() for origin in settings.origins)
+        self.public = PUBLIC | DOCS if settings.public_docs else PUBLIC
         self._hosts = {name.lower() for name in (*LOOPBACK_NAMES, *hosts, *settings.hosts)}
 
     def knows_host(self, headers: Headers) -> bool:
@@ -115,7 +117,7 @@ class GuardMiddleware:
         headers = Headers(scope=scope)
         answer = None
         try:
-            if scope["path"] in PUBLIC:
+            if scope["path"] in guard.public:
                 await self._app(scope, receive, send)
                 return
             principal = await guard.authenticator.principal(dict(headers))
@@ -135,7 +137,7 @@ class GuardMiddleware:
                 return
         except UnauthorizedError as error:
             challenge = {"WWW-Authenticate": "Bearer"}
-            answer = refused(scope, 401, str(error), headers=challenge)
+            answer = _locked(scope, headers) or refused(scope, 401, str(error), headers=challenge)
         except TooManyError as error:
             wait = {"Retry-After": str(error.retry_after_seconds)}
             answer = refused(scope, 429, str(error), headers=wait)
@@ -159,6 +161,15 @@ def refused(
 ) -> Response:
     """Return the answer to a request, or to one for a WebSocket, that is not let in."""
     return failure(Request({**scope, "type": "http"}), status, said, headers=headers)
+
+
+def _locked(scope: Scope, headers: Headers) -> Response | None:
+    """Return what a browser is shown that came without a key, which it has no way to send."""
+    is_browser = "text/html" in headers.get("accept", "") and "authorization" not in headers
+    if scope["type"] != "http" or scope["path"] != "/docs" or not is_browser:
+        return None
+    page = locked_page(str(Request(scope).url.replace(query="")))
+    return HTMLResponse(page, 401, {"WWW-Authenticate": "Bearer"})
 
 
 def _with_headers(send: Send) -> Send:

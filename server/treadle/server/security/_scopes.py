@@ -6,6 +6,8 @@ from treadle.server.security._principal import Scope
 
 PUBLIC = frozenset({"/ok", "/health/live", "/health/ready"})
 """What is answered whoever asks: it holds nothing of anybody."""
+DOCS = frozenset({"/docs", "/openapi.json"})
+"""What can be asked for; the same for everybody."""
 _READS = re.compile(
     r"/(?:assistants|threads)/(?:search|count)"
     r"|/assistants/[^/]+/versions"
