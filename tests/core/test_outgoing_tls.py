@@ -1,7 +1,6 @@
 """TLS to a checked address: the certificate is still that of the name."""
 
 import asyncio
-import datetime
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -9,82 +8,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.certificates import Authority, Certificate
 from treadle.core.addresses import Allowed, IPAddress
-from treadle.core.errors import OutgoingError
+from treadle.core.errors import ConfigError, OutgoingError
 from treadle.core.outgoing import Outgoing
 
-DAY = datetime.timedelta(days=1)
 PINNED = "127.0.0.1"
 
 
-@dataclass
-class Authority:
-    """A certificate authority that nobody else knows."""
-
-    folder: Path
-    key: ec.EllipticCurvePrivateKey = field(
-        default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
-    )
-
-    def __post_init__(self) -> None:
-        self.certificate = _signed(_name("authority"), self.key, self.key, _name("authority"))
-
-    def trusted(self) -> ssl.SSLContext:
-        pem = self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
-
-    def context_for(self, *hosts: str) -> ssl.SSLContext:
-        """Return what a server shows a certificate for these names and addresses with."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        names = [
-            x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
-            for host in hosts
-        ]
-        signed = _signed(_name(hosts[0]), key, self.key, _name("authority"), names)
-        files = self.folder / f"{hosts[0]}.pem", self.folder / f"{hosts[0]}.key"
-        files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-        files[1].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*files)
-        return context
+def trusting(authority: Authority) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority.certificate)
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _signed(
-    subject: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    by: ec.EllipticCurvePrivateKey,
-    issuer: x509.Name,
-    names: Sequence[x509.GeneralName] = (),
-) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - DAY)
-        .not_valid_after(now + DAY)
-        .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
-    )
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return builder.sign(by, hashes.SHA256())
+def shown_by(files: Certificate) -> ssl.SSLContext:
+    """Return what a server shows this certificate with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
 
 
 @dataclass
@@ -111,7 +52,7 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 async def site(authority: Authority) -> AsyncIterator[Site]:
     """Serve ``site.example`` on the pinned address."""
-    async for each in _site(authority.context_for("site.example")):
+    async for each in _site(shown_by(authority.issue("site.example"))):
         yield each
 
 
@@ -133,7 +74,7 @@ def outgoing(authority: Authority, **more: object) -> Outgoing:
 
     allowed = Allowed.parse(["site.example", "other.example", PINNED])
     return Outgoing(
-        **{"allowed": allowed, "resolver": resolver, "verify": authority.trusted(), **more}  # type: ignore[arg-type]
+        **{"allowed": allowed, "resolver": resolver, "verify": trusting(authority), **more}  # type: ignore[arg-type]
     )
 
 
@@ -163,8 +104,8 @@ async def test_a_certificate_for_another_name_is_refused(authority, site):
 
 
 async def test_a_certificate_for_the_address_does_not_speak_for_the_name(authority):
-    async for site in _site(authority.context_for(PINNED)):
-        with pytest.raises(OutgoingError, match="cannot be reached"):
+    async for site in _site(shown_by(authority.issue(PINNED))):
+        with pytest.raises(OutgoingError, match=r"Use a name or an address that the certificate"):
             await outgoing(authority).request("GET", f"https://site.example:{site.port}/")
         assert site.requests == []
 
@@ -172,8 +113,37 @@ async def test_a_certificate_for_the_address_does_not_speak_for_the_name(authori
 async def test_an_unknown_authority_is_refused(authority, site, tmp_path):
     (tmp_path / "stranger").mkdir()
     stranger = Authority(tmp_path / "stranger")
-    with pytest.raises(OutgoingError, match="cannot be reached"):
+    with pytest.raises(OutgoingError, match="SSL_CERT_FILE"):
         await outgoing(stranger).request("GET", f"https://site.example:{site.port}/")
-    with pytest.raises(OutgoingError, match="cannot be reached"):
+    with pytest.raises(OutgoingError, match="SSL_CERT_FILE"):
         await outgoing(stranger, verify=None).request("GET", f"https://site.example:{site.port}/")
     assert site.requests == []
+
+
+async def test_an_authority_that_the_operator_names_is_trusted(
+    authority, site, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    answer = await outgoing(authority, verify=None).request(
+        "GET", f"https://site.example:{site.port}/"
+    )
+    assert answer.text == "hello"
+    missing = tmp_path / "missing.pem"
+    monkeypatch.setenv("SSL_CERT_FILE", str(missing))
+    with pytest.raises(ConfigError, match=r"SSL_CERT_FILE names cannot be read: .*missing\.pem"):
+        await outgoing(authority, verify=None).request("GET", f"https://site.example:{site.port}/")
+
+
+async def test_a_certificate_that_is_not_well_formed_is_refused_with_what_it_lacks(tmp_path):
+    """As Python does on its own from 3.13 on; here on any."""
+    company = Authority(tmp_path, well_formed=False)
+    strict = trusting(company)
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT
+    async for site in _site(shown_by(company.issue("site.example"))):
+        with pytest.raises(OutgoingError) as caught:
+            await outgoing(company, verify=strict).request(
+                "GET", f"https://site.example:{site.port}/"
+            )
+        assert "is not trusted: Missing Authority Key Identifier." in caught.value.message
+        assert "made anew" in caught.value.hint
+        assert site.requests == []

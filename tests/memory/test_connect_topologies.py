@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.support.certificates import Certificate, self_signed
+from tests.support.certificates import Authority, Certificate, self_signed
 from tests.support.redis_servers import (
     RedisServer,
     free_port,
@@ -66,13 +66,15 @@ class TlsServer:
 
 
 @contextmanager
-def running_tls_server(folder: Path, **settings: str) -> Iterator[TlsServer]:
+def running_tls_server(
+    folder: Path, files: Certificate | None = None, **settings: str
+) -> Iterator[TlsServer]:
     """Run a server that speaks TLS, and on its port nothing else."""
     binary = system_binary()
     if binary is None:
         pytest.skip("no redis-server or valkey-server with TLS is installed on this machine")
     folder.mkdir(exist_ok=True)
-    files, port = self_signed(folder), free_port()
+    files, port = files or self_signed(folder), free_port()
     settings |= {
         "tls_port": str(port),
         "tls_cert_file": str(files.certificate),
@@ -127,6 +129,30 @@ async def test_a_certificate_for_another_name(tls_server: TlsServer) -> None:
     ca = tls_server.files.certificate
     said = await refusal(f"rediss://localhost:{tls_server.port}?ssl_ca_certs={ca}")
     assert "localhost" in said.split("certificate", 1)[1]
+
+
+async def test_a_certificate_that_is_not_well_formed(
+    short_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company, make = Authority(short_tmp_path, well_formed=False), ssl.create_default_context
+
+    def strict() -> ssl.SSLContext:
+        """Return what Python makes from 3.13 on."""
+        context = make()
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", strict)
+    with running_tls_server(short_tmp_path, company.issue("127.0.0.1")) as server:
+        url = f"rediss://{server.address}?ssl_ca_certs={company.certificate}"
+        said = await refusal(url)
+        assert "is not trusted: Missing Authority Key Identifier." in said
+        assert "made anew" in said
+        assert "?ssl_exclude_verify_flags=VERIFY_X509_STRICT" in said
+        await works(f"{url}&ssl_exclude_verify_flags=VERIFY_X509_STRICT")
+    with pytest.raises(ConfigError, match="ssl_exclude_verify_flags"):
+        async with connect(f"{url}&ssl_exclude_verify_flags=STRICT"):
+            pass
 
 
 async def test_a_ca_file_that_is_missing(tls_server: TlsServer) -> None:

@@ -14,12 +14,12 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from ipaddress import ip_address
 
 import httpx
 
 from treadle.core.addresses import Allowed, IPAddress, literal_address
+from treadle.core.certificates import distrust, trusted_authorities
 from treadle.core.errors import OutgoingError
 
 Resolver = Callable[[str, int], Awaitable[Sequence[IPAddress]]]
@@ -70,7 +70,7 @@ class SafeTransport(httpx.AsyncBaseTransport):
         self._resolver = resolver
         self._max_bytes = max_bytes
         self._inner = httpx.AsyncHTTPTransport(
-            verify=verify or _trusted(),
+            verify=verify or trusted_authorities(),
             trust_env=False,
             limits=httpx.Limits(max_keepalive_connections=0),
         )
@@ -213,7 +213,7 @@ class Outgoing:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise OutgoingError(f"{url!r} is no web address: {error}") from None
         except httpx.ConnectError as error:
-            raise OutgoingError(f"{url} cannot be reached: {error}.") from None
+            raise _not_reached(url, error) from None
         except httpx.HTTPError as error:
             raise OutgoingError(f"{url} broke off: {type(error).__name__}: {error}.") from None
 
@@ -268,6 +268,7 @@ def _shown(url: httpx.URL) -> str:
     return str(url.copy_with(userinfo=b"", query=None, fragment=None))[:200]
 
 
-@cache
-def _trusted() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
+def _not_reached(url: str, error: httpx.ConnectError) -> OutgoingError:
+    if (certificate := distrust(error)) is not None:
+        return OutgoingError(f"{url} {certificate.problem}.", hint=certificate.hint)
+    return OutgoingError(f"{url} cannot be reached: {error}.")

@@ -16,6 +16,7 @@ from typing import Any
 import redis
 import redis.sentinel
 
+from treadle.core.certificates import causes, distrust
 from treadle.core.errors import RedisError
 from treadle.memory._redis_binary import OLDEST
 from treadle.memory._redis_clients import SyncRedis, sync_client
@@ -26,6 +27,7 @@ LOADING_POLL_SECONDS = 0.05
 ANSWERS_WITHIN_SECONDS = 5.0
 
 PERHAPS_TLS = "If it asks for TLS, use rediss:// instead of redis://."
+PERHAPS_OURS = "If it asks for a certificate, add ?ssl_certfile=…&ssl_keyfile=…."
 PERHAPS_PLAIN = "If it is plain Redis, use redis:// instead of rediss://."
 
 Remote = Server | SentinelService | Cluster
@@ -128,9 +130,9 @@ def _explanation(address: Remote, error: BaseException) -> tuple[str, str]:
     if isinstance(error, redis.exceptions.RedisClusterException) and error.__cause__:
         error = error.__cause__  # what the last node that was tried said
     said = _said(error)
-    causes = list(_causes(error))
+    behind = list(causes(error))
     no_primary = [
-        cause for cause in causes if isinstance(cause, redis.sentinel.MasterNotFoundError)
+        cause for cause in behind if isinstance(cause, redis.sentinel.MasterNotFoundError)
     ]
     match error:
         case _ if isinstance(address, SentinelService) and no_primary:
@@ -144,7 +146,7 @@ def _explanation(address: Remote, error: BaseException) -> tuple[str, str]:
         case redis.TimeoutError():
             told = _no_answer(address)
         case redis.ConnectionError():
-            told = _not_reached(address, said, causes)
+            told = _not_reached(address, said, behind)
         case _:
             told = f"refused: {said}", ""
     return told
@@ -195,11 +197,11 @@ def _no_cluster(said: str) -> tuple[str, str]:
     )
 
 
-def _not_reached(address: Remote, said: str, causes: list[BaseException]) -> tuple[str, str]:
+def _not_reached(address: Remote, said: str, behind: list[BaseException]) -> tuple[str, str]:
     told = f"cannot be reached: {said}", "Check that Redis runs, and its host and port."
     if "closed by server" in said and not address.tls:
         told = "ended the connection at once.", PERHAPS_TLS
-    for cause in causes:
+    for cause in behind:
         match cause:
             case ssl.SSLError():
                 told = _no_tls(cause)
@@ -209,18 +211,20 @@ def _not_reached(address: Remote, said: str, causes: list[BaseException]) -> tup
                 told = "cannot be reached: there is no such socket.", "Start Redis, or correct it."
             case PermissionError():
                 told = "cannot be reached: this user may not open the socket.", ""
-            case ConnectionResetError() if not address.tls:
-                told = "ended the connection at once.", PERHAPS_TLS
+            case ConnectionResetError():
+                told = "ended the connection at once.", PERHAPS_OURS if address.tls else PERHAPS_TLS
     return told
 
 
 def _no_tls(cause: ssl.SSLError) -> tuple[str, str]:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return (
-            f"shows a certificate that is not trusted: {cause.verify_message}.",
-            "Name the authority that signed it: ?ssl_ca_certs=/path/to/ca.pem.",
-        )
-    hint = f"If it asks for a certificate, add ?ssl_certfile=…&ssl_keyfile=…. {PERHAPS_PLAIN}"
+    certificate = distrust(
+        cause,
+        unknown="Name the authority that signed it: ?ssl_ca_certs=/path/to/ca.pem.",
+        meanwhile="Until then ?ssl_exclude_verify_flags=VERIFY_X509_STRICT takes it as it is.",
+    )
+    if certificate is not None:
+        return f"{certificate.problem}.", certificate.hint
+    hint = f"{PERHAPS_OURS} {PERHAPS_PLAIN}"
     return f"does not speak TLS as expected: {cause.reason or cause}.", hint
 
 
@@ -229,10 +233,3 @@ def _said(error: BaseException) -> str:
     text = str(error).strip()
     first = text.splitlines()[0] if text else type(error).__name__
     return first if first.endswith(".") else f"{first}."
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__

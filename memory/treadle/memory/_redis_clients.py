@@ -164,11 +164,13 @@ def _async_service(
         address.hosts, sentinel_kwargs=_sentinel_options(address, asked_once)
     )
     stack.push_async_callback(sentinel.aclose)
+    options = _pool_options(address, retry)
+    if address.tls:
+        options |= {"connection_class": _AsyncSentinelTlsConnection, "contexts": {}}
+    else:
+        options["connection_class"] = _AsyncSentinelConnection
     client: redis.asyncio.Redis = sentinel.master_for(
-        address.service,
-        connection_pool_class=_AsyncSentinelPool,
-        connection_class=_AsyncSentinelTlsConnection if address.tls else _AsyncSentinelConnection,
-        **_pool_options(address, retry),
+        address.service, connection_pool_class=_AsyncSentinelPool, **options
     )
     return client
 
@@ -276,8 +278,8 @@ class _AsyncConnection(_Packing, redis.asyncio.Connection):
     """A connection over TCP."""
 
 
-class _AsyncTlsConnection(_Packing, redis.asyncio.SSLConnection):
-    """The same with TLS; those of a client share what was read of the certificates.
+class _SharedContexts(redis.asyncio.SSLConnection):
+    """Connections with TLS; those of a client share what was read of the certificates.
 
     Reading them takes tens of milliseconds, in which the event loop does nothing else.
     """
@@ -296,6 +298,10 @@ class _AsyncTlsConnection(_Packing, redis.asyncio.SSLConnection):
             self._contexts[version] = made.get()
         made.context = self._contexts[version]
         await super()._connect()
+
+
+class _AsyncTlsConnection(_Packing, _SharedContexts):
+    """The same with TLS."""
 
 
 class _AsyncSocketConnection(_Packing, redis.asyncio.UnixDomainSocketConnection):
@@ -416,7 +422,7 @@ class _AsyncSentinelConnection(_Packing, redis.asyncio.sentinel.SentinelManagedC
         await super()._connect()
 
 
-class _AsyncSentinelTlsConnection(_AsyncSentinelConnection, redis.asyncio.SSLConnection):
+class _AsyncSentinelTlsConnection(_AsyncSentinelConnection, _SharedContexts):
     """The same for asyncio with TLS."""
 
 

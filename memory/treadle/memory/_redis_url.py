@@ -32,7 +32,7 @@ FORMS = (
 )
 
 TLS_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
-TLS_OPTIONS = TLS_FILES | {"ssl_cert_reqs", "ssl_check_hostname"}
+TLS_OPTIONS = TLS_FILES | {"ssl_cert_reqs", "ssl_check_hostname", "ssl_exclude_verify_flags"}
 POSITIVE = frozenset({"max_connections", "socket_connect_timeout", "socket_timeout"})
 COMMON_OPTIONS = POSITIVE | {"client_name", "password", "username"}
 SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core import exceptions as langchain_errors
 
+from treadle.core.certificates import distrust
 from treadle.core.errors import (
     BrokenAnswerError,
     ModelError,
@@ -131,6 +132,9 @@ def _explain(error: Exception, info: ModelInfo) -> ModelError:
         "variable": info.key_variable or "that holds it",
         "detail": _detail(error, info),
     }
+    if (certificate := distrust(error)) is not None:
+        said = f"{info.name}: the provider{words['place']} {certificate.problem}."
+        return ModelUnavailableError(said, hint=certificate.hint, is_free=is_free_of_charge(error))
     told = _told(error)
     for kind, message, hint in _EXPLANATIONS:
         if isinstance(error, kind) or kind is told.kind:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from email.message import EmailMessage
 from typing import Protocol
 
+from treadle.core.certificates import distrust
 from treadle.core.errors import ConfigError, RunError
 from treadle.core.notifying import NotificationSettings, SmtpSettings
 from treadle.core.outgoing import Outgoing
@@ -127,6 +128,9 @@ class Mail:
         try:
             await asyncio.to_thread(self._send, self._written(message))
         except (OSError, smtplib.SMTPException, ValueError) as problem:
+            if (certificate := distrust(problem)) is not None:
+                said = f"The mail server {certificate.problem}."
+                raise RunError(said, hint=certificate.hint) from None
             told = " ".join(str(problem).split())
             raise RunError(f"The mail server did not take it: {told or type(problem)}.") from None
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from treadle.core.certificates import distrust, trusted_authorities
 from treadle.core.errors import ConfigError
 from treadle.core.settings import JwtSettings
 from treadle.server.security._principal import Principal, Scope
@@ -97,7 +98,9 @@ class Tokens:
     async def _fetch(self) -> Any:
         settings = self._settings
         try:
-            async with httpx.AsyncClient(timeout=5, follow_redirects=False) as client:
+            async with httpx.AsyncClient(
+                timeout=5, follow_redirects=False, verify=trusted_authorities()
+            ) as client:
                 address = settings.jwks_url
                 if address is None:
                     place = f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
@@ -105,9 +108,11 @@ class Tokens:
                     _check_address(address)
                 return self._jwk.KeySet.import_key_set(await _json(client, address))
         except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
+            certificate = distrust(error)
+            told = f"it {certificate.problem}" if certificate else type(error).__name__
             raise ConfigError(
-                f"the keys of {settings.issuer} cannot be fetched: {type(error).__name__}.",
-                hint="See [server.jwt] in treadle.toml.",
+                f"the keys of {settings.issuer} cannot be fetched: {told}.",
+                hint=(certificate and certificate.hint) or "See [server.jwt] in treadle.toml.",
             ) from error
 
 

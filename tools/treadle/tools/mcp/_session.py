@@ -21,6 +21,7 @@ from mcp_types import (
 )
 from pydantic import TypeAdapter
 
+from treadle.core.certificates import distrust
 from treadle.core.mcp import McpServer
 from treadle.tools.mcp._definitions import Listing, listing_of
 from treadle.tools.mcp._failures import Failure, ServerError
@@ -172,6 +173,9 @@ class Session:
             )
         if self._end.reason:
             return ServerError(Failure.UNREACHABLE, f"{self.name} {self._end.reason}.")
+        if (certificate := distrust(error)) is not None:
+            said = f"{self.name} {certificate.problem}. {certificate.hint}".rstrip()
+            return ServerError(Failure.UNREACHABLE, said)
         told = str(error).rstrip(".") or type(error).__name__
         return ServerError(Failure.UNREACHABLE, f"{self.name} cannot be reached: {told}.")
 

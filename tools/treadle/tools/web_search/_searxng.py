@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from treadle.core.certificates import distrust, trusted_authorities
 from treadle.core.chosen_servers import held_to
 from treadle.core.errors import ConfigError, OutgoingError
 from treadle.tools._pacing import REST_SECONDS, NoAnswerError, Pacer
@@ -44,7 +45,9 @@ class SearXNG:
         except (httpx.TimeoutException, TimeoutError) as error:
             raise NoAnswerError(f"gave no answer within {self._seconds} seconds") from error
         except httpx.ConnectError as error:
-            raise NoAnswerError("cannot be reached") from error
+            certificate = distrust(error)
+            told = f"{certificate.problem}. {certificate.hint}" if certificate else ""
+            raise NoAnswerError(told.strip(" .") or "cannot be reached") from error
         except httpx.HTTPError as error:
             raise NoAnswerError("dropped the connection") from error
         except OutgoingError as error:
@@ -54,7 +57,11 @@ class SearXNG:
         return _results(response)
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=self._seconds, event_hooks=held_to(self._url, MAX_BYTES))
+        return httpx.AsyncClient(
+            timeout=self._seconds,
+            verify=trusted_authorities(),
+            event_hooks=held_to(self._url, MAX_BYTES),
+        )
 
 
 def _results(response: httpx.Response) -> list[WebResult]:

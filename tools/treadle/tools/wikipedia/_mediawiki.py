@@ -2,12 +2,9 @@
 
 import asyncio
 import re
-import ssl
-from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-import httpx
 from wikipediaapi import (  # type: ignore[import-untyped]
     AsyncWikipedia,
     SearchInfo,
@@ -19,6 +16,7 @@ from wikipediaapi import (  # type: ignore[import-untyped]
     WikiRateLimitError,
 )
 
+from treadle.core.certificates import distrust, trusted_authorities
 from treadle.core.chosen_servers import held_to
 from treadle.core.errors import ToolError
 from treadle.tools._pacing import LONGEST_REST_SECONDS, REST_SECONDS, NoAnswerError, Pacer
@@ -32,12 +30,6 @@ REQUEST_SECONDS = 8.0
 _MAX_TITLE_BYTES = 255
 _ANSWERS = {"batchcomplete", "continue", "error", "parse", "query"}
 _GO_ON = "Go on without it, and say so in the answer."
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Return the trusted certificates, which take long to load."""
-    return httpx.create_ssl_context()
 
 
 class Client(AsyncWikipedia):  # type: ignore[misc]
@@ -54,7 +46,7 @@ class Client(AsyncWikipedia):  # type: ignore[misc]
             retry_wait=0.3,
             timeout=REQUEST_SECONDS,
             follow_redirects=True,
-            verify=_certificates(),
+            verify=trusted_authorities(),
             transport=None,  # httpx's own, which heeds the proxy settings of the environment
             event_hooks=held_to(api_url or f"https://{self.place}"),
         )
@@ -138,6 +130,8 @@ def explained(error: WikipediaException, place: str) -> ToolError:
     """Say what went wrong between us and the wiki, and what to do about it."""
     if isinstance(error, WikiHttpError):
         return _refused(error, place)
+    if (certificate := distrust(error)) is not None:
+        return ToolError(f"{place} {certificate.problem}.", hint=f"{certificate.hint} {_GO_ON}")
     problem, hint = {
         WikiHttpTimeoutError: (f"gave no answer within {REQUEST_SECONDS:g} seconds", ""),
         WikiConnectionError: (
