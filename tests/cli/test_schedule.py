@@ -111,6 +111,14 @@ def test_what_cannot_be_used_is_refused_with_the_option(told, refused):
     assert refused in str(problem.value)
 
 
+def test_a_budget_in_money_needs_a_price(run, tmp_path):
+    (tmp_path / "treadle.toml").write_text('model = "openai:gpt-5-mini"\n')
+    refused = run("add", "digest", "--every", "1h", "--budget-usd", "0.5", code=2)
+    assert "'openai:gpt-5-mini'" in refused
+    assert "Set 'price'" in " ".join(refused.split())
+    assert json.loads(run("list", "--json")) == []
+
+
 def test_what_is_over_taken_unknown_or_no_name(run):
     past = run("add", "digest", "--at", "2020-01-01T00:00", code=2)
     assert "never fires: at 2020-01-01 00:00:00 UTC is over" in past

@@ -8,7 +8,7 @@ from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.agents import Agent, BuiltAgent, Rule, build_agent, find_agent
-from treadle.agents.models import Models, info_of
+from treadle.agents.models import Models
 from treadle.core.errors import ConfigError
 from treadle.core.model_settings import ModelSettingError, ModelSettings
 from treadle.graphs import Graph, versions
@@ -118,11 +118,36 @@ class AgentGraphs:
             return None
         return self._models.resolve(agent.model or self._context.settings.model).chat
 
+    def unpriced_model(self, name: str, *, is_limited: bool) -> str | None:
+        """Return a model whose price is not known though a budget in money counts on it.
+
+        Own graphs are not looked into: they may call no models, or others.
+
+        Args:
+            name: the agent; those that work for it are looked at as well.
+            is_limited: whether there is such a budget beside the agent's own.
+
+        Raises:
+            UserError: an unknown name or a wrong definition.
+        """
+        waiting, seen = [name], set[str]()
+        if not is_limited and self.find(name).budget.usd is None:
+            return None
+        while waiting:
+            agent = self.find(waiting.pop())
+            model = agent.model or self._context.settings.model
+            is_known = ":" in agent.graph and agent.budget.usd is None
+            if not is_known and not self._models.is_priced(model):
+                return model
+            seen.add(agent.name)
+            waiting += [one for one in agent.agents if one not in seen]
+        return None
+
     def _check_budget(self, agent: Agent) -> None:
         if agent.budget.usd is None:
             return
         name = agent.model or self._context.settings.model
-        if info_of(self._models.resolve(name).chat).price is None:
+        if not self._models.is_priced(name):
             raise ConfigError(
                 f"the agent {agent.name!r} has a budget in US dollars, and the price of the model "
                 f"{name!r} is not known.",

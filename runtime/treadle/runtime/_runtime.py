@@ -88,7 +88,9 @@ class Runtime:
         approvals = ApprovalStore(context.redis, prefix, keep)
         self.approvals = Approvals(approvals, self._check_arguments, redact)
         self._schedule_store = ScheduleStore(context.redis, prefix, keep)
-        self.schedules = Schedules(self._schedule_store, self.project, self.settings)
+        self.schedules = Schedules(
+            self._schedule_store, self.project, self.settings, self._graphs.unpriced_model
+        )
         self._learner = Learner(memory.store)
         self._executor = Executor(
             context.redis,

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.waiting import eventually
 from treadle.core.errors import ConfigError, InputError, UnknownNameError
+from treadle.core.limits import Limits
 from treadle.core.settings import Settings
 from treadle.runtime import Runtime
 from treadle.runtime.schedules import ScheduleSettings
@@ -55,6 +56,40 @@ async def test_files_are_read_on_start_and_say_where_they_are(opened):
     assert found["writer.morning"].settings.agent == "writer"
     again, _ = await reconciled(opened)
     assert (again.added, again.changed, again.removed) == ((), (), ())
+
+
+UNPRICED = '[models.dear]\nmodel = "openai:gpt-5-mini"\n'
+PRICED = UNPRICED + "price = {input = 1, output = 2}\n"
+LIMITED = ScheduleSettings(agent="writer", every="1h", budget={"usd": 1})
+MONTHLY = ScheduleSettings(agent="chief", every="1h", per_month={"usd": 1})
+
+
+async def test_a_budget_in_money_needs_prices_when_the_schedule_is_made(opened, project):
+    agents = project / "agents"
+    (agents / "writer.yaml").write_text("model: dear\n")
+    (agents / "chief.yaml").write_text("agents: [writer]\n")
+    (agents / "thrifty.yaml").write_text("model: dear\nbudget: {usd: 1}\n")
+    (agents / "own.yaml").write_text("model: dear\ngraph: own.py:graph\n")
+    (project / "treadle.toml").write_text(UNPRICED)
+    thrifty = ScheduleSettings(agent="thrifty", every="1h")
+    async with opened() as runtime:
+        for settings in (LIMITED, MONTHLY, thrifty):
+            with pytest.raises(InputError, match=r"price of the model 'dear'.*Set 'price'"):
+                await runtime.schedules.add("dear", settings)
+        assert await runtime.schedules.list() == []
+        free = LIMITED.model_copy(update={"budget": Limits(tokens=100)})
+        await runtime.schedules.add("free", free)
+        with pytest.raises(InputError, match="price"):
+            await runtime.schedules.change("free", lambda _: (LIMITED, None))
+        await runtime.schedules.add("own", LIMITED.model_copy(update={"agent": "own"}))
+    (project / "treadle.toml").write_text(UNPRICED + SETTINGS + "budget = {usd = 1}\n")
+    async with opened() as runtime:
+        with pytest.raises(InputError, match="price"):
+            await runtime.schedules.reconcile()
+    (project / "treadle.toml").write_text(PRICED)
+    async with opened() as runtime:
+        for number, settings in enumerate((LIMITED, MONTHLY, thrifty)):
+            await runtime.schedules.add(f"dear-{number}", settings)
 
 
 async def test_what_changed_or_went_is_followed_and_a_rest_is_kept(opened, project):

@@ -191,3 +191,13 @@ async def test_what_is_no_cron_is_refused(served, body):
         for path in ("/runs/crons", "/runs/crons/search", "/runs/crons/count"):
             answer = await client.post(path, content=body, headers=headers)
             assert answer.status_code == 422, f"{path}: {answer.text}"
+
+
+async def test_a_cron_that_nobody_could_pay_is_refused(project, local_app):
+    (project / "agents" / "thrifty.yaml").write_text("budget: {usd: 1}\n")
+    body = {"assistant_id": "thrifty", "schedule": "0 8 * * *", "input": {"messages": []}}
+    async with local_app(project, model="openai:gpt-5-mini") as client:
+        answer = await client.post("/runs/crons", json=body)
+        assert answer.status_code == 422
+        assert "Set 'price'" in answer.json()["detail"]
+        assert (await client.post("/runs/crons/search", json={})).json() == []

@@ -71,6 +71,15 @@ class Models:
         fallbacks = tuple(self._model(self._profile(fallback)) for fallback in profile.fallbacks)
         return ResolvedModel(self._model(profile), fallbacks, profile.context_tokens)
 
+    def is_priced(self, name: str) -> bool:
+        """Tell whether it is known what a model's tokens cost; its key need not be set.
+
+        Raises:
+            UnknownNameError: no model, profile or provider has that name.
+        """
+        profile = self._profile(name)
+        return profile.model == EMBEDDED_MODEL or profile.price is not None
+
     def embeddings(self, name: str | None) -> Embeddings | str | None:
         """Find embeddings by their name.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from treadle.agents import agent_files
 from treadle.core.calendar import moments
@@ -38,6 +39,12 @@ class Reconciled:
     removed: tuple[str, ...] = ()
 
 
+class UnpricedModel(Protocol):
+    """See `Schedules`."""
+
+    def __call__(self, name: str, /, *, is_limited: bool) -> str | None: ...
+
+
 class Schedules:
     """The schedules of a tenant.
 
@@ -45,10 +52,19 @@ class Schedules:
         store: where they are kept.
         project: the project whose agents they ask.
         settings: its settings.
+        unpriced_model: returns a model of an agent whose price is not known though a budget in
+            money counts on it, given whether there is one beside the agent's own.
     """
 
-    def __init__(self, store: ScheduleStore, project: Path, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: ScheduleStore,
+        project: Path,
+        settings: Settings,
+        unpriced_model: UnpricedModel,
+    ) -> None:
         self._store = store
+        self._unpriced_model = unpriced_model
         self._project = project
         self._settings = settings
         self._told: dict[str, str] = {}
@@ -97,7 +113,8 @@ class Schedules:
             is_paused: whether it rests until it is resumed.
 
         Raises:
-            InputError: the name is taken or cannot be used, or nothing would ever fire.
+            InputError: the name is taken or cannot be used, nothing would ever fire, or there is a
+                budget in money and a model without a price.
             UnknownNameError: there is no such agent or notification.
         """
         if not name or len(name) > MAX_NAME_CHARS or encoded(name) != name or "@" in name:
@@ -167,6 +184,7 @@ class Schedules:
 
         Raises:
             UnknownNameError: there is none of that name, or no such agent or notification.
+            InputError: there is a budget in money and a model without a price.
         """
 
         def changed(found: Schedule, now: datetime) -> Schedule:
@@ -267,7 +285,8 @@ class Schedules:
         Raises:
             ConfigError: a schedule in ``treadle.toml`` names no agent.
             UnknownNameError: a schedule names no agent that there is.
-            InputError: a name is taken by a schedule that was added by hand.
+            InputError: a name is taken by a schedule that was added by hand, or a budget is in
+                money and a model without a price.
         """
         unreadable: set[str] = set()
 
@@ -330,6 +349,22 @@ class Schedules:
             if name not in tellers:
                 hint = "They stand in treadle.toml under [notifications]."
                 raise UnknownNameError("notification", name, tellers, hint=hint)
+        self._check_priced(settings)
+
+    def _check_priced(self, settings: ScheduleSettings) -> None:
+        """See that what is limited in money can be counted: a run without would fail each time."""
+        is_limited = settings.budget.usd is not None or settings.per_month.usd is not None
+        try:
+            model = self._unpriced_model(settings.agent, is_limited=is_limited)
+        except ConfigError as error:  # The agent's file is wrong; whoever asks it is told.
+            _log.warning("What the agent %r costs is not known: %s", settings.agent, error)
+            return
+        if model is not None:
+            raise InputError(
+                f"The agent {settings.agent!r} would run with a budget in US dollars, and the "
+                f"price of the model {model!r}, which it needs, is not known.",
+                hint="Set 'price' in a profile under [models] in treadle.toml, or limit tokens.",
+            )
 
     async def _change(self, name: str, how: Callable[[Schedule, datetime], Schedule]) -> Schedule:
         for _ in range(_TRIES):
