@@ -240,6 +240,19 @@ def test_output_into_a_closed_pipe_is_no_error(run):
     assert done.stderr == ""
 
 
+SETTINGS = 'model = "m"\n[models.m]\nmodel = "openai:gpt-5-mini"\nmax_retries = 1\n'
+
+
+@pytest.mark.parametrize(("how", "times"), [((), 1), (("--quiet",), 1), (("--verbose",), 3)])
+def test_a_model_that_fails_is_told_of_once_and_each_try_where_asked(run, how, times):
+    (run.folder / "treadle.toml").write_text(SETTINGS)
+    with ScriptedOpenAI([server_error(), server_error()]) as server:
+        done = run("ask", "hi", *how, **server.environment)
+    assert done.returncode == 1
+    assert done.stderr.count("the provider failed") == times
+    assert done.stderr.count("error: ") == 1
+
+
 def test_help_and_version_load_nothing_heavy():
     heavy = {"langchain", "langgraph", "openai", "redis", "pydantic", "numpy"}
     code = (
@@ -249,6 +262,22 @@ def test_help_and_version_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_what_a_new_project_needs_loads_nothing_heavy(tmp_path):
+    heavy = {"langchain_core", "langchain", "langgraph", "openai", "redis", "numpy"}
+    code = (
+        "import sys\nsys.argv = ['treadle', 'new', 'looms']\n"
+        "import treadle.core.errors, treadle.core.events, treadle.core.settings\n"
+        "from treadle.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        f"print(sorted(set(sys.modules) & {heavy}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert (tmp_path / "looms" / "agents").is_dir()
 
 
 def test_a_question_loads_no_library_of_a_tool_that_is_not_called(tmp_path):

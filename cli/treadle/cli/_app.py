@@ -78,6 +78,9 @@ def ask(
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show only the answer, not the way to it.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show each failed try of a model as well.")
+    ] = False,
     is_dry: Annotated[
         bool,
         typer.Option("--dry-run", help="Print what it would do; read, but change nothing."),
@@ -94,7 +97,7 @@ def ask(
     if is_dry:
         run_dry(opening, asking, as_json=as_json)
     else:
-        run_ask(opening, asking, as_json=as_json, quiet=quiet)
+        run_ask(opening, asking, as_json=as_json, quiet=quiet, verbose=verbose)
 
 
 @app.command()

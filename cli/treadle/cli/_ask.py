@@ -34,7 +34,7 @@ class Asking:
     user: str | None
 
 
-def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool) -> None:
+def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Ask one question and print the reply, or what the run waits for; see `Ended` for the code."""
     asking = replace(asking, question=_read_question(asking.question))
 
@@ -43,7 +43,7 @@ def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool) -> 
         asked = runtime.stream(
             asking.agent, asking.question, thread=asking.thread, user=asking.user
         )
-        return await Ended.of(runtime, await told(asked, quiet=quiet))
+        return await Ended.of(runtime, await told(asked, quiet=quiet, verbose=verbose))
 
     ended = opening.run(both)
     is_shown = not (quiet or as_json)
@@ -68,13 +68,15 @@ def run_dry(opening: Opening, asking: Asking, *, as_json: bool) -> None:
     print_plan(*opening.run(plan), as_json=as_json)
 
 
-async def told(events: AsyncGenerator[Event], *, quiet: bool) -> Reply:
+async def told(
+    events: AsyncGenerator[Event], *, quiet: bool = False, verbose: bool = False
+) -> Reply:
     """Show a run's events on standard error, and return its reply.
 
     Raises:
         RunError: the run failed.
     """
-    view, thread_id = RunView(err), None
+    view, thread_id = RunView(err, is_verbose=verbose), None
     try:
         async with aclosing(events):
             async for event in events:

@@ -71,7 +71,7 @@ class _Talk:
             InputError: a call waits for leave, and the line neither gives nor refuses it.
             TreadleError: the run failed.
         """
-        return await Ended.of(self._runtime, await told(await self._events(line), quiet=False))
+        return await Ended.of(self._runtime, await told(await self._events(line)))
 
     async def _events(self, line: str) -> AsyncGenerator[Event]:
         if not self.waiting:

@@ -43,10 +43,17 @@ def print_json(data: object) -> None:
 
 
 class RunView:
-    """Shows the events of a run as they happen: thoughts, tool calls, observations."""
+    """Shows the events of a run as they happen: thoughts, tool calls, observations.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: where.
+        is_verbose: whether each failed try of a model is shown too. Another one follows, or the
+            run's own error says the same.
+    """
+
+    def __init__(self, console: Console, *, is_verbose: bool = False) -> None:
         self._console = console
+        self._is_verbose = is_verbose
 
     def show(self, event: Event) -> None:
         """Show one event, if a person wants to see it."""
@@ -60,7 +67,8 @@ class RunView:
             case CallFinished(kind=CallKind.TOOL):
                 self._observation(event)
             case CallFinished(error=error) if error:
-                self._line("✗", "red", Text(error, style="red"))
+                if self._is_verbose:
+                    self._line("✗", "red", Text(error, style="red"))
             case CallFinished(thought=thought) if thought:
                 self._line("…", "magenta", Text(thought.strip(), style="italic"))
             case RunFinished(reply=reply) if reply.stopped and not is_question(reply):

@@ -13,7 +13,6 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Protocol
 
-from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from treadle.core.usage import Price, Usage
@@ -269,6 +268,8 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 def _plain(value: object) -> object:
     """Reduce what JSON does not know to what identifies it, leaving random ids out."""
+    from langchain_core.messages import BaseMessage  # noqa: PLC0415 - it takes a second to load
+
     if isinstance(value, BaseMessage):
         fields = vars(value)
         kept = {name: fields[name] for name in _MESSAGE_FIELDS if fields.get(name)}

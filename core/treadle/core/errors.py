@@ -25,8 +25,10 @@ and ``hint`` says what to do next::
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from langchain_core.tools import ToolException
+if TYPE_CHECKING:
+    from treadle.core._tool_error import ToolError as ToolError  # noqa: PLC0414 - public here
 
 
 class TreadleError(Exception):
@@ -199,8 +201,13 @@ class BoundaryError(RunError):
     """A call reached the boundary in a way that it cannot serve."""
 
 
-class ToolError(TreadleError, ToolException):
-    """A tool failed in a way the model can act on; it is shown the message, not a traceback."""
+def __getattr__(name: str) -> Any:
+    """Return `ToolError`: it is one of LangChain's too, which takes over a second to load."""
+    if name != "ToolError":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from treadle.core._tool_error import ToolError  # noqa: PLC0415 - see above
+
+    return globals().setdefault(name, ToolError)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

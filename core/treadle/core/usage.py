@@ -1,9 +1,13 @@
 """What a call or a run cost: calls, tokens and money."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from langchain_core.messages import AIMessage
+if TYPE_CHECKING:
+    from langchain_core.messages import AIMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,7 @@ class Price:
     output_per_million_usd: Decimal
     cached_input_per_million_usd: Decimal | None = None
 
-    def of(self, usage: "Usage") -> Decimal:
+    def of(self, usage: Usage) -> Decimal:
         """Return the cost in US dollars of the tokens in ``usage``.
 
         Cached input tokens are a part of the input tokens, and cost the input price where no
@@ -61,7 +65,7 @@ class Usage:
         """Input and output tokens together."""
         return self.input_tokens + self.output_tokens
 
-    def __add__(self, other: "Usage") -> "Usage":
+    def __add__(self, other: Usage) -> Usage:
         return Usage(
             model_calls=self.model_calls + other.model_calls,
             tool_calls=self.tool_calls + other.tool_calls,
