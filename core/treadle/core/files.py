@@ -2,11 +2,14 @@
 
 import importlib.util
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
 
 from treadle.core.errors import ConfigError, UnknownNameError
+
+_RUNNING = threading.RLock()
 
 
 def load_object(reference: str, project: Path) -> Any:
@@ -40,8 +43,11 @@ def load_object(reference: str, project: Path) -> Any:
 
 def _run_file(path: Path) -> Any:
     module_name = f"_treadle_project_{path.stem}_{abs(hash(path))}"
-    if module_name in sys.modules:
-        return sys.modules[module_name]
+    with _RUNNING:  # Another thread must not find half of it.
+        return sys.modules.get(module_name) or _run_as(module_name, path)
+
+
+def _run_as(module_name: str, path: Path) -> Any:
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - a .py file has both
     module = importlib.util.module_from_spec(spec)

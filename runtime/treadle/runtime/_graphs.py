@@ -1,5 +1,6 @@
 """The graphs of a project's agents, each made once."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from treadle.core.model_settings import ModelSettingError, ModelSettings
 from treadle.graphs import Graph, versions
 from treadle.memory.bundle import Memory
 from treadle.runtime._offline import OfflineMemory
+from treadle.runtime._tasks import uninterrupted
 from treadle.runtime.approvals._arguments import tools_in
 from treadle.tools import ToolContext, build_tools
 
@@ -36,6 +38,7 @@ class AgentGraphs:
         self._memory = memory
         self._loaded: dict[str, tuple[Agent, BuiltAgent]] = {}
         self._prompts: dict[str, Mapping[str, str]] = {}
+        self._loading = asyncio.Lock()
 
     def find(self, name: str) -> Agent:
         """Return the agent of a name, as its file says now.
@@ -45,6 +48,18 @@ class AgentGraphs:
             ConfigError: its file is wrong.
         """
         return find_agent(name, self._context.project)
+
+    async def ready(self, agent: str | Agent) -> None:
+        """Load a named agent's graph in a thread, where it is not loaded yet.
+
+        What a project's modules import takes seconds, in which the event loop has other work:
+        leases are renewed on it. One is loaded at a time; errors are as for `load`.
+        """
+        if not isinstance(agent, str) or agent in self._loaded:
+            return
+        async with self._loading:
+            if agent not in self._loaded:
+                await uninterrupted(asyncio.to_thread(self._load, agent))
 
     def load(self, agent: str | Agent) -> tuple[Agent, Graph]:
         """Return an agent and its graph, which is made once for each definition.
@@ -82,7 +97,7 @@ class AgentGraphs:
             self._check_budget(found)
             built = build_agent(found, self._context, self._models, self._memory)
             if len(self._loaded) >= MAX_LOADED:
-                del self._loaded[next(iter(self._loaded))]
+                self._loaded.pop(next(iter(self._loaded)), None)
             self._loaded[key] = found, built
             self._prompts[found.name] = versions(found.graph, self._context.project)
         return self._loaded[key]

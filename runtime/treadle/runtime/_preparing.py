@@ -96,6 +96,7 @@ class Preparation:
     ) -> Work:
         """Accept a question; arguments and errors as for `Runtime.stream`."""
         text = asked if isinstance(asked, str) else _last_question(asked)
+        await self._graphs.ready(agent)
         loaded, graph = self._graphs.load(agent)
         self._graphs.check_settings(loaded, options.model_settings)
         thread_id = check_thread_id(thread if thread is not None else _new_id())
@@ -114,6 +115,10 @@ class Preparation:
             policies=self._graphs.policies(loaded),
             options=options,
         )
+
+    async def ready(self, agent: str) -> None:
+        """Load an agent's graph off the event loop; errors as for `requested`."""
+        await self._graphs.ready(agent)
 
     def requested(self, request: RunRequest, prefix: str, keep: timedelta) -> tuple[Run, Any]:
         """Return the run that a request makes, and what its graph is to be given.
@@ -199,6 +204,7 @@ class Preparation:
             InputError: it was asked for in a way that this program does not know.
         """
         run, request = accepted.run, accepted.request
+        await self._graphs.ready(run.agent)
         loaded, graph = self._changed(run.agent, request.get("changes", {}))
         loaded = _with_budget(loaded, request)
         options = RunOptions.from_dict(request.get("options", {}))
@@ -237,6 +243,7 @@ class Preparation:
         options: RunOptions,
     ) -> Work:
         """Prepare a run that changes nothing; arguments and errors as for `Runtime.dry_run`."""
+        await self._graphs.ready(agent)
         loaded, graph = self._graphs.load(agent)
         self._graphs.check_settings(loaded, options.model_settings)
         request = RunRequest(loaded.name, text, thread_id=thread, is_dry=True, options=options)
@@ -301,6 +308,7 @@ class Preparation:
         accepted = await self._store.accepted(run.id, run.thread_id)
         request = accepted.request if accepted is not None else {}
         changes = request.get("changes", {}) if agent is None else {}
+        await self._graphs.ready(agent or run.agent)
         loaded, graph = self._changed(agent or run.agent, changes)
         options = RunOptions.from_dict(request.get("options", {}))
         self._graphs.check_settings(loaded, options.model_settings)

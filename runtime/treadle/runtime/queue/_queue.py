@@ -100,6 +100,7 @@ class Queue:
             UserError: the request cannot be used.
             ThreadBusyError: the thread has a run already, and ``multitask`` is ``reject``.
         """
+        await self._preparation.ready(request.agent)
         run, given = self._preparation.requested(request, self._prefix, self._keep)
         return await uninterrupted(self._submit(run, given, request))
 
