@@ -8,8 +8,10 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 
+from tests.support.certificates import Authority
 from tests.support.models import resolved, settings_for
 from tests.support.recording import Recording
+from tests.support.web_server import web_server
 from treadle.agents.models import Models, info_of
 from treadle.core.boundary import boundary
 from treadle.core.errors import BrokenAnswerError, ConfigError, ModelError, UnknownNameError
@@ -143,6 +145,17 @@ async def test_a_server_that_is_not_there_is_said():
     model = Models(Settings(models={"here": profile}), {}).resolve("here")
     with pytest.raises(ModelError, match=r"127\.0\.0\.1:9/v1 cannot be reached"):
         await model.chat.ainvoke("hi")
+
+
+async def test_a_provider_whose_certificate_is_not_trusted_is_said(tmp_path):
+    async with web_server(Authority(tmp_path).issue("127.0.0.1")) as web:
+        profile = ModelProfile(model="openai:x", base_url=f"{web.url}/v1", max_retries=0)
+        model = Models(Settings(models={"here": profile}), {}).resolve("here")
+        with pytest.raises(ModelError, match="a certificate that is not trusted") as caught:
+            await model.chat.ainvoke("hi")
+        assert "SSL_CERT_FILE" in caught.value.hint
+        assert caught.value.is_free
+        assert web.requests == []
 
 
 def test_the_usual_key_is_not_sent_to_another_server():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certificates import Authority, Certificate
+from tests.support.certificates import Authority, served_with
 from treadle.core.addresses import Allowed, IPAddress
 from treadle.core.errors import ConfigError, OutgoingError
 from treadle.core.outgoing import Outgoing
@@ -19,13 +19,6 @@ PINNED = "127.0.0.1"
 
 def trusting(authority: Authority) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=authority.certificate)
-
-
-def shown_by(files: Certificate) -> ssl.SSLContext:
-    """Return what a server shows this certificate with."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(files.certificate, files.key)
-    return context
 
 
 @dataclass
@@ -52,7 +45,7 @@ def authority(tmp_path: Path) -> Authority:
 @pytest.fixture
 async def site(authority: Authority) -> AsyncIterator[Site]:
     """Serve ``site.example`` on the pinned address."""
-    async for each in _site(shown_by(authority.issue("site.example"))):
+    async for each in _site(served_with(authority.issue("site.example"))):
         yield each
 
 
@@ -104,7 +97,7 @@ async def test_a_certificate_for_another_name_is_refused(authority, site):
 
 
 async def test_a_certificate_for_the_address_does_not_speak_for_the_name(authority):
-    async for site in _site(shown_by(authority.issue(PINNED))):
+    async for site in _site(served_with(authority.issue(PINNED))):
         with pytest.raises(OutgoingError, match=r"Use a name or an address that the certificate"):
             await outgoing(authority).request("GET", f"https://site.example:{site.port}/")
         assert site.requests == []
@@ -139,7 +132,7 @@ async def test_a_certificate_that_is_not_well_formed_is_refused_with_what_it_lac
     company = Authority(tmp_path, well_formed=False)
     strict = trusting(company)
     strict.verify_flags |= ssl.VERIFY_X509_STRICT
-    async for site in _site(shown_by(company.issue("site.example"))):
+    async for site in _site(served_with(company.issue("site.example"))):
         with pytest.raises(OutgoingError) as caught:
             await outgoing(company, verify=strict).request(
                 "GET", f"https://site.example:{site.port}/"

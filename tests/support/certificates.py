@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +105,13 @@ class Authority:
 def self_signed(folder: Path) -> Certificate:
     """Write a self-signed certificate for 127.0.0.1 and its key into ``folder``."""
     return Authority(folder).self_signed()
+
+
+def served_with(files: Certificate) -> ssl.SSLContext:
+    """Return what a server shows this certificate with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
 
 
 def _new_name(about: str) -> x509.Name:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.certificates import Certificate, served_with
+
 
 class Fault(Enum):
     """A way not to answer."""
@@ -100,11 +102,12 @@ async def _read(reader: asyncio.StreamReader) -> Request:
 
 
 @asynccontextmanager
-async def web_server() -> AsyncIterator[WebServer]:
-    """Run a server; its ``url`` has no slash at the end."""
+async def web_server(shown: Certificate | None = None) -> AsyncIterator[WebServer]:
+    """Run a server, with TLS where it has a certificate; its ``url`` has no slash at the end."""
     web = WebServer()
-    server = await asyncio.start_server(web.serve, "127.0.0.1", 0)
-    web.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    tls = None if shown is None else served_with(shown)
+    server = await asyncio.start_server(web.serve, "127.0.0.1", 0, ssl=tls)
+    web.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield web
     finally:
