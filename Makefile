@@ -7,6 +7,9 @@ ROOMS  := core memory tools graphs agents runtime server cli
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# Tests start the command some hundreds of times: it is compiled once, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 # make run DOCS=path/to/your/documents Q="a question about them"
 # Reads those documents and asks that alone; AGAIN="..." asks on.
 ifeq ($(DOCS)$(Q),)

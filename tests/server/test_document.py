@@ -71,9 +71,19 @@ include-name = "POST /agui/{agent}"
 checks.positive_data_acceptance.enabled = false
 
 # The document cannot say what an event's id looks like: the check gives empty headers for patterns.
+# A stream of a thread has no end of its own and is read for as long as a request may take; where
+# the server is too busy to begin an answer in that time, it is asked again.
 [[operations]]
 include-name = "GET /threads/{thread_id}/stream"
 checks.positive_data_acceptance.enabled = false
+request-timeout = 0.5
+request-retries = 3
+
+# So does a thread's other stream: it ends with its reader.
+[[operations]]
+include-name = "POST /threads/{thread_id}/stream/events"
+request-timeout = 0.5
+request-retries = 3
 """
 
 

@@ -17,7 +17,8 @@ from typing import Any
 ROOT = os.environ["PYTHONPATH"]
 
 LIBRARIES = (
-    "ag_ui",
+    "ag_ui.core",
+    "cronsim",
     "fastapi",
     "hiredis",
     "jsonschema",
@@ -30,6 +31,7 @@ LIBRARIES = (
     "markdown_it",
     "numpy",
     "ormsgpack",
+    "platformdirs",
     "prometheus_client",
     "pydantic",
     "redis.asyncio",
