@@ -253,6 +253,20 @@ def test_a_model_that_fails_is_told_of_once_and_each_try_where_asked(run, how, t
     assert done.stderr.count("error: ") == 1
 
 
+def test_the_agents_that_come_with_treadle_are_left_out_where_settings_say_so(run):
+    (run.folder / "agents").mkdir()
+    (run.folder / "agents" / "mine.yaml").write_text("description: Mine.\n")
+
+    def listed():
+        return [agent["name"] for agent in json.loads(run("agents", "--json").stdout)]
+
+    assert listed() == ["assistant", "digest", "mine", "researcher"]
+    (run.folder / "treadle.toml").write_text("shipped_agents = false\n")
+    assert listed() == ["mine"]
+    asked = run("ask", "What is 6 times 7?", "--quiet")
+    assert asked.stdout.startswith("6 * 7 = 42."), "the command line still knows them by name"
+
+
 def test_help_and_version_load_nothing_heavy():
     heavy = {"langchain", "langgraph", "openai", "redis", "pydantic", "numpy"}
     code = (

@@ -97,6 +97,24 @@ def test_it_serves_a_langgraph_json_and_says_what_it_cannot_serve(langgraph_proj
         assert "Traceback" not in served.log.read_text()
 
 
+async def test_a_setting_leaves_out_the_agents_that_come_with_treadle(project, local_app):
+    (project / "agents" / "digest.yaml").write_text("description: My own.\n")
+    asked = {"model": "assistant", "messages": [{"role": "user", "content": "Hello!"}]}
+    async with local_app(project, shipped_agents=False) as client:
+        own = ["digest", "plain"]
+        models = (await client.get("/v1/models")).json()["data"]
+        assert sorted(one["id"] for one in models) == own
+        assistants = (await client.post("/assistants/search", json={})).json()
+        assert sorted(one["graph_id"] for one in assistants) == own
+        assert (await client.get("/info")).json()["agents"] == own
+        run = {"assistant_id": "assistant", "input": {"messages": []}}
+        assert (await client.post("/runs/wait", json=run)).status_code == 404
+        card = await client.get("/a2a/assistant/.well-known/agent-card.json")
+        assert card.status_code == 404
+        answer = await client.post("/v1/chat/completions", json=asked)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
 async def test_it_serves_the_agents_of_a_project(project, local_app):
     async with local_app(project) as client:
         assert (await client.get("/health/live")).json() == {"status": "live"}

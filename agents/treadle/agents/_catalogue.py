@@ -16,16 +16,20 @@ AGENT_FOLDER = "agents"
 _SHIPPED = Path(str(files("treadle.agents"))) / "shipped"
 
 
-def agent_files(project: Path) -> dict[str, Path]:
+def agent_files(project: Path, *, with_shipped: bool = True) -> dict[str, Path]:
     """Return the agent files by their agents' names; a project's come before shipped ones.
 
     A file's name, without ``.yaml``, is its agent's name. Each graph of a ``langgraph.json`` is an
     agent as well.
 
+    Args:
+        project: the project's folder.
+        with_shipped: whether those that come with Treadle are among them.
+
     Raises:
         ConfigError: the ``langgraph.json`` is wrong.
     """
-    found = dict(_shipped())
+    found = dict(_shipped()) if with_shipped else {}
     found |= dict.fromkeys(langgraph_file(project).graphs, project / LANGGRAPH_FILE)
     found |= _files(project / AGENT_FOLDER)
     return dict(sorted(found.items()))

@@ -29,12 +29,19 @@ def list_agents(project: Path, *, as_json: bool) -> None:
         ConfigError: the project's settings are wrong, so that none of them can be asked.
     """
     folder = project_folder(project)
-    agents = [_look(name, path, folder) for name, path in agent_files(folder).items()]
+    problem, with_shipped = None, True
+    try:
+        with_shipped = Settings.load(folder).shipped_agents
+    except ConfigError as error:
+        problem = error
+    files = agent_files(folder, with_shipped=with_shipped)
+    agents = [_look(name, path, folder) for name, path in files.items()]
     if as_json:
         print_json([asdict(agent) for agent in agents])
     else:
         _print(agents)
-    Settings.load(folder)
+    if problem is not None:
+        raise problem
 
 
 def _print(agents: Sequence[_Listed]) -> None:

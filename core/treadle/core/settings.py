@@ -257,6 +257,8 @@ class Settings(_Section):
     Attributes:
         tenant: whose data it is; a part of every key in Redis.
         model: the default model: a profile, ``provider:model``, or ``embedded``.
+        shipped_agents: whether the agents that come with Treadle (``assistant``, ``digest``,
+            ``researcher``) are served and listed beside the project's own.
         redis: where Redis is.
         models: model profiles by name.
         tools: settings of the tools.
@@ -274,6 +276,7 @@ class Settings(_Section):
 
     tenant: str = Field(default="main", pattern=_TENANT)
     model: str = EMBEDDED_MODEL
+    shipped_agents: bool = True
     redis: RedisSettings = RedisSettings()
     models: Mapping[str, ModelProfile] = Field(default_factory=dict)
     tools: ToolSettings = ToolSettings()

@@ -261,8 +261,11 @@ class Runtime:
         return f"{pairs[b'server'].decode()} {pairs[b'version'].decode()}"
 
     def agents(self) -> list[str]:
-        """Return the names of the agents that can be asked."""
-        return list(agent_files(self.project))
+        """Return the names of the agents that are offered; `Settings.shipped_agents` says which.
+
+        Others that come with Treadle can be asked from Python and on the command line.
+        """
+        return list(agent_files(self.project, with_shipped=self.settings.shipped_agents))
 
     async def ask(
         self,
