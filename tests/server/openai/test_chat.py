@@ -214,7 +214,7 @@ def test_a_run_that_fails_is_told_and_not_repeated(server, model, stream):
         assert caught.value.code == "run_failed"
         assert len(model.requests) == asked + 1
     assert re.search(
-        r"INFO treadle\.runs: The run \w+ of 'guide' failed, attempt 1: .*500",
+        r"INFO treadle\.runs: The run \w+ of 'guide' failed, attempt 1: .*\(500\)",
         server.log.read_text(),
     )
 

@@ -217,7 +217,8 @@ def _detail(error: Exception, info: ModelInfo) -> str:
     key = {info.key_variable: os.environ.get(info.key_variable, "")} if info.key_variable else {}
     clean = Redactor(key).redact_text
     if said := " ".join(clean(_said_in(getattr(error, "body", None))).split()):
-        return said[:_MAX_DETAIL]
+        status = _told(error).status
+        return said[:_MAX_DETAIL] + (f" ({status})" if status else "")
     text = " ".join(clean(str(error)).split()) or "no reason given"
     return f"{type(error).__name__}: {text[:_MAX_DETAIL]}"
 
