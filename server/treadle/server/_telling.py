@@ -20,7 +20,7 @@ from treadle.core.events import (
     RunFinished,
     RunStarted,
 )
-from treadle.server._shareable import shareable
+from treadle.core.shareable import shareable
 
 _MAX_CHARS = 300
 _PIECE_CHARS = 64

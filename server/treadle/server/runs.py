@@ -7,6 +7,7 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from treadle.core.errors import UnknownNameError
+from treadle.core.shareable import shareable
 from treadle.runtime import Runtime
 from treadle.runtime.journal import usage_to_data
 from treadle.runtime.runs import Feedback, Run, reply_to_data
@@ -92,7 +93,7 @@ async def get(rt: Rt, run_id: RunId) -> RunAnswer:
     """Return a run with what was said about it."""
     run = await _run(rt, run_id)
     said = [_answer(one) for one in await rt.runs.feedback(run.id)]
-    return RunAnswer(**run.to_dict(), feedback=said)
+    return RunAnswer(**{**run.to_dict(), "error": shareable(run.error)}, feedback=said)
 
 
 @runs_router.get("/{run_id}/plan")

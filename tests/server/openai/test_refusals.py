@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import openai
 import pytest
 from langgraph_sdk import get_sync_client
@@ -111,11 +112,12 @@ def test_a_run_over_langgraphs_protocol_fails_and_says_why(server, model):
         made = client.runs.create(thread, "guide", input={"messages": said})
         client.runs.join(thread, made["run_id"])
         run = client.runs.get(thread, made["run_id"])
+        more = httpx.get(f"{server.url}/runs/{made['run_id']}").json()
         errors = [client.threads.get(thread).get("error")]
         errors += [task["error"] for task in client.threads.get_state(thread)["tasks"]]
     assert run["status"] == "error"
     assert errors[1:]
-    told = json.dumps([run, *errors])
+    told = json.dumps([run, more["error"], *errors])
     assert "refused the request: Unsupported value" in told
     assert SECRET not in told
     assert "10.1.2" not in told

@@ -3,12 +3,13 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
 from treadle.core.notifying import NotificationSettings
+from treadle.core.shareable import shareable
 from treadle.runtime.journal import usage_to_data
 from treadle.runtime.notifications._outbox import Message
 from treadle.runtime.runs import Run, RunStatus
@@ -68,6 +69,8 @@ def compose(target: str, end: End) -> Message:
 
 def compose_webhook(url: str, end: End) -> Message:
     """Return the message for the address that a run named: with the run in LangGraph's words."""
+    why = shareable(str(end.details.get("error", "")))
+    end = replace(end, details={**end.details, "error": why})
     run, failed = end.run, end.status in (RunStatus.ERROR, RunStatus.TIMEOUT)
     told = {
         "run_id": run.id,
@@ -78,7 +81,7 @@ def compose_webhook(url: str, end: End) -> Message:
         "multitask_strategy": end.metadata.get("multitask_strategy", "enqueue"),
         "created_at": run.created.isoformat(),
         "updated_at": end.moment.isoformat(),
-        "error": _cut(str(end.details.get("error", ""))) if failed else None,
+        "error": _cut(why) if failed else None,
         "webhook_sent_at": end.moment.isoformat(),
     }
     return _message(url, end, {**told, **_told(end)})

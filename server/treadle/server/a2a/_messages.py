@@ -18,8 +18,8 @@ from a2a.types.a2a_pb2 import (
 from a2a.utils.errors import ContentTypeNotSupportedError
 from google.protobuf.json_format import MessageToDict, ParseDict
 
+from treadle.core.shareable import shareable
 from treadle.runtime.runs import Run, RunStatus
-from treadle.server._shareable import shareable
 from treadle.server._waiting import told
 
 TEXT, JSON = "text/plain", "application/json"

@@ -33,10 +33,10 @@ from treadle.core.events import (
     RunFinished,
     RunStarted,
 )
+from treadle.core.shareable import shareable
 from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.runtime.journal import outcome_from_data
-from treadle.server._shareable import shareable
 from treadle.server._telling import Teller, hidden_of, is_live
 from treadle.server._turn import Ending, ending_of
 from treadle.server.agui._messages import RunInput

@@ -10,11 +10,11 @@ from fastapi import HTTPException
 
 from treadle.core.errors import RunError, UnknownNameError
 from treadle.core.json_text import as_json
+from treadle.core.shareable import shareable
 from treadle.runtime import Runtime
 from treadle.runtime.events import END, FEEDBACK
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import Run, RunStateError, RunStatus, dry_thread
-from treadle.server._shareable import shareable
 from treadle.server._sse import sse
 from treadle.server.langgraph._assistants import Assistants, agent_id
 from treadle.server.langgraph._records import Record

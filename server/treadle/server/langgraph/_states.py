@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Interrupt, StateSnapshot
 
-from treadle.server._shareable import shareable
+from treadle.core.shareable import shareable
 
 _PLACE = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
 

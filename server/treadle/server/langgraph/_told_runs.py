@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from treadle.core.shareable import shareable
 from treadle.runtime.queue import StreamedEvent
 from treadle.runtime.runs import Run, RunStatus
-from treadle.server._shareable import shareable
 from treadle.server.langgraph._told_messages import MessageTeller
 
 Namespace = tuple[str, ...]

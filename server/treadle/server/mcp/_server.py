@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from treadle.core.errors import InputError, TreadleError, UnknownNameError
 from treadle.core.events import Reply
+from treadle.core.shareable import shareable
 from treadle.runtime import Runtime
 from treadle.runtime.questions import answered
 from treadle.server._waiting import Asked as Waiting
@@ -74,7 +75,7 @@ def session_manager(serving: "Serving") -> StreamableHTTPSessionManager:
             waiting = await rt.runs.interrupts(reply.run_id) if reply.stopped else []
             return _answered(reply, waiting)
         except TreadleError as error:
-            told = TextContent(type="text", text=str(error))
+            told = TextContent(type="text", text=shareable(str(error)))
             return CallToolResult(content=[told], is_error=True)
 
     async def list_resources(_: _Context, __: PaginatedRequestParams | None) -> ListResourcesResult:
