@@ -7,6 +7,9 @@ ROOMS  := core memory tools graphs agents runtime server cli
 VENV   := .venv
 BIN    := $(VENV)/bin
 
+# In how many processes make test runs, each with Redis servers of its own; 0 is this one alone.
+WORKERS ?= 2
+
 # Tests start the command some hundreds of times: it is compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -30,8 +33,9 @@ run: $(VENV)/.run
 	@DOCS='$(subst ','\'',$(DOCS))' Q='$(subst ','\'',$(Q))' AGAIN='$(subst ','\'',$(AGAIN))' \
 		PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/first_run.sh
 
+# The tests of a file run in one process and in their order: they share a server of their own.
 test: $(VENV)/.dev
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/.dev
 	@$(BIN)/pytest -m soak $(ARGS)

@@ -1,5 +1,6 @@
 """Clients in JavaScript: node, and the packages of ``package-lock.json``."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -39,18 +40,25 @@ def packages() -> Path:
         pytest.skip(problem)
     pins = b"".join((HERE / name).read_bytes() for name in PINNED)
     kept = Path(sys.prefix) / "js" / hashlib.sha256(pins).hexdigest()[:16]
-    if not kept.is_dir():
-        fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
-        fresh.mkdir(parents=True)
-        for name in PINNED:
-            shutil.copy(HERE / name, fresh)
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(
-            command, cwd=fresh, capture_output=True, text=True, timeout=500, check=False
-        )
-        assert done.returncode == 0, f"npm ci: {done.stdout}{done.stderr}"
-        fresh.rename(kept)
+    kept.parent.mkdir(exist_ok=True)
+    with (kept.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Tests in another process may ask for them now.
+        if not kept.is_dir():
+            _install(kept)
     return kept / "node_modules"
+
+
+def _install(kept: Path) -> None:
+    fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+    fresh.mkdir()
+    for name in PINNED:
+        shutil.copy(HERE / name, fresh)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(
+        command, cwd=fresh, capture_output=True, text=True, timeout=500, check=False
+    )
+    assert done.returncode == 0, f"npm ci: {done.stdout}{done.stderr}"
+    fresh.rename(kept)
 
 
 @pytest.fixture
