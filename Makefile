@@ -7,8 +7,8 @@ ROOMS  := core memory tools graphs agents runtime server cli
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-# In how many processes make test runs, each with Redis servers of its own; 0 is this one alone.
-WORKERS ?= 2
+# In how many processes make test runs, each with Redis servers of its own; 0 is one alone.
+WORKERS ?= 0
 
 # Tests start the command some hundreds of times: it is compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
