@@ -9,7 +9,8 @@ const { URL, FOLDER, GATE } = process.env;
 const [RUNS, READERS, STEPS, AFTER] = ["RUNS", "READERS", "STEPS", "AFTER"].map((name) =>
   Number(process.env[name]),
 );
-const client = new Client({ apiUrl: URL });
+// How long the next server takes to start says how busy the machine is.
+const client = new Client({ apiUrl: URL, callerOptions: { maxRetries: 7 } });
 const asked = {
   input: { messages: [], steps: STEPS, gate: GATE },
   streamMode: ["custom", "values"],
