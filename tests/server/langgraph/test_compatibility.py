@@ -167,7 +167,9 @@ began are found as well, with the agent as their graph.
 `threads.stream` goes over server-sent events, or with `transport="websocket"` over a WebSocket, \
 on which JavaScript's client sends its commands too. The Python client does not send its key when \
 it connects one, and pages cannot: name the key in `headers` of `threads.stream`, or in a \
-`webSocketFactory`; on a page, use server-sent events.
+`webSocketFactory`; on a page, use server-sent events. With an answer (`respond`), `config` and \
+`metadata` say how its run goes on from there, in place of what they said when it began; without \
+them it goes on as before.
 
 With `config={{"dry_run": True}}` a run on a thread is a [dry run](operations.md): it is joined \
 and streamed as any run, is not among the thread's, and `GET /runs/{{run_id}}/plan` tells what a \
