@@ -129,7 +129,7 @@ class AsyncDriver:
         self._is_cluster = isinstance(client, redis.asyncio.RedisCluster)
         self._batching = client if isinstance(client, BatchingRedis) else None
         self._owner = owner
-        self._loop = _running_loop()
+        self._loop = running_loop()
 
     def run(self, operation: Generator[Request, Any, T]) -> T:
         """Run an operation on the client's event loop, from another thread.
@@ -142,7 +142,7 @@ class AsyncDriver:
                 f"This {self._owner} has an asyncio client that no event loop is running.",
                 hint="Use its asynchronous methods, or give it a redis.Redis client.",
             )
-        if _running_loop() is self._loop:
+        if running_loop() is self._loop:
             operation.close()
             raise InputError(
                 f"A synchronous method of {self._owner} was called "
@@ -277,7 +277,8 @@ def _text(key: bytes | str) -> str:
     return key.decode() if isinstance(key, bytes) else key
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread, if any."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

@@ -66,7 +66,7 @@ from treadle.runtime.runs import (
     RunStatus,
     RunStore,
 )
-from treadle.runtime.runs._beginning import FreeLock
+from treadle.runtime.runs._beginning import Begun, FreeLock
 from treadle.runtime.runs._ending import Ended
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs._made_of import made_of
@@ -161,12 +161,12 @@ class Executor:
         return nullcontext() if is_open() else self._slots
 
     async def _hold_thread(self, work: Work, emit: Emit) -> Reply:
-        number = 0
+        begun = Begun(0)
 
         async def begin(key: str, token: bytes) -> bool:
-            nonlocal number
-            number = await self._begin(work, FreeLock(key, token, self._lease))
-            return bool(number)
+            nonlocal begun
+            begun = await self._begin(work, FreeLock(key, token, self._lease))
+            return bool(begun.number)
 
         # What an earlier attempt left is read under the lock, before another begins.
         take = begin if work.input is not None and not work.run.attempt else None
@@ -176,13 +176,15 @@ class Executor:
                 work = replace(work, run=await self._runs.get(work.run.id))
             run = work.run
             start = await start_of(work, self._runs, self._memory.saver)
-            if not number:
-                number = await uninterrupted(self._begin(work))
+            if not begun.number:
+                begun = await uninterrupted(self._begin(work))
             reporter = Reporter(run.id, emit, run.usage)
-            writer = self._runs.writer(run, number)
-            with writing_behind(writer.token, work.options.durability == "async") as behind:
-                events = self._events(work, number)
-                attempt = _Attempt(work, number, writer, reporter, events, behind)
+            writer = self._runs.writer(run, begun.number)
+            is_behind = work.options.durability == "async"
+            blank = run.thread_id if begun.is_blank else None
+            with writing_behind(writer.token, is_behind, blank) as behind:
+                events = self._events(work, begun.number, behind)
+                attempt = _Attempt(work, begun.number, writer, reporter, events, behind)
                 return await self._to_its_end(attempt, start, emit)
 
     async def _to_its_end(self, attempt: "_Attempt", start: Start, emit: Emit) -> Reply:
@@ -204,8 +206,8 @@ class Executor:
         finally:
             await uninterrupted(attempt.aclose())
 
-    async def _begin(self, work: Work, lock: FreeLock | None = None) -> int:
-        """Begin an attempt; return its number, or 0 where somebody else has the thread."""
+    async def _begin(self, work: Work, lock: FreeLock | None = None) -> Begun:
+        """Begin an attempt; its number is 0 where somebody else has the thread."""
         is_watched = work.options.is_watched
         begun = await self._runs.begin(work.run, is_watched=is_watched, lock=lock)
         if work.feed is not None and begun.number and is_watched:
@@ -213,14 +215,15 @@ class Executor:
                 work.feed.close()  # It cannot hand on what it does not know.
             else:
                 work.feed.add([begun.told])
-        return begun.number
+        return begun
 
-    def _events(self, work: Work, number: int) -> EventWriter | None:
+    def _events(self, work: Work, number: int, behind: WriteBehind) -> EventWriter | None:
         """Return what writes what the run streams; ``None`` where nobody asked for any."""
         if not work.options.is_watched:
             return None
         keys = self._runs.keys(work.run.thread_id, work.run.id)
-        return EventWriter(self._driver, keys, number, work.feed)
+        # Whoever is told of a state finds it: its checkpoint goes first.
+        return EventWriter(self._driver, keys, number, work.feed, before=behind.send)
 
     async def _attempt(self, attempt: "_Attempt", start: Start, emit: Emit) -> Reply:
         work, run, reporter = attempt.work, attempt.work.run, attempt.reporter
@@ -250,13 +253,17 @@ class Executor:
                     control=work.control,
                     events=attempt.events,
                 )
-        await attempt.behind.settled()
+        state = checked_state(state, was_asked=bool(run.question))
+        if _is_read_again(work, state):
+            await attempt.behind.settled()
+        else:
+            attempt.behind.drop()
         if attempt.events is not None:
             if work.options.feedback_keys:
                 attempt.events.add(FEEDBACK, as_json(list(work.options.feedback_keys)))
             await attempt.events.flush()
         reply = make_reply(
-            checked_state(state, was_asked=bool(run.question)),
+            state,
             reporter.usage,
             run.id,
             run.thread_id,
@@ -401,6 +408,11 @@ class _Attempt:
         if self.events is not None:
             await self.events.aclose()
         await self.writer.aclose()
+
+
+def _is_read_again(work: Work, state: Mapping[str, Any]) -> bool:
+    """Tell whether anybody may need the checkpoints of a run that came this far."""
+    return work.keeps_thread or "__interrupt__" in state or not work.options.keep_values
 
 
 def _interrupted(interrupts: Sequence[Interrupt]) -> tuple[EntryType, dict[str, Any]]:

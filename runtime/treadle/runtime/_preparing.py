@@ -222,6 +222,7 @@ class Preparation:
             options=options,
             accounts=_accounts(request),
             is_watched=False,
+            keeps_thread=request.get("keep_thread", True),
         )
 
     async def _still_open(self, accepted: Accepted) -> tuple[Mapping[str, Any], Change]:

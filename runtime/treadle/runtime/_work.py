@@ -49,6 +49,7 @@ class Work:
         verdict: what becomes of the run when its attempt is stopped or fails; ``pending`` lets
             another attempt go on.
         feed: what hands its events on to readers in this process, where any may be.
+        keeps_thread: whether its thread stays after it.
     """
 
     run: Run
@@ -66,6 +67,7 @@ class Work:
     control: RunControl = field(default_factory=RunControl)
     verdict: Callable[[BaseException], RunStatus] = status_after
     feed: Feed | None = None
+    keeps_thread: bool = True
 
     @property
     def approved(self) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Whatever a graph does to its messages, what is read back equals what it had."""
 
+import asyncio
 import copy
 from typing import Annotated, Any, TypedDict
 
@@ -19,7 +20,7 @@ from langchain_core.messages import (
 from langgraph.graph import START, StateGraph, add_messages
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 
-from treadle.memory.saver import RedisSaver
+from treadle.memory.saver import RedisSaver, fenced, writing_behind
 
 # Equal in Python, and not the same data.
 scalars = st.sampled_from([0, False, 0.0, 1, True, 1.0, "1", "", None, -(2**40), 0.5])
@@ -56,6 +57,9 @@ def messages(draw: st.DrawFn) -> AnyMessage:
     return kind(**known)
 
 
+NOTHING: dict[str, Any] = {"messages": []}
+
+
 class State(TypedDict):
     messages: Annotated[list[AnyMessage], add_messages]
     other: Annotated[list[AnyMessage], add_messages]
@@ -75,6 +79,7 @@ class History(RuleBasedStateMachine):
         self.saver = RedisSaver(self.client)
         self.head: dict[str, Any] = {"configurable": {"thread_id": self.thread_id}}
         self.update: Any = None
+        self.is_held = False
 
     def graph(self, saver: RedisSaver) -> Any:
         builder = StateGraph(State)
@@ -88,7 +93,7 @@ class History(RuleBasedStateMachine):
     def turn(self, update: Any) -> None:
         self.update = update
         graph = self.graph(self.saver)
-        live = graph.invoke({"messages": []}, self.head)
+        live = asyncio.run(self.held(graph)) if self.is_held else graph.invoke(NOTHING, self.head)
         found = graph.get_state(self.thread)
         self.expected[found.config["configurable"]["checkpoint_id"]] = told(live)
         self.head = self.thread
@@ -99,6 +104,16 @@ class History(RuleBasedStateMachine):
             message.additional_kwargs["spoilt"] = True
             message.content = "spoilt"
         assert told(self.graph(self.saver).get_state(self.thread).values) == told(found.values)
+
+    async def held(self, graph: Any) -> Any:
+        with writing_behind("attempt") as behind:
+            live = await graph.ainvoke(NOTHING, fenced(self.head, "attempt"))
+            await behind.settled()
+        return live
+
+    @rule()
+    def let_checkpoints_go_together(self) -> None:
+        self.is_held = not self.is_held
 
     def reads_back(self) -> None:
         fresh = self.graph(RedisSaver(self.client))

@@ -14,8 +14,10 @@ from treadle.runtime.runs import RunStatus
 from treadle.runtime.testing import ScriptedOpenAI, say
 
 
-class Second:
-    """Redis's reply to the second checkpoint, that of the step which asks the model."""
+class Kept:
+    """Redis's reply to the first checkpoints: those of the step which asks the model, where all go
+    together.
+    """
 
     def __init__(self, monkeypatch):
         self.reached, self.may_come, self.fails = asyncio.Event(), asyncio.Event(), False
@@ -23,8 +25,8 @@ class Second:
 
         async def ask(driver, request):
             reply = await self._ask(driver, request)
-            self._count += getattr(request, "script", None) is _scripts._PUT
-            if self._count == 2 and not self.reached.is_set():
+            self._count += getattr(request, "script", None) is _scripts._STORE
+            if self._count == 1 and not self.reached.is_set():
                 self.reached.set()
                 await self.may_come.wait()
                 if self.fails:
@@ -45,13 +47,13 @@ async def runtime(redis_url, tmp_path):
 
 async def test_the_model_is_asked_when_the_checkpoint_is_kept(runtime, monkeypatch):
     opened, server = runtime
-    second = Second(monkeypatch)
+    kept = Kept(monkeypatch)
     asking = asyncio.create_task(opened.ask("writer", "Hello?"))
-    await second.reached.wait()
+    await kept.reached.wait()
     for _ in range(300):  # Time for a call that would not wait.
         await opened.redis.ping()
     assert not server.requests
-    second.may_come.set()
+    kept.may_come.set()
     assert (await asking).text == "Hello."
     assert len(server.requests) == 1
 
@@ -84,11 +86,11 @@ async def test_a_step_that_calls_nothing_waits_where_that_was_asked_for(
     worker = opened.worker()
     working = asyncio.create_task(worker.run())
     queued = await opened.queue.submit(request)
-    await second.reached.wait()
+    await kept.reached.wait()
     for _ in range(300):
         await opened.redis.ping()
     assert touched.exists() == (durability == "async")
-    second.may_come.set()
+    kept.may_come.set()
     run = await opened.queue.wait(queued.run)
     assert (run.status, touched.exists()) == (RunStatus.SUCCESS, True)
     worker.stop()
@@ -97,9 +99,9 @@ async def test_a_step_that_calls_nothing_waits_where_that_was_asked_for(
 
 async def test_a_run_whose_checkpoint_was_lost_fails_and_calls_nothing(runtime, monkeypatch):
     opened, server = runtime
-    second = Second(monkeypatch)
-    second.fails = True
-    second.may_come.set()
+    kept = Kept(monkeypatch)
+    kept.fails = True
+    kept.may_come.set()
     with pytest.raises((RunError, RedisError), match="out of memory"):
         await opened.ask("writer", "Hello?")
     assert not server.requests

@@ -11,6 +11,7 @@ from treadle.memory._cipher import AesGcmCipher
 from treadle.memory._storage_errors import RecordError
 from treadle.memory.saver._behind import WriteBehind, writing_behind
 from treadle.memory.saver._fence import fence_key, fenced, unfenced
+from treadle.memory.saver._keys import index_key
 from treadle.memory.saver._saver import RedisSaver
 from treadle.memory.saver._serde import StrictSerializer
 
@@ -22,6 +23,7 @@ __all__ = [
     "WriteBehind",
     "fence_key",
     "fenced",
+    "index_key",
     "unfenced",
     "writing_behind",
 ]

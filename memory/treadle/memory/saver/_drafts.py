@@ -1,4 +1,4 @@
-"""What a put is going to store."""
+"""What is going to be stored of a thread at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from treadle.memory._codec import Codec
 from treadle.memory.saver._bodies import Body, digest
-from treadle.memory.saver._cache import ChannelName, LogCache
+from treadle.memory.saver._cache import ChannelName, LogCache, Seen
 from treadle.memory.saver._columns import Columns
 from treadle.memory.saver._intervals import NEW, Interval, cut, intervals, joined
 from treadle.memory.saver._records import log_value
@@ -18,58 +18,61 @@ _INTERVAL_BYTES = 10
 
 
 class Draft:
-    """The values of a checkpoint, and the bodies they are the first to refer to.
+    """The values of checkpoints, and the bodies they are the first to refer to.
 
     Args:
         codec: how values become bytes.
         log: what is known of the thread's log, or ``None``.
 
     Attributes:
+        codec: as given.
         frames: the bodies to append, not yet sealed.
         refers: whether a value refers to a body that is in the log already.
     """
 
     def __init__(self, codec: Codec, log: LogCache | None) -> None:
-        self._codec = codec
+        self.codec = codec
         self._log = log
         self._bodies: list[tuple[bytes, Body]] = []
         self._by_digest: dict[bytes, int] = {}
-        self._states: list[tuple[ChannelName, list[Interval], list[Body]]] = []
+        self._states: dict[ChannelName, Seen] = {}
         self.frames: list[bytes] = []
         self.refers = False
 
-    def value(self, channel: ChannelName, value: Any) -> bytes:
-        """Return the stored form of a channel's value, and note the bodies it needs.
+    def value(self, channel: ChannelName, value: Any) -> tuple[bytes, Columns | None]:
+        """Return the stored form of a channel's value, and its entries where it has any.
 
         Raises:
             InputError: it cannot be serialised.
         """
         entries = entries_of(value)
         if entries is None:
-            return self._codec.dump(value)
-        spans, bodies = self._located(channel, entries)
+            return self.codec.dump(value), None
+        seen = self._seen(channel)
+        spans, bodies = self._located(seen, entries)
         if len(spans) >= _FEW_INTERVALS and _rent(spans) > sum(body.size for body in bodies):
             placed = [self._place(None, entry) for entry in entries]
             spans, bodies = intervals(position for position, _ in placed), [b for _, b in placed]
-        self._states.append((channel, spans, bodies))
+        columns = Columns(bodies, None if seen is None else seen.columns)
+        self._states[channel] = Seen(tuple(spans), columns)
         self.refers = self.refers or any(first < NEW for first, _ in spans)
-        return log_value(spans, is_delta=isinstance(value, _DeltaSnapshot))
+        return log_value(spans, is_delta=isinstance(value, _DeltaSnapshot)), columns
 
     def stored(self, log: LogCache, start: int) -> None:
         """Tell the cache that the new bodies landed at position ``start``."""
         log.add(start, self._bodies)
         shift = start - NEW
-        for channel, spans, bodies in self._states:
-            landed = [(a + shift, b + shift) if a >= NEW else (a, b) for a, b in spans]
-            before = log.seen(channel).columns
-            log.see(channel, joined(landed), Columns(bodies, before))
+        for channel, state in self._states.items():
+            landed = [(a + shift, b + shift) if a >= NEW else (a, b) for a, b in state.spans]
+            log.see(channel, joined(landed), state.columns)
 
-    def _located(
-        self, channel: ChannelName, entries: list[Any]
-    ) -> tuple[list[Interval], list[Body]]:
+    def _seen(self, channel: ChannelName) -> Seen | None:
+        """Return what the channel held last, here or in the log."""
+        seen = self._states.get(channel)
+        return self._log.seen(channel) if seen is None and self._log is not None else seen
+
+    def _located(self, seen: Seen | None, entries: list[Any]) -> tuple[list[Interval], list[Body]]:
         """Return where the entries are in the log, or `NEW` and on for those to be appended."""
-        log = self._log
-        seen = None if log is None else log.seen(channel)
         n_same = 0 if seen is None else seen.columns.prefix(entries)
         rest = [self._locate(entry) for entry in entries[n_same:]]
         spans = intervals(position for position, _ in rest)
@@ -83,7 +86,7 @@ class Draft:
         return known or self._place(self._log, entry)
 
     def _place(self, log: LogCache | None, entry: Any) -> tuple[int, Body]:
-        frame = self._codec.encode(entry)
+        frame = self.codec.encode(entry)
         key = digest(frame)
         number = self._by_digest.get(key)
         if number is None and log is not None:
@@ -95,7 +98,7 @@ class Draft:
             number = self._by_digest[key] = len(self.frames)
             self.frames.append(frame)
             # Decoded, not copied: what the cache hands out is what any other client would read.
-            self._bodies.append((key, Body.of(frame, self._codec)))
+            self._bodies.append((key, Body.of(frame, self.codec)))
         return NEW + number, self._bodies[number][1]
 
 

@@ -15,8 +15,8 @@ from treadle.memory.saver._behind import current
 from treadle.memory.saver._bodies import Body
 from treadle.memory.saver._cache import Known, LogCache
 from treadle.memory.saver._columns import Columns
+from treadle.memory.saver._context import Context, Operation
 from treadle.memory.saver._intervals import formatted
-from treadle.memory.saver._operations import Context, Operation
 from treadle.memory.saver._reading import Reading
 from treadle.memory.saver._records import LogValue
 

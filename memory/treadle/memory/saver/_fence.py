@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 
 from treadle.core.errors import FencedError
 from treadle.memory._keys import thread_root
-from treadle.memory.saver._keys import FENCE, Place, ThreadKeys, checked_id
+from treadle.memory.saver._keys import FENCE, ThreadKeys, checked_id
 
 _HOLD_CONFIGS = {"payload", "config", "parent_config", "configurable", "tasks", "state"}
 """Where a checkpoint that a graph streams has configs; values are not searched."""
@@ -61,10 +61,10 @@ def unfenced(told: Any) -> Any:
     return [unfenced(one) for one in told] if isinstance(told, list | tuple) else told
 
 
-def refusal(place: Place, current: bytes) -> FencedError:
-    """Return the error for a write to ``place`` while the thread's token is ``current``."""
+def refusal(thread_id: str, token: str, current: bytes) -> FencedError:
+    """Return the error for a write with ``token`` while the thread's is ``current``."""
     return FencedError(
-        f"Nothing was written to the thread {place.thread_id!r}: the attempt {place.fence!r} is "
+        f"Nothing was written to the thread {thread_id!r}: the attempt {token!r} is "
         f"over, {current.decode(errors='replace')!r:.80} has taken its place.",
         hint="Stop this attempt; the other one carries on.",
     )

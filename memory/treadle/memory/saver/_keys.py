@@ -26,6 +26,7 @@ __all__ = [
     "checked_id",
     "decoded",
     "encoded",
+    "index_key",
 ]
 
 MAX_NAMESPACE_LENGTH = 8192
@@ -64,6 +65,16 @@ class ThreadKeys:
     def guarded(self, token: str) -> tuple[str, ...]:
         """Return the keys, and the fence's where there is a token to compare with it."""
         return (*self.keys, self.fence) if token else self.keys
+
+
+def index_key(prefix: str, thread_id: str) -> str:
+    """Return the key that exists while a thread has a checkpoint; it shares the thread's hash tag.
+
+    Args:
+        prefix: the saver's.
+        thread_id: the thread.
+    """
+    return ThreadKeys(thread_id, thread_root(prefix, thread_id)).keys[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple, get_checkpoint_id
 
 from treadle.memory.saver import _upkeep as upkeep
+from treadle.memory.saver._context import Context, Operation
 from treadle.memory.saver._keys import Place, place_of
-from treadle.memory.saver._operations import Context, Operation
 
 PAGE = 25
 

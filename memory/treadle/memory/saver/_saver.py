@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
+    get_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
@@ -23,12 +24,15 @@ from treadle.memory._connection import Connection
 from treadle.memory._drivers import AsyncClient, SyncClient
 from treadle.memory.saver import _operations as operations
 from treadle.memory.saver import _upkeep as upkeep
-from treadle.memory.saver._behind import write_behind_of
+from treadle.memory.saver._batch import new_values
+from treadle.memory.saver._behind import current, write_behind_of
 from treadle.memory.saver._cache import SaverCache
+from treadle.memory.saver._context import Context, Operation
 from treadle.memory.saver._entries import Entries
-from treadle.memory.saver._keys import KeySpace
+from treadle.memory.saver._keys import KeySpace, place_of
 from treadle.memory.saver._listing import Listing
-from treadle.memory.saver._operations import Context, Operation, next_version
+from treadle.memory.saver._operations import next_version
+from treadle.memory.saver._reading import config_of
 from treadle.memory.saver._serde import StrictSerializer
 
 T = TypeVar("T")
@@ -185,12 +189,17 @@ class RedisSaver(BaseCheckpointSaver[str]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint and return the config that names it."""
-        operation = operations.put(self._context, config, checkpoint, metadata, new_versions)
-        behind = write_behind_of(config)
+        behind, context = write_behind_of(config), self._context
         if behind is None:
+            operation = operations.put(context, config, checkpoint, metadata, new_versions)
             return await self._arun(operation)
-        await behind.put(self._arun(operation))
-        return operations.placed(self._context, config, checkpoint)
+        thread, place = context.located(config)
+        if not behind.holds(thread):
+            values = new_values(checkpoint, new_versions)
+            await self._arun(operations.warm(context, thread, place, values))
+        batch = await behind.batch(context, thread, self._arun)
+        batch.put(place, checkpoint, get_checkpoint_metadata(config, metadata), new_versions)
+        return config_of(thread, place.root_namespace, checkpoint["id"])
 
     def put_writes(
         self,
@@ -210,7 +219,14 @@ class RedisSaver(BaseCheckpointSaver[str]):
         task_path: str = "",
     ) -> None:
         """Store what a task wrote, before the checkpoint that will hold it."""
-        await self._arun(operations.put_writes(self._context, config, writes, task_id, task_path))
+        behind, context = write_behind_of(config), self._context
+        if behind is None:
+            operation = operations.put_writes(context, config, writes, task_id, task_path)
+            await self._arun(operation)
+            return
+        thread, place = context.located(config)
+        batch = await behind.batch(context, thread, self._arun)
+        batch.put_writes(place, writes, task_id, task_path)
 
     # LangGraph looks at a signature with every run, and making one took as long as a checkpoint.
     put_writes.__signature__ = signature(put_writes)  # type: ignore[attr-defined]
@@ -220,22 +236,30 @@ class RedisSaver(BaseCheckpointSaver[str]):
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that ``config`` names, or the latest; ``None`` if there is none."""
+        _settle()
         return self._run(operations.get_tuple(self._context, config))
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the checkpoint that ``config`` names, or the latest; ``None`` if there is none."""
+        behind = current()
+        if behind is not None:
+            if behind.is_blank(place_of(config).thread_id):
+                return None
+            await behind.settled()
         return await self._arun(operations.get_tuple(self._context, config))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """Return what the ancestors of a checkpoint wrote to ``channels``, in one round trip."""
+        _settle()
         return self._run(operations.history(self._context, config, channels))
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """Return what the ancestors of a checkpoint wrote to ``channels``, in one round trip."""
+        await _settled()
         return await self._arun(operations.history(self._context, config, channels))
 
     def list(
@@ -255,6 +279,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
             before: a checkpoint that all must precede.
             limit: the greatest number.
         """
+        _settle()
         listing = Listing(self._context, config, filter, before, limit)
         for thread_id in self._run(listing.threads()):
             for page in listing.pages(self._run(listing.find(thread_id))):
@@ -269,6 +294,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """Yield checkpoints as `list` does."""
+        await _settled()
         listing = Listing(self._context, config, filter, before, limit)
         for thread_id in await self._arun(listing.threads()):
             for page in listing.pages(await self._arun(listing.find(thread_id))):
@@ -322,3 +348,15 @@ class RedisSaver(BaseCheckpointSaver[str]):
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Remove the past of threads, or the threads, as `prune` does."""
         await self._arun(upkeep.prune(self._context, thread_ids, strategy))
+
+
+async def _settled() -> None:
+    """Let an attempt read what it wrote itself."""
+    if (behind := current()) is not None:
+        await behind.settled()
+
+
+def _settle() -> None:
+    """Do so for a node in a thread of its own."""
+    if (behind := current()) is not None:
+        behind.settle()

@@ -10,8 +10,7 @@ def _load(name: str) -> Script:
     return load_script(__package__, name)
 
 
-_PUT = _load("put")
-_PUT_WRITES = _load("put_writes")
+_STORE = _load("store")
 _LOAD = _load("load")
 _HISTORY = _load("history")
 _BODIES = _load("bodies")
@@ -25,35 +24,35 @@ _IMPORT = _load("import")
 _ADOPT = _load("adopt")
 
 
-def put(
+def store(
     thread: ThreadKeys,
     *,
     fence: str,
     known_epoch: str,
     fresh_id: str,
     ttl_ms: int,
-    field: str,
-    record: bytes,
-    values: Sequence[tuple[str, bytes]],
+    items: Sequence[str | bytes | int],
     bodies: Sequence[bytes],
 ) -> ScriptCall:
-    """Store a checkpoint, its new values and the bodies they are the first to refer to.
+    """Store items, in their order, and the bodies they are the first to refer to.
 
     Replies ``[b"ok", log id, epoch, first position]``, ``[b"stale"]`` or ``[b"fenced", token]``.
     """
-    flat = [part for pair in values for part in pair]
-    args = (fence, known_epoch, fresh_id, ttl_ms, field, record, len(values), *flat, *bodies)
-    return ScriptCall(_PUT, thread.guarded(fence), args)
+    head = (fence, known_epoch, fresh_id, ttl_ms)
+    first_body = len(head) + 2 + len(items)
+    return ScriptCall(_STORE, thread.guarded(fence), (*head, first_body, *items, *bodies))
 
 
-def put_writes(
-    thread: ThreadKeys, *, fence: str, ttl_ms: int, field: str, batch: bytes
-) -> ScriptCall:
-    """Store one batch of pending writes of a checkpoint.
+def checkpoint_item(
+    field: str, record: bytes, values: Sequence[tuple[str, bytes]]
+) -> tuple[str | bytes | int, ...]:
+    """Return a checkpoint and its new values, for `store`."""
+    return ("checkpoint", field, record, len(values), *(part for pair in values for part in pair))
 
-    Replies ``[b"ok"]`` or ``[b"fenced", token]``.
-    """
-    return ScriptCall(_PUT_WRITES, thread.guarded(fence), (fence, ttl_ms, field, batch))
+
+def writes_item(field: str, batch: bytes) -> tuple[str | bytes | int, ...]:
+    """Return a batch of pending writes of a checkpoint, for `store`."""
+    return ("writes", field, batch)
 
 
 def load(

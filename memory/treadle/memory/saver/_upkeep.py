@@ -9,8 +9,10 @@ from treadle.core.errors import InputError
 from treadle.memory._codec import naming
 from treadle.memory._lua import FindKeys
 from treadle.memory.saver import _scripts as scripts
+from treadle.memory.saver._batch import fresh_id
+from treadle.memory.saver._context import Context, Operation
 from treadle.memory.saver._keys import PARTS, Place, ThreadKeys, checked_id, decoded, encoded
-from treadle.memory.saver._operations import Context, Operation, fresh_id, load
+from treadle.memory.saver._operations import load
 from treadle.memory.saver._reading import where
 from treadle.memory.saver._records import Header, read_checkpoint
 

@@ -1,6 +1,7 @@
 """Writing a run's events: each as soon as it can be, those that wait meanwhile together."""
 
 import asyncio
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -27,15 +28,22 @@ class EventWriter:
         keys: the run's keys.
         attempt: the attempt that writes; the fence must hold it.
         feed: what hands on to readers in this process what Redis has.
+        before: begins to send what is to reach Redis ahead of the events.
     """
 
     def __init__(
-        self, driver: Driver, keys: RunKeys, attempt: int, feed: Feed | None = None
+        self,
+        driver: Driver,
+        keys: RunKeys,
+        attempt: int,
+        feed: Feed | None = None,
+        before: Callable[[], None] = lambda: None,
     ) -> None:
         self._driver = driver
         self._keys = keys
         self._attempt = attempt
         self._feed = feed
+        self._before = before
         self._waiting: list[tuple[str, bytes]] = []
         self._sending: asyncio.Task[None] | None = None
         self._failure: Exception | None = None
@@ -44,6 +52,7 @@ class EventWriter:
         """Add an event soon; once one could not be written none is: a gap would go unseen."""
         if self._failure is not None:
             return
+        self._before()
         self._waiting.append((name, data))
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())

@@ -38,10 +38,12 @@ class Begun:
         number: its number; 0 where nothing begins because somebody else has the thread.
         told: the event that tells of it; ``None`` where nobody watches, or where it was lost with
             a reply.
+        is_blank: whether its thread has no checkpoint.
     """
 
     number: int
     told: StreamedEvent | None = None
+    is_blank: bool = False
 
 
 def beginning(run: Run, *, is_watched: bool, lock: FreeLock | None) -> list[Any]:
@@ -70,9 +72,9 @@ def begun(run: Run, reply: Sequence[Any]) -> Begun:
         )
     if reply[0] != b"ok":
         raise RunStateError(f"The run {run.id} is at its end: {reply[1].decode()}.")
-    number, event = int(reply[1]), reply[2].decode()
+    number, event, is_blank = int(reply[1]), reply[2].decode(), not reply[3]
     if not event:
-        return Begun(number)
+        return Begun(number, is_blank=is_blank)
     before, after = _around_number(run)
     told = StreamedEvent(event, "metadata", f"{before}{number}{after}".encode())
-    return Begun(number, told)
+    return Begun(number, told, is_blank)

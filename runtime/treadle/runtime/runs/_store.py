@@ -13,6 +13,7 @@ from typing import Any, cast
 from treadle.core.errors import UnknownNameError
 from treadle.core.usage import Usage
 from treadle.memory import thread_root
+from treadle.memory.saver import index_key
 from treadle.memory.scripts import ScriptCall, driver_of, load_script, script_of
 from treadle.runtime.journal import (
     VERSION,
@@ -161,7 +162,8 @@ class RunStore:
         keys = self.keys(run.thread_id, run.id)
         arguments = [self._ttl_ms, *beginning(run, is_watched=is_watched, lock=lock)]
         locked = lock.key if lock else keys.fence  # A script's keys are all named.
-        touched = [keys.fence, keys.record, keys.runs, keys.events, locked]
+        index = index_key(self._prefix, run.thread_id)
+        touched = [keys.fence, keys.record, keys.runs, keys.events, locked, index]
         return begun(run, await self._begin(touched, arguments))
 
     def writer(self, run: Run, attempt: int) -> JournalWriter:

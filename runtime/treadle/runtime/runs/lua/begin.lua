@@ -1,12 +1,14 @@
 -- Begin an attempt of a run, and take the thread's fence for it: whoever held it writes no more.
--- KEYS: fence of the thread, run, runs of the thread, stream of events, the thread's lock
+-- KEYS: fence of the thread, run, runs of the thread, stream of events, the thread's lock,
+--       what exists while the thread has a checkpoint
 -- ARGV: time to live in ms, id, the attempt known last, a name of this very beginning,
 --       ms for which events live, or '' where nobody watches, what its first event tells before
 --       the attempt's number, and after it, whom the thread's lock is to be taken for, or '' where
 --       it is held already, ms for which it holds, statuses from which an attempt may begin...
 -- Sent again because its reply was lost, it replies the same again, without an event's id.
--- Replies {'ok', attempt, id of the first event or ''}, {'refused', status}, {'taken', attempt} when another one has begun
--- meanwhile, {'missing'}, or {'held'}: the lock is another's. With any but 'ok' it is not taken.
+-- Replies {'ok', attempt, id of the first event or '', whether the thread has a checkpoint (1, 0)},
+-- {'refused', status}, {'taken', attempt} when another one has begun meanwhile, {'missing'}, or
+-- {'held'}: the lock is another's. With any but 'ok' it is not taken.
 local token = ARGV[8]
 if token ~= '' and not redis.call('SET', KEYS[5], token, 'NX', 'PX', ARGV[9])
     and redis.call('GET', KEYS[5]) ~= token then
@@ -19,7 +21,9 @@ end
 local status = redis.call('HGET', KEYS[2], 'status')
 if not status then return refuse('missing') end
 local attempt = tonumber(redis.call('HGET', KEYS[2], 'attempt'))
-if redis.call('HGET', KEYS[2], 'begun_by') == ARGV[4] then return { 'ok', attempt, '' } end
+if redis.call('HGET', KEYS[2], 'begun_by') == ARGV[4] then
+  return { 'ok', attempt, '', redis.call('EXISTS', KEYS[6]) }
+end
 if attempt ~= tonumber(ARGV[3]) then return refuse('taken', attempt) end
 local allowed = false
 for i = 10, #ARGV do allowed = allowed or ARGV[i] == status end
@@ -36,4 +40,4 @@ if ARGV[5] ~= '' then
   redis.call('PEXPIRE', KEYS[4], ARGV[5])
   redis.pcall('PUBLISH', KEYS[4], 'events')
 end
-return { 'ok', attempt, id }
+return { 'ok', attempt, id, redis.call('EXISTS', KEYS[6]) }

@@ -1,15 +1,14 @@
--- Store a checkpoint: append the new bodies to the log, place the references to them, and write
--- the values and the record, all or nothing.
+-- Store checkpoints and pending writes in the order they came: append the new bodies to the log,
+-- place the references to them, and write the values, the records and the batches, all or nothing.
 -- ARGV: fence token ('' for none), known epoch ('' when nothing stored is referenced), fresh id,
---       ttl in ms, field, record, number of values, (field, value)..., bodies...
+--       ttl in ms, index of the first body, items..., bodies...
+-- An item is 'checkpoint', field, record, number of values, (field, value)...
+-- or 'writes', field of the checkpoint they belong to, batch.
 -- A reference to the n-th new body is written "+n:m" and is shifted to where the bodies land.
 -- Replies {'ok', log id, epoch, first position of the new bodies},
 --      {'stale'} when the positions the caller knows are no longer valid,
 --      or {'fenced', token} when another attempt has taken the thread over.
-local known, fresh, ttl_ms, field, record = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
-local n_values = tonumber(ARGV[7])
-local first_value = 8
-local first_body = first_value + 2 * n_values
+local known, fresh, ttl_ms, first_body = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local holder = fenced_by(ARGV[1])
 if holder then return { 'fenced', holder } end
@@ -49,11 +48,31 @@ local function placed(value)
   return kind .. '\n' .. log.id .. ' ' .. table.concat(text, ' ')
 end
 
-for i = first_value, first_body - 1, 2 do
-  redis.call('HSET', VAL, ARGV[i], placed(ARGV[i + 1]))
+-- Each stores the item whose first part is ARGV[at], and returns where the next one begins.
+local store = {}
+
+function store.checkpoint(at)
+  local field, n_values = ARGV[at + 1], tonumber(ARGV[at + 3])
+  local following = at + 4 + 2 * n_values
+  for i = at + 4, following - 1, 2 do
+    redis.call('HSET', VAL, ARGV[i], placed(ARGV[i + 1]))
+  end
+  redis.call('HSET', CP, field, ARGV[at + 2])
+  redis.call('ZADD', IDX, 0, field)
+  return following
 end
-redis.call('HSET', CP, field, record)
-redis.call('ZADD', IDX, 0, field)
+
+function store.writes(at)
+  local field, batch = ARGV[at + 1], ARGV[at + 2]
+  if redis.call('HSETNX', WRITES, field .. '/0', batch) == 0 then
+    local n = redis.call('HINCRBY', WRITES, field, 1)
+    redis.call('HSET', WRITES, field .. '/' .. string.format('%d', n), batch)
+  end
+  return at + 3
+end
+
+local at = 6
+while at < first_body do at = store[ARGV[at]](at) end
 refresh(ttl_ms)
 local named = log_reply(log)
 return { 'ok', named[1], named[2], start }
