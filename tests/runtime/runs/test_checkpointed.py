@@ -80,7 +80,7 @@ async def test_a_step_that_calls_nothing_waits_where_that_was_asked_for(
     opened, _ = runtime
     (tmp_path / "graph.py").write_text(GRAPH)
     (tmp_path / "agents" / "touches.yaml").write_text("graph: graph.py:graph\n")
-    touched, second = tmp_path / "touched", Second(monkeypatch)
+    touched, kept = tmp_path / "touched", Kept(monkeypatch)
     options = RunOptions(durability=durability)
     request = RunRequest("touches", {"path": str(touched)}, options=options)
     worker = opened.worker()

@@ -15,7 +15,7 @@ from treadle.memory.saver._columns import Columns
 from treadle.memory.saver._context import Context, Operation
 from treadle.memory.saver._keys import FENCE, ThreadKeys
 
-HOLD_SECONDS = 0.02
+HOLD_SECONDS = 0.1
 """How long a checkpoint waits for others at most; readers do not see it meanwhile."""
 _MOST = 100
 """How many go together at most."""

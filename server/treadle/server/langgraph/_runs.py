@@ -72,8 +72,8 @@ class ProtocolRuns:
         keep = thread_id is not None or body.on_completion == "keep"
         request = body.request(assistant, record["thread_id"], options, keep_thread=keep)
         submitted = self._runtime.queue.submit(request)
-        if thread_id is None:  # Both go in one round trip.
-            _, queued = await asyncio.gather(self._threads.keep(record), submitted)
+        if thread_id is None:  # In this order both go in one round trip.
+            queued, _ = await asyncio.gather(submitted, self._threads.keep(record))
         else:
             queued = await submitted
         return queued.run, "0"
