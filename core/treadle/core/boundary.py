@@ -16,7 +16,14 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from functools import partial
 from typing import Any, TypeVar
 
@@ -92,14 +99,21 @@ def acting(agent: str) -> Iterator[None]:
         acting_agent.reset(token)
 
 
-@contextmanager
-def suspended() -> Iterator[None]:
+class _Suspended:
+    """No generator: this is entered for every piece of every stream."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = current_scope.set(None)
+
+    def __exit__(self, *_: object) -> None:
+        current_scope.reset(self._token)
+
+
+def suspended() -> AbstractContextManager[None]:
     """Let calls made inside pass straight through: they are the insides of a call being made."""
-    token = current_scope.set(None)
-    try:
-        yield
-    finally:
-        current_scope.reset(token)
+    return _Suspended()
 
 
 def is_open() -> bool:
@@ -374,16 +388,17 @@ def _deadline(permit: Permit | None) -> float | None:
     return asyncio.get_running_loop().time() + permit.seconds
 
 
-@asynccontextmanager
-async def _cut_off(call: Call, deadline: float | None) -> AsyncIterator[None]:
-    """End what runs inside when its time is up.
+def _cut_off(call: Call, deadline: float | None) -> AbstractAsyncContextManager[None]:
+    """End what runs inside when its time is up, if ever.
 
     Raises:
         BudgetExceededError: it was cut off.
     """
-    if deadline is None:
-        yield
-        return
+    return nullcontext() if deadline is None else _limited(call, deadline)
+
+
+@asynccontextmanager
+async def _limited(call: Call, deadline: float) -> AsyncIterator[None]:
     limit = asyncio.timeout_at(deadline)
     try:
         async with limit:
