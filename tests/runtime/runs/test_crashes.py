@@ -62,7 +62,8 @@ async def test_killed_at_every_point_of_a_run(graph: str, crashes, record_proper
                 break
             interrupted += await killed.finish(await killed.left())
     record_property("kills", number - 1)
-    assert number > len(killed.points) * 0.9
+    # How many there are differs a little: on a busy machine leases are renewed meanwhile.
+    assert number > len(killed.points) * 0.75
     assert bool(interrupted) is (graph in HAS_EFFECTS), "no point left the effect's outcome unknown"
 
 

@@ -75,7 +75,7 @@ def frozen(redis_url, tmp_path):
 
 async def test_a_worker_that_comes_back_changes_nothing(frozen, redis_url, tmp_path):
     process, settings = frozen
-    await eventually((tmp_path / "looked").exists, within_seconds=30)
+    await eventually((tmp_path / "looked").exists, within_seconds=120)
     process.send_signal(signal.SIGSTOP)
     (tmp_path / "hang").unlink()
     async with Runtime.open(redis_url, tmp_path, settings=settings) as runtime:
