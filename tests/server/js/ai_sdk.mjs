@@ -61,7 +61,7 @@ test("what is asked of the model is taken", async () => {
 
 test("errors are told", async () => {
   await assert.rejects(generateText({ model, prompt: "Please fail", maxRetries: 0 }), (error) => {
-    assert.equal(error.statusCode, 500);
+    assert.equal(error.statusCode, 502);
     assert.match(error.responseBody, /run_failed/);
     return true;
   });
