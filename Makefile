@@ -8,7 +8,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 # In how many processes make test runs, each with Redis servers of its own; 0 is one alone.
-WORKERS ?= 0
+WORKERS ?= 2
 
 # Tests start the command some hundreds of times: it is compiled once, whatever the environment says.
 unexport PYTHONDONTWRITEBYTECODE
