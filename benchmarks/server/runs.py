@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -164,6 +164,23 @@ def write_files(folder: Path) -> None:
         (folder / name).write_text(json.dumps({"graphs": served, "dependencies": ["."]}))
 
 
+@contextmanager
+def serving(folder: str, **environment: str) -> Iterator[tuple[str, list[int]]]:
+    """Serve the project in a folder; give where, and the processes of the server and its Redis."""
+    port = free_port()
+    treadle = Path(sys.executable).parent / "treadle"
+    command = [treadle, "serve", "--port", str(port), "--project", f"{folder}/project"]
+    home = {**os.environ, "TREADLE_HOME": f"{folder}/home", **environment}
+    with subprocess.Popen(
+        command, env=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            asyncio.run(until_up(f"http://127.0.0.1:{port}"))
+            yield f"http://127.0.0.1:{port}", [process.pid, *redis_of(folder)]
+        finally:
+            process.terminate()
+
+
 def main() -> None:
     """Measure the server that was named, or one of Treadle's own."""
     match sys.argv[1:]:
@@ -175,19 +192,8 @@ def main() -> None:
             return
     with tempfile.TemporaryDirectory(prefix="treadle-", dir="/tmp") as folder:
         write_files(Path(folder) / "project")
-        port = free_port()
-        treadle = Path(sys.executable).parent / "treadle"
-        command = [treadle, "serve", "--port", str(port), "--project", f"{folder}/project"]
-        environment = {**os.environ, "TREADLE_HOME": f"{folder}/home"}
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as serving:
-            try:
-                asyncio.run(until_up(f"http://127.0.0.1:{port}"))
-                pids = [serving.pid, *redis_of(folder)]
-                asyncio.run(measure(f"http://127.0.0.1:{port}", pids))
-            finally:
-                serving.terminate()
+        with serving(folder) as (url, pids):
+            asyncio.run(measure(url, pids))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ the server and its Redis, and the bytes of the answer.
 
 import asyncio
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -19,10 +17,9 @@ from collections.abc import Sequence
 from multiprocessing import Process, Queue
 from pathlib import Path
 
-from benchmarks.server.runs import redis_of, spread, timed, until_up, used
+from benchmarks.server.runs import serving, spread, timed, used
 from langgraph_sdk import get_client
 
-from tests.support.redis_servers import free_port
 from treadle.runtime.testing import ScriptedOpenAI, say
 
 TURNS = (50, 100, 400)
@@ -80,20 +77,9 @@ def main() -> None:
         (project / "agents").mkdir(parents=True)
         (project / "agents" / "talker.yaml").write_text(AGENT)
         (project / "treadle.toml").write_text(SETTINGS.format(url=base_url))
-        port = free_port()
-        treadle = Path(sys.executable).parent / "treadle"
-        command = [treadle, "serve", "--port", str(port), "--project", str(project)]
-        environment = {**os.environ, "TREADLE_HOME": f"{folder}/home", "SCRIPTED_KEY": key}
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as serving:
-            try:
-                asyncio.run(until_up(f"http://127.0.0.1:{port}"))
-                pids = [serving.pid, *redis_of(folder)]
-                asyncio.run(measure(f"http://127.0.0.1:{port}", pids, turns))
-            finally:
-                serving.terminate()
-                model.terminate()
+        with serving(folder, SCRIPTED_KEY=key) as (url, pids):
+            asyncio.run(measure(url, pids, turns))
+    model.terminate()
 
 
 if __name__ == "__main__":
