@@ -1,13 +1,14 @@
 """No call is made before the checkpoint that its identity rests on is kept."""
 
 import asyncio
+import json
 
 import pytest
 
 from tests.support.models import settings_for
 from treadle.core.errors import RedisError, RunError
 from treadle.memory import _drivers
-from treadle.memory.saver import _scripts
+from treadle.memory.saver import _behind, _scripts
 from treadle.runtime import Runtime
 from treadle.runtime.queue import RunOptions, RunRequest
 from treadle.runtime.runs import RunStatus
@@ -107,3 +108,22 @@ async def test_a_run_whose_checkpoint_was_lost_fails_and_calls_nothing(runtime, 
     assert not server.requests
     [run] = await opened.runs.recent(1)
     assert "out of memory" in run.error
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_what_nobody_reads_again_is_not_kept(runtime, monkeypatch, tmp_path, keeps):
+    opened, _ = runtime
+    (tmp_path / "graph.py").write_text(GRAPH)
+    (tmp_path / "agents" / "touches.yaml").write_text("graph: graph.py:graph\n")
+    monkeypatch.setattr(_behind, "HOLD_SECONDS", 3_600)
+    kept = Kept(monkeypatch)
+    kept.may_come.set()
+    given, options = {"path": str(tmp_path / "touched")}, RunOptions(keep_values=True)
+    worker = opened.worker()
+    working = asyncio.create_task(worker.run())
+    request = RunRequest("touches", given, options=options, keep_thread=keeps)
+    run, [_, state] = await opened.queue.outcome((await opened.queue.submit(request)).run, 2)
+    worker.stop()
+    await working
+    assert (run.status, json.loads(state.data)) == (RunStatus.SUCCESS, given)
+    assert kept.reached.is_set() is keeps
