@@ -4,11 +4,14 @@ local IDX, CP, VAL, LOG, WRITES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- Lua passes at most some 8,000 arguments on its stack.
 local CHUNK = 1000
 
--- The last writer's time to live holds for every key of the thread at once.
+-- The last writer's time to live holds for every key of the thread, to the same millisecond:
+-- before 7.0 Redis's clock goes on while a script runs.
 local function refresh(ttl_ms)
+  local time = redis.call('TIME')
+  local ends = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000) + ttl_ms)
   for _, key in ipairs({ IDX, CP, VAL, LOG, WRITES }) do
     if ttl_ms > 0 then
-      redis.call('PEXPIRE', key, ttl_ms)
+      redis.call('PEXPIREAT', key, ends)
     elseif redis.call('PTTL', key) >= 0 then
       redis.call('PERSIST', key)
     end
