@@ -32,6 +32,11 @@ _CHECKED: WeakSet[Any] = WeakSet()
 class Driver(Protocol):
     """Runs operations against one Redis."""
 
+    @property
+    def is_cluster(self) -> bool:
+        """Whether keys lie on several nodes, so that a script reaches those of one hash tag."""
+        ...
+
     def run(self, operation: Generator[Request, Any, T]) -> T:
         """Run an operation and return its result."""
         ...
@@ -70,6 +75,7 @@ class SyncDriver:
 
     def __init__(self, client: SyncClient) -> None:
         self._client = client
+        self.is_cluster = isinstance(client, redis.RedisCluster)
         self._execute: Callable[..., Any] = client.execute_command
 
     def run(self, operation: Generator[Request, Any, T]) -> T:
@@ -97,7 +103,7 @@ class SyncDriver:
         if isinstance(request, FindKeys):
             return [_text(key) for key in self._client.scan_iter(match=request.pattern, count=1000)]
         if isinstance(request, Pipeline):
-            if _goes_one_by_one(request, isinstance(self._client, redis.RedisCluster)):
+            if _goes_one_by_one(request, self.is_cluster):
                 return [self._perform(call) for call in request.calls]
             pipeline = self._client.pipeline(transaction=False)
             for call in request.calls:
@@ -126,7 +132,7 @@ class AsyncDriver:
     def __init__(self, client: AsyncClient, owner: str) -> None:
         self._client = client
         # Asked once: these classes have many bases, and every command would ask.
-        self._is_cluster = isinstance(client, redis.asyncio.RedisCluster)
+        self.is_cluster = isinstance(client, redis.asyncio.RedisCluster)
         self._batching = client if isinstance(client, BatchingRedis) else None
         self._owner = owner
         self._loop = running_loop()
@@ -176,7 +182,7 @@ class AsyncDriver:
             found = self._client.scan_iter(match=request.pattern, count=1000)
             return [_text(key) async for key in found]
         if isinstance(request, Pipeline):
-            if _goes_one_by_one(request, self._is_cluster):
+            if _goes_one_by_one(request, self.is_cluster):
                 return [await self._perform(call) for call in request.calls]
             replies = _to_ask_again(request, await self._together(request))
             return [

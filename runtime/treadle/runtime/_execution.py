@@ -15,7 +15,7 @@ from redis.exceptions import RedisError as DriverError
 from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary, is_open
 from treadle.core.calls import Gate
-from treadle.core.errors import FencedError
+from treadle.core.errors import FencedError, TreadleError
 from treadle.core.events import Refusal, Reply, RunFailed, RunFinished, RunStarted
 from treadle.core.json_text import as_json
 from treadle.core.redaction import Redactor
@@ -28,7 +28,7 @@ from treadle.memory.window import since_last_question
 from treadle.runtime._checkpointed import Checkpointed
 from treadle.runtime._graph_run import run_graph
 from treadle.runtime._learning import Learner
-from treadle.runtime._locks import thread_lock
+from treadle.runtime._locks import release, thread_lock
 from treadle.runtime._replies import make_reply
 from treadle.runtime._reporter import Emit, Reporter
 from treadle.runtime._simulation import Simulator
@@ -66,7 +66,7 @@ from treadle.runtime.runs import (
     RunStatus,
     RunStore,
 )
-from treadle.runtime.runs._beginning import Begun, FreeLock
+from treadle.runtime.runs._beginning import Begun, FreeLock, Headstart
 from treadle.runtime.runs._ending import Ended
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs._made_of import made_of
@@ -128,7 +128,9 @@ class Executor:
                 return await self._hold_thread(work, emit)
         except asyncio.CancelledError:
             if work.verdict(asyncio.CancelledError()) is RunStatus.CANCELLED:
-                await uninterrupted(self._withdraw(work.run))
+                await uninterrupted(self._withdraw(work))
+            if work.headstart is not None:
+                await release(self._redis, work.headstart.lock)
             raise
 
     async def conclude(self, run: Run, status: RunStatus, error: str) -> None:
@@ -150,10 +152,23 @@ class Executor:
             error=self._redact(error),
         )
 
-    async def _withdraw(self, run: Run) -> None:
-        """Record that a run was stopped, where its first attempt had not begun."""
-        if run.status is RunStatus.PENDING:
-            with suppress(DriverError, OSError):  # It can be taken up all the same.
+    async def given_up(self, run: Run, headstart: Headstart | None) -> Run:
+        """Return a run that is not worked on after all, as it is now; its thread is free again."""
+        if headstart is None:
+            return run
+        await release(self._redis, headstart.lock)
+        return replace(run, status=RunStatus.RUNNING, attempt=headstart.begun.number)
+
+    async def _withdraw(self, work: Work) -> None:
+        """Record that a run was stopped, where nothing had been done of its first attempt."""
+        run, headstart = work.run, work.headstart
+        with suppress(DriverError, OSError, TreadleError):  # It can be taken up all the same.
+            if headstart is not None:  # Where it was worked on, that has ended it.
+                status, usage = RunStatus.CANCELLED, run.usage
+                said = (EntryType.RUN_FAILED, {"error": STOPPED, "status": status.value})
+                attempt = (run, headstart.begun.number)
+                await self._runs.finish(*attempt, status, said, usage=usage, error=STOPPED)
+            elif run.status is RunStatus.PENDING:
                 await self._runs.cancel(run)
 
     def _slot(self) -> AbstractAsyncContextManager[Any]:
@@ -161,22 +176,25 @@ class Executor:
         return nullcontext() if is_open() else self._slots
 
     async def _hold_thread(self, work: Work, emit: Emit) -> Reply:
-        begun = Begun(0)
+        begun, token = Begun(0), None
+        if work.headstart is not None:
+            begun, token = work.headstart.begun, work.headstart.lock.token
 
         async def begin(key: str, token: bytes) -> bool:
             nonlocal begun
-            begun = await self._begin(work, FreeLock(key, token, self._lease))
+            if not begun.number:
+                begun = await self._begin(work, FreeLock(key, token, self._lease))
             return bool(begun.number)
 
         # What an earlier attempt left is read under the lock, before another begins.
         take = begin if work.input is not None and not work.run.attempt else None
-        held = (self._settings.prefix, work.run.thread_id, self._lease, take)
-        async with thread_lock(self._redis, *held):
+        held = (self._settings.prefix, work.run.thread_id, self._lease)
+        async with thread_lock(self._redis, *held, take=take, token=token):
             if work.input is None:  # Whoever held the thread until now may have gone on with it.
                 work = replace(work, run=await self._runs.get(work.run.id))
-            run = work.run
-            start = await start_of(work, self._runs, self._memory.saver)
+            run, start = work.run, None
             if not begun.number:
+                start = await start_of(work, self._runs, self._memory.saver)
                 begun = await uninterrupted(self._begin(work))
             reporter = Reporter(run.id, emit, run.usage)
             writer = self._runs.writer(run, begun.number)
@@ -187,7 +205,7 @@ class Executor:
                 attempt = _Attempt(work, begun.number, writer, reporter, events, behind)
                 return await self._to_its_end(attempt, start, emit)
 
-    async def _to_its_end(self, attempt: "_Attempt", start: Start, emit: Emit) -> Reply:
+    async def _to_its_end(self, attempt: "_Attempt", start: Start | None, emit: Emit) -> Reply:
         """Execute an attempt, and write how it ended, whatever that is."""
         work = attempt.work
         try:
@@ -211,10 +229,7 @@ class Executor:
         is_watched = work.options.is_watched
         begun = await self._runs.begin(work.run, is_watched=is_watched, lock=lock)
         if work.feed is not None and begun.number and is_watched:
-            if begun.told is None:
-                work.feed.close()  # It cannot hand on what it does not know.
-            else:
-                work.feed.add([begun.told])
+            work.feed.begin(begun.told)
         return begun
 
     def _events(self, work: Work, number: int, behind: WriteBehind) -> EventWriter | None:
@@ -225,8 +240,9 @@ class Executor:
         # Whoever is told of a state finds it: its checkpoint goes first.
         return EventWriter(self._driver, keys, number, work.feed, before=behind.send)
 
-    async def _attempt(self, attempt: "_Attempt", start: Start, emit: Emit) -> Reply:
+    async def _attempt(self, attempt: "_Attempt", start: Start | None, emit: Emit) -> Reply:
         work, run, reporter = attempt.work, attempt.work.run, attempt.reporter
+        start = start or await start_of(work, self._runs, self._memory.saver)
         emit(
             RunStarted(
                 run.id, thread_id=run.thread_id, agent=work.agent.name, question=run.question

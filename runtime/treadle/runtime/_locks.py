@@ -13,6 +13,7 @@ from redis.exceptions import RedisError as DriverError
 from treadle.core.errors import RunError
 from treadle.memory import thread_root
 from treadle.runtime._tasks import uninterrupted
+from treadle.runtime.runs._beginning import FreeLock
 
 POLL_SECONDS = 0.05
 Take: TypeAlias = Callable[[str, bytes], Awaitable[bool]]
@@ -37,7 +38,13 @@ async def is_locked(redis: Any, prefix: str, thread_id: str) -> bool:
 
 @asynccontextmanager
 async def thread_lock(
-    redis: Any, prefix: str, thread_id: str, lease: timedelta, take: Take | None = None
+    redis: Any,
+    prefix: str,
+    thread_id: str,
+    lease: timedelta,
+    *,
+    take: Take | None = None,
+    token: bytes | None = None,
 ) -> AsyncIterator[None]:
     """Hold the thread's lock, waiting for whoever holds it now.
 
@@ -48,6 +55,7 @@ async def thread_lock(
         lease: how soon the lock is free again after its holder died; it is renewed three times in
             that time while it is held.
         take: takes the lock, where more is to be done in the same step.
+        token: whom it is taken for; somebody new when not given.
 
     Raises:
         RunError: when the lease was lost, because Redis or this process stood still for longer.
@@ -76,7 +84,7 @@ async def thread_lock(
             except (DriverError, OSError):
                 continue  # Redis may be back before the lease has run out.
 
-    while not await uninterrupted(lock.acquire(blocking=False)):  # noqa: ASYNC110 - in Redis
+    while not await uninterrupted(lock.acquire(blocking=False, token=token)):  # noqa: ASYNC110 - in Redis
         await asyncio.sleep(POLL_SECONDS)
     renewing = asyncio.create_task(renew())
     try:
@@ -95,6 +103,18 @@ async def thread_lock(
         await uninterrupted(_settled(renewing))  # A cancellation here would skip the release.
         if not lost and lock.local.token is not None:
             await uninterrupted(_release(lock))
+
+
+def free_lock(prefix: str, thread_id: str, lease: timedelta) -> FreeLock:
+    """Return a thread's lock, to be taken as an attempt begins."""
+    return FreeLock.new(_key(prefix, thread_id), lease)
+
+
+async def release(redis: Any, taken: FreeLock) -> None:
+    """Give back a lock that nobody came to hold."""
+    lock = _Lock(redis, taken.key, thread_local=False)
+    lock.local.token = taken.token
+    await uninterrupted(_release(lock))
 
 
 def _key(prefix: str, thread_id: str) -> str:

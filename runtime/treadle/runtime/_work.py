@@ -16,6 +16,7 @@ from treadle.runtime.budget import Account
 from treadle.runtime.events import Feed
 from treadle.runtime.journal import Source, is_told
 from treadle.runtime.runs import Change, Run, RunOptions, RunStatus
+from treadle.runtime.runs._beginning import Headstart
 
 
 def status_after(error: BaseException) -> RunStatus:
@@ -50,6 +51,7 @@ class Work:
             another attempt go on.
         feed: what hands its events on to readers in this process, where any may be.
         keeps_thread: whether its thread stays after it.
+        headstart: the attempt, where it began as the run was submitted.
     """
 
     run: Run
@@ -68,6 +70,7 @@ class Work:
     verdict: Callable[[BaseException], RunStatus] = status_after
     feed: Feed | None = None
     keeps_thread: bool = True
+    headstart: Headstart | None = None
 
     @property
     def approved(self) -> dict[str, str]:

@@ -71,12 +71,13 @@ class House:
         offer = OFFER if is_offered else None
         is_next = not is_delayed and not await self.line(thread) and await self.has_room()
         words = (run, thread, "default", delay, multitask, None)
-        said, others = await self.board.submit(*words, offer=offer)
+        put = await self.board.submit(*words, offer=offer)
+        said, others = put.said, put.runs
         line = await self.line(thread)
         assert (said == "taken") == (is_offered and is_next)
         if said == "taken":
             assert (line, others) == ([run], [])
-            assert (await self.board.submit(*words, offer=offer))[0] == "taken"  # sent again
+            assert (await self.board.submit(*words, offer=offer)).said == "taken"  # sent again
             self.jobs[run] = Job(run, thread, "default", 1, "", "", VERSION)
             said = "ok"
         if said == "busy":
@@ -84,7 +85,8 @@ class House:
             assert others == line[:1]
             return
         assert (said, multitask == "reject" and len(line) > 1) == ("ok", False)
-        assert (await self.board.submit(run, thread, "default", NOW, "enqueue", None))[0] == "known"
+        again = await self.board.submit(run, thread, "default", NOW, "enqueue", None)
+        assert again.said == "known"
         self.submitted.append(run)
         if multitask in {"interrupt", "rollback"}:
             self.stops |= dict.fromkeys(before, multitask)
@@ -148,8 +150,8 @@ class House:
             assert is_dropped == (state not in {None, "running"})
             self.gone += [run] * is_dropped
         elif what == "again" and state == "dead":
-            said, _ = await self.board.submit(run, run[0], "default", NOW, "enqueue", None)
-            assert said == "ok"
+            put = await self.board.submit(run, run[0], "default", NOW, "enqueue", None)
+            assert put.said == "ok"
             self.dead.discard(run)
             self.stops.pop(run, None)
             self.jobs.pop(run, None)

@@ -279,9 +279,10 @@ async def test_a_run_whose_attempt_was_overtaken_stays_in_the_queue(opened, monk
 
     monkeypatch.setattr(RunStore, "begin", late)
     with ScriptedOpenAI(heard) as server:
-        async with opened(server, backoff_seconds=0.01) as runtime, working(runtime):
-            queued = await submit(runtime)
-            run = await runtime.queue.wait(queued.run_id)
+        async with opened(server, backoff_seconds=0.01) as runtime:
+            queued = await submit(runtime)  # Nobody is there to begin with it at once.
+            async with working(runtime):
+                run = await runtime.queue.wait(queued.run_id)
             assert (overtaken, run.status, run.attempt) == ([1], RunStatus.SUCCESS, 2)
 
 

@@ -63,6 +63,13 @@ class Feed:
             self._leave_behind()
         self._ring(self._bells)
 
+    def begin(self, told: StreamedEvent | None) -> None:
+        """Hand on the first event; where it is not known, nothing that follows can be."""
+        if told is None:
+            self.close()
+        else:
+            self.add([told])
+
     def _leave_behind(self) -> None:
         """Let the oldest go, down to half: going one by one, each would move all the others."""
         gone, left = 0, len(self._events)

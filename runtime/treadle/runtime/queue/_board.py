@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from treadle.memory.scripts import Driver, Pipeline, ScriptCall, load_script
-from treadle.runtime.queue._records import Claimed, Job, Offer, Place, QueueStats
+from treadle.runtime.queue._records import Claimed, Job, Offer, Place, QueueStats, Submitted
 from treadle.runtime.runs import Multitask, Run
+from treadle.runtime.runs._beginning import Holder
 
 Cancel = Literal["interrupt", "rollback"]
 VERSION = 1
@@ -27,6 +28,10 @@ class Board:
     def __init__(self, driver: Driver, prefix: str) -> None:
         self._driver = driver
         self.base = f"{prefix}{{queue}}"
+
+    def holder(self, run_id: str, worker: str) -> Holder | None:
+        """Return what says that a worker has a run; ``None`` where others cannot look at it."""
+        return None if self._driver.is_cluster else Holder(f"{self.base}:job:{run_id}", worker)
 
     def ready_channel(self, queue: str) -> str:
         """Return where it rings when a run of the queue can be claimed."""
@@ -55,11 +60,9 @@ class Board:
         first: Sequence[ScriptCall] = (),
         is_again: bool = False,
         offer: Offer | None = None,
-    ) -> tuple[str, list[str]]:
-        """Put a run into the queue; return ``ok``, ``taken``, ``known`` or ``busy``; and runs.
-
-        With ``ok`` the earlier runs that must be stopped, with ``busy`` the one that has the
-        thread. A run that was taken is at work under its first claim.
+        then: Sequence[ScriptCall] = (),
+    ) -> Submitted:
+        """Put a run into the queue.
 
         Args:
             run_id: the run.
@@ -73,17 +76,19 @@ class Board:
             is_again: whether it is to go on after an end, which its worker may not have told yet.
             offer: who takes it at once, where nothing waits before it. Only for a run whose id is
                 new: for another, whoever sends it twice could not be told from the worker.
+            then: what follows in the same round trip, whatever becomes of the run; with ``first``.
         """
         words = (run_id, thread_id, queue, _ms(delay), multitask, VERSION)
         taking = ("", 0, 0) if offer is None else (offer.worker, _ms(offer.lease), offer.limit)
         more = ("" if stay is None else _ms(stay), int(is_again), *taking)
         submit = self._made("submit", *words, *more)
         if first:
-            calls = (self._made("announce", run_id), *first, submit)
-            reply = (await self._driver.ask(Pipeline(calls, in_order=True)))[-1]
+            calls = (self._made("announce", run_id), *first, submit, *then)
+            replies = await self._driver.ask(Pipeline(calls, in_order=True))
+            said, following = replies[len(first) + 1], replies[len(first) + 2 :]
         else:
-            reply = await self._driver.ask(submit)
-        return reply[0].decode(), [one.decode() for one in reply[1:]]
+            said, following = await self._driver.ask(submit), []
+        return Submitted(said[0].decode(), [one.decode() for one in said[1:]], following)
 
     async def claim(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 
 from treadle.core.errors import UnknownNameError
 from treadle.memory.scripts import ScriptCall, driver_of
-from treadle.runtime._locks import is_locked
+from treadle.runtime._locks import free_lock, is_locked
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
 from treadle.runtime._tasks import uninterrupted
@@ -26,10 +26,11 @@ from treadle.runtime.events import (
 )
 from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import Board, Cancel, first_claim
-from treadle.runtime.queue._records import Offer, OffersPlaces, Place, QueueStats
+from treadle.runtime.queue._records import Offer, OffersPlaces, Place, QueueStats, Submitted
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
     ENDS,
+    Accepted,
     Change,
     Queued,
     Resumption,
@@ -41,6 +42,7 @@ from treadle.runtime.runs import (
     RunStore,
     ThreadBusyError,
 )
+from treadle.runtime.runs._beginning import Headstart
 
 THREAD_STAYS = timedelta(seconds=30)
 """How long a thread of one run alone stays after it, for whoever still reads of it."""
@@ -111,9 +113,7 @@ class Queue:
         if request.key is None:  # Nobody else has its id: no reply decides what follows.
             first, accepted = await self._preparation.accepting(run, given, request)
             with self._offered(request.queue) as offer:
-                said = await self._put(run, request, is_new=True, first=first, offer=offer)
-                if offer is not None and said == "taken":
-                    offer.take(first_claim(run, request.queue), accepted, self._feed(run.id))
+                await self._put_first(accepted, request, first, offer)
             return Queued(run, is_new=True)
         await self.board.announce(run.id)
         is_new = await self._preparation.accept(run, given, request)
@@ -124,6 +124,32 @@ class Queue:
         else:
             await self.board.withdraw(run.id)
         return Queued(run, is_new)
+
+    async def _put_first(
+        self,
+        accepted: Accepted,
+        request: RunRequest,
+        first: Sequence[ScriptCall],
+        offer: Offer | None,
+    ) -> None:
+        """Put a new run into the queue; where a worker here takes it, it begins with that."""
+        run, is_watched = accepted.run, request.options.is_watched
+        if offer is None:
+            await self._put(run, request, is_new=True, first=first)
+            return
+        lock = free_lock(self._prefix, run.thread_id, offer.lease)
+        holder = self.board.holder(run.id, offer.worker)
+        begins = holder is not None and accepted.given is not None and not request.is_dry
+        begin = self._store.beginning(run, is_watched=is_watched, lock=lock, holder=holder)
+        then = [begin] if begins else []
+        put = await self._put(run, request, is_new=True, first=first, offer=offer, then=then)
+        if put.said != "taken":
+            return
+        feed = self._feed(run.id)
+        headstart = Headstart.of(run, lock, put.following[0]) if then else None
+        if headstart is not None and is_watched:
+            feed.begin(headstart.begun.told)
+        offer.take(first_claim(run, request.queue), accepted, feed, headstart)
 
     @contextmanager
     def _offered(self, queue: str) -> Iterator[Offer | None]:
@@ -146,20 +172,22 @@ class Queue:
         is_new: bool,
         first: Sequence[ScriptCall] = (),
         offer: Offer | None = None,
-    ) -> str:
-        said, others = await self.board.submit(
+        then: Sequence[ScriptCall] = (),
+    ) -> Submitted:
+        put = await self.board.submit(
             *(run.id, run.thread_id, request.queue, request.after, request.multitask),
             None if request.keep_thread else THREAD_STAYS,
             first,
             offer=offer,
+            then=then,
         )
-        if said == "busy":
+        if put.said == "busy":
             if is_new:
                 await self._store.discard(run)
-            raise _busy(run.thread_id, others[0])
-        for run_id in others:
+            raise _busy(run.thread_id, put.runs[0])
+        for run_id in put.runs:
             await self._stop(run_id, "rollback" if request.multitask == "rollback" else "interrupt")
-        return said
+        return put
 
     async def _is_held(self, thread_id: str) -> bool:
         return await is_locked(self._redis, self._prefix, thread_id)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from treadle.runtime.events import Feed
 from treadle.runtime.runs import Accepted
+from treadle.runtime.runs._beginning import Headstart
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,29 @@ class Offer:
         worker: who offers it.
         lease: how long the run is the worker's unless that is renewed.
         limit: the most runs of the queue at once over all workers; 0 for any.
-        take: begins to work on the run, and closes its feed when it is done.
+        take: works on the run, from where it has begun already, and closes its feed in the end.
     """
 
     worker: str
     lease: timedelta
     limit: int
-    take: Callable[[Job, Accepted, Feed], None]
+    take: Callable[[Job, Accepted, Feed, Headstart | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a run that was put into the queue.
+
+    Attributes:
+        said: ``ok``, ``taken`` (a worker has it under its first claim), ``known`` or ``busy``.
+        runs: with ``ok`` the earlier runs that must be stopped, with ``busy`` the one that has
+            the thread.
+        following: the replies to what followed in the same round trip.
+    """
+
+    said: str
+    runs: Sequence[str]
+    following: Sequence[Any]
 
 
 class OffersPlaces(Protocol):

@@ -45,6 +45,7 @@ from treadle.runtime.runs import (
     RunStore,
     checked_queue,
 )
+from treadle.runtime.runs._beginning import Headstart
 
 LOOK_SECONDS = 1.0
 """How often a worker looks for runs whose worker died, and for what rang unheard."""
@@ -70,6 +71,7 @@ class _Running:
         task: what works on it.
         is_stopped: whether it noticed that it is to stop.
         feed: what hands its events on to readers in this process, where any may be.
+        headstart: its attempt, where that began as it was submitted.
     """
 
     job: Job
@@ -80,6 +82,7 @@ class _Running:
     task: asyncio.Task[None] | None = None
     is_stopped: bool = False
     feed: Feed | None = None
+    headstart: Headstart | None = None
 
     def stop(self, why: str) -> None:
         """Stop it where it stands."""
@@ -292,12 +295,18 @@ class Worker:
                     if reply:
                         running.stop(reply)
 
-    def _start(self, job: Job, accepted: Accepted | None = None, feed: Feed | None = None) -> None:
+    def _start(
+        self,
+        job: Job,
+        accepted: Accepted | None = None,
+        feed: Feed | None = None,
+        headstart: Headstart | None = None,
+    ) -> None:
         if self._is_over:  # Its lease lapses, and then it is taken up elsewhere.
             if feed is not None:
                 feed.close()
             return
-        running = _Running(job, feed=feed)
+        running = _Running(job, feed=feed, headstart=headstart)
         # Whoever submitted it may be in a run, or a request, of its own.
         work = self._work(running, accepted)
         running.task = asyncio.create_task(work, context=self._context.copy())
@@ -360,10 +369,17 @@ class Worker:
         except RedisError:
             raise
         except (TreadleError, TypeError) as error:
-            await self._conclude(job, accepted.run, RunStatus.ERROR, str(error))
+            run = await self._executor.given_up(accepted.run, running.headstart)
+            await self._conclude(job, run, RunStatus.ERROR, str(error))
             return
         try:
-            work = replace(work, control=running.control, verdict=verdict, feed=running.feed)
+            work = replace(
+                work,
+                control=running.control,
+                verdict=verdict,
+                feed=running.feed,
+                headstart=running.headstart,
+            )
             await self._executor.execute(work, lambda _: None)
         except asyncio.CancelledError:
             if not running.ending:

@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from typing import Any, cast
 
 from treadle.core.errors import UnknownNameError
@@ -33,7 +32,7 @@ from treadle.runtime.journal import (
     to_data,
 )
 from treadle.runtime.runs._answers import AnswerStore
-from treadle.runtime.runs._beginning import Begun, FreeLock, beginning, begun
+from treadle.runtime.runs._beginning import Begun, FreeLock, Holder, beginning, begun
 from treadle.runtime.runs._ending import Ended, ending, left_by, told_of
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
@@ -49,14 +48,12 @@ _BEFORE, _METADATA = "before", "metadata"
 _INPUT, _REQUEST, _ANSWERS = "input", "request", "answers"
 
 _NOTHING = Rest()
-_FIND, _CREATE = (load_script(str(__package__), name) for name in ("find", "create"))
+_FIND, _CREATE, _FINISH, _AGAIN, _CANCEL = (
+    load_script(str(__package__), name) for name in ("find", "create", "finish", "again", "cancel")
+)
 
 STOPPED = "It was stopped."
 """What the journal says of a run that somebody stopped."""
-
-
-def _script(name: str) -> str:
-    return (files(__package__) / "lua" / f"{name}.lua").read_text()
 
 
 class RunStore:
@@ -83,10 +80,9 @@ class RunStore:
         self._driver = driver_of(client, "RunStore")
         self.feedback = FeedbackStore(client, keep)
         self.answers = AnswerStore(client, keep)
-        self._begin = script_of(self._driver, _script("begin"))
-        self._finish = script_of(self._driver, _script("finish"))
-        self._again = script_of(self._driver, _script("again"))
-        self._cancel = client.register_script(_script("cancel"))
+        self._finish = script_of(self._driver, _FINISH.source)
+        self._again = script_of(self._driver, _AGAIN.source)
+        self._cancel = client.register_script(_CANCEL.source)
         # One hash tag: the two keys change together, also on a cluster.
         self._order = f"{prefix}{{runs}}:order"
         self._threads = f"{prefix}{{runs}}:threads"
@@ -159,12 +155,16 @@ class RunStore:
                 it was read.
             UnknownNameError: the run is gone.
         """
-        keys = self.keys(run.thread_id, run.id)
-        arguments = [self._ttl_ms, *beginning(run, is_watched=is_watched, lock=lock)]
-        locked = lock.key if lock else keys.fence  # A script's keys are all named.
-        index = index_key(self._prefix, run.thread_id)
-        touched = [keys.fence, keys.record, keys.runs, keys.events, locked, index]
-        return begun(run, await self._begin(touched, arguments))
+        how = self.beginning(run, is_watched=is_watched, lock=lock)
+        return begun(run, await self._driver.ask(how))
+
+    def beginning(
+        self, run: Run, *, is_watched: bool, lock: FreeLock | None, holder: Holder | None = None
+    ) -> ScriptCall:
+        """Return the call that begins an attempt; for what each is see `_beginning.beginning`."""
+        keys, index = self.keys(run.thread_id, run.id), index_key(self._prefix, run.thread_id)
+        how = (run, keys, index, self._ttl_ms)
+        return beginning(*how, is_watched=is_watched, lock=lock, holder=holder)
 
     def writer(self, run: Run, attempt: int) -> JournalWriter:
         """Return what writes the journal of an attempt."""
