@@ -8,7 +8,8 @@ thread but that loop's.
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from functools import cache
+from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakSet
 
 import redis
@@ -60,14 +61,20 @@ def driver_of(client: SyncClient | AsyncClient, owner: str) -> Driver:
     Raises:
         InputError: it is not a redis-py client.
     """
-    if isinstance(client, redis.asyncio.Redis | redis.asyncio.RedisCluster):
-        return AsyncDriver(client, owner)
-    if isinstance(client, redis.Redis | redis.RedisCluster):
-        return SyncDriver(client)
+    if _is_one(type(client), redis.asyncio.Redis, redis.asyncio.RedisCluster):
+        return AsyncDriver(cast("AsyncClient", client), owner)
+    if _is_one(type(client), redis.Redis, redis.RedisCluster):
+        return SyncDriver(cast("SyncClient", client))
     raise InputError(
         f"{owner} got a {type(client).__module__}.{type(client).__qualname__}.",
         hint="Pass a redis-py client: redis.Redis, redis.asyncio.Redis or a RedisCluster.",
     )
+
+
+@cache
+def _is_one(kind: type, *of: type) -> bool:
+    """Tell whether a class is one of others, asked once: these have many bases."""
+    return issubclass(kind, of)
 
 
 class SyncDriver:
@@ -131,8 +138,7 @@ class AsyncDriver:
 
     def __init__(self, client: AsyncClient, owner: str) -> None:
         self._client = client
-        # Asked once: these classes have many bases, and every command would ask.
-        self.is_cluster = isinstance(client, redis.asyncio.RedisCluster)
+        self.is_cluster = _is_one(type(client), redis.asyncio.RedisCluster)
         self._batching = client if isinstance(client, BatchingRedis) else None
         self._owner = owner
         self._loop = running_loop()

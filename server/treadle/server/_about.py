@@ -4,7 +4,7 @@ import asyncio
 from importlib.metadata import version
 from typing import Annotated, Literal
 
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -12,7 +12,6 @@ from redis.exceptions import RedisError as DriverError
 
 from treadle.server._docs_page import docs_page
 from treadle.server._problems import Problem, ProblemError
-from treadle.server._routing import Router
 from treadle.server._serving import Serving, of_request
 
 _READY_SECONDS = 2.0
@@ -51,7 +50,7 @@ class Info(BaseModel):
     flags: dict[str, bool]
 
 
-about_router = Router(tags=["server"])
+about_router = APIRouter(tags=["server"])
 
 
 @about_router.get("/ok")

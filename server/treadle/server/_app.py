@@ -13,6 +13,7 @@ from treadle.server._metrics import MeasuringMiddleware, Metrics
 from treadle.server._openapi import describe
 from treadle.server._opening import OpeningMiddleware
 from treadle.server._problems import answer_problems
+from treadle.server._routing import Shortcut, collected
 from treadle.server._serving import Serving, runtime_of_request
 from treadle.server._workers import Workers
 from treadle.server.a2a import a2a_router
@@ -74,16 +75,9 @@ def app(
     )
     if isinstance(runtime, Runtime):  # It is served as well where nobody runs the lifespan.
         made.state.serving = serving(runtime)
-    for router in (
-        about_router,
-        langgraph_router,
-        runs_router,
-        openai_router,
-        a2a_router,
-        agui_router,
-    ):
-        made.include_router(router)
-    made.router.routes.append(Route(mcp.path, mcp, methods=["POST"]))
+    parts = (about_router, langgraph_router, runs_router, openai_router, a2a_router, agui_router)
+    routes = [*collected(*parts).routes, Route(mcp.path, mcp, methods=["POST"])]
+    made.router.routes.extend([Shortcut(routes), *routes])
     made.state.runtime_of = runtime_of_request
     made.add_middleware(OpeningMiddleware)
     made.add_middleware(GuardMiddleware)

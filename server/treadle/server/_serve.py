@@ -5,15 +5,18 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import LOGGING_CONFIG
 
 from treadle.core.errors import ConfigError
 from treadle.core.settings import ServerSettings
@@ -95,11 +98,21 @@ async def serve(app: FastAPI, bound: socket.socket, settings: ServerSettings) ->
         ws="websockets-sansio",
         ws_max_size=settings.max_body_bytes,
         ws_per_message_deflate=False,  # Small messages: it would cost each connection memory.
+        log_config=LOGGING_CONFIG if sys.stdout.isatty() else _plain(LOGGING_CONFIG),
     )
     server = _Server(config)
     await server.serve(sockets=[bound])
     if not server.started:
         raise ConfigError("the server did not start; the lines above say why.")
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return uvicorn's logging with requests as they are told to it, and no colours.
+
+    It decorates a copy of each record, before the answer goes out.
+    """
+    plain = {"format": "%(levelname)s:     %(message)s"}
+    return {**config, "formatters": {**config["formatters"], "access": plain}}
 
 
 def _spare_what_stays() -> None:

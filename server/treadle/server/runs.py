@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from treadle.core.errors import UnknownNameError
@@ -11,7 +11,6 @@ from treadle.core.shareable import shareable
 from treadle.runtime import Runtime
 from treadle.runtime.journal import usage_to_data
 from treadle.runtime.runs import Feedback, Run, reply_to_data
-from treadle.server._routing import Router
 from treadle.server.langgraph import Rt
 from treadle.server.security import Ownership, current_principal
 
@@ -85,7 +84,7 @@ class PlanAnswer(BaseModel):
     usage: dict[str, Any]
 
 
-runs_router = Router(prefix="/runs", tags=["runs"])
+runs_router = APIRouter(prefix="/runs", tags=["runs"])
 
 
 @runs_router.get("/{run_id}")

@@ -90,13 +90,18 @@ class Queue:
         self.workers: list[OffersPlaces] = []
         self._feeds: dict[str, Feed] = {}
         self._states = states
-        self.board = Board(driver_of(redis, "Queue"), prefix)
+        self._driver = driver_of(redis, "Queue")
+        self.board = Board(self._driver, prefix)
 
-    async def submit(self, request: RunRequest) -> Queued:
+    async def submit(self, request: RunRequest, first: Sequence[ScriptCall] = ()) -> Queued:
         """Accept a run and put it into the queue.
 
         When this returns, the run is kept: whatever dies from now on, a worker will execute it. A
         request that was cut off can be sent again with the same key.
+
+        Args:
+            request: the run.
+            first: what must be in Redis before it, such as what describes its thread.
 
         Raises:
             UserError: the request cannot be used.
@@ -104,17 +109,21 @@ class Queue:
         """
         await self._preparation.ready(request.agent)
         run, given = self._preparation.requested(request, self._prefix, self._keep)
-        return await uninterrupted(self._submit(run, given, request))
+        return await uninterrupted(self._submit(run, given, request, first))
 
-    async def _submit(self, run: Run, given: Any, request: RunRequest) -> Queued:
+    async def _submit(
+        self, run: Run, given: Any, request: RunRequest, first: Sequence[ScriptCall]
+    ) -> Queued:
         is_known = request.key is not None and await self._store.find(run.id) is not None
         if request.multitask == "reject" and not is_known and await self._is_held(run.thread_id):
             raise _busy(run.thread_id)
         if request.key is None:  # Nobody else has its id: no reply decides what follows.
-            first, accepted = await self._preparation.accepting(run, given, request)
+            calls, accepted = await self._preparation.accepting(run, given, request)
             with self._offered(request.queue) as offer:
-                await self._put_first(accepted, request, first, offer)
+                await self._put_first(accepted, request, [*first, *calls], offer)
             return Queued(run, is_new=True)
+        for call in first:
+            await self._driver.ask(call)
         await self.board.announce(run.id)
         is_new = await self._preparation.accept(run, given, request)
         if not is_new:

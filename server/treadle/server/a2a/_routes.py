@@ -3,13 +3,12 @@
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from treadle.agents import Agent
 from treadle.core.errors import UnknownNameError
 from treadle.server._problems import ProblemError
-from treadle.server._routing import Router
 from treadle.server._serving import of_request
 from treadle.server.a2a._schemas import (
     JSON_RPC,
@@ -63,7 +62,7 @@ _TOLD: dict[str, Any] = {
     "openapi_extra": VERSION,
 }
 _STREAMED: dict[str, Any] = {**_TOLD, "responses": STREAM}
-a2a_router = Router(prefix="/a2a/{agent}", tags=["a2a"])
+a2a_router = APIRouter(prefix="/a2a/{agent}", tags=["a2a"])
 """The protocol's routes."""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from ag_ui.core import BaseEvent, RunFinishedCancelledOutcome, RunFinishedEvent, RunStartedEvent
 from ag_ui.encoder import EventEncoder
-from fastapi import Path
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
 from treadle.agents import Agent
@@ -15,7 +15,6 @@ from treadle.core.events import Event
 from treadle.runtime import Runtime
 from treadle.runtime.runs import Run
 from treadle.server._deciding import decide
-from treadle.server._routing import Router
 from treadle.server._sse import EventStream
 from treadle.server._turn import begin
 from treadle.server._waiting import Asked
@@ -30,7 +29,7 @@ AgentName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {"description": "The run's events.", "content": {"text/event-stream": {}}}
 }
-agui_router = Router(prefix="/agui", tags=["agui"])
+agui_router = APIRouter(prefix="/agui", tags=["agui"])
 """The protocol's routes."""
 
 

@@ -5,7 +5,7 @@ that includes it sets ``app.state.runtime_of`` to a coroutine function that retu
 request's tenant. `ProtocolThreads` keeps what other protocols know of threads as well.
 """
 
-from treadle.server._routing import Router
+from treadle.server._routing import collected
 from treadle.server.langgraph import assistants, commands, crons, runs, states, store, threads
 from treadle.server.langgraph._tenant import Rt
 from treadle.server.langgraph._threads import ProtocolThreads
@@ -16,6 +16,5 @@ __all__ = ["ProtocolThreads", "Rt", "langgraph_router", "remove_thread"]
 # Those are tried first that are asked most, but for crons: their paths would be those of runs too.
 _PARTS = (crons, runs, threads, states, commands, assistants, store)
 
-langgraph_router = Router()
+langgraph_router = collected(*(part.router for part in _PARTS))
 """The protocol's routes."""
-langgraph_router.take(*(part.router for part in _PARTS))

@@ -40,7 +40,11 @@ class Records:
 
     async def add(self, key: str, record: Record) -> bool:
         """Keep a new record; return whether there was none of that id."""
-        return await self._swap(key, b"", json.dumps(record))
+        return bool(await self._driver.ask(self.adding(key, record)))
+
+    def adding(self, key: str, record: Record) -> ScriptCall:
+        """Return the call that does as `add`."""
+        return self._swapping(key, b"", json.dumps(record))
 
     async def change(self, key: str, change: Callable[[Record], Record]) -> Record | None:
         """Change a record and return it; ``change`` is called again if another came before it."""
@@ -67,9 +71,11 @@ class Records:
             start += _PAGE
 
     async def _swap(self, key: str, old: bytes, new: str) -> bool:
+        return bool(await self._driver.ask(self._swapping(key, old, new)))
+
+    def _swapping(self, key: str, old: bytes, new: str) -> ScriptCall:
         made = datetime.now(UTC).timestamp()
-        call = ScriptCall(_SWAP, (self._records, self._order), (key, old, new, made))
-        return bool(await self._driver.ask(call))
+        return ScriptCall(_SWAP, (self._records, self._order), (key, old, new, made))
 
 
 def contains(whole: Any, part: Any) -> bool:

@@ -241,7 +241,12 @@ class CancelStanding(Body):
     status: Literal["pending", "running", "all"]
 
 
+_NOTHING_USUAL = RunConfig()
+
+
 def _usual(assistant: Record) -> RunConfig:
+    if not assistant["config"]:
+        return _NOTHING_USUAL
     known = {k: v for k, v in assistant["config"].items() if k in RunConfig.model_fields}
     try:
         return RunConfig.model_validate(known)

@@ -56,9 +56,12 @@ class ProtocolRuns:
             HTTPException: there is no such thread.
             RunError: the thread is busy, or nothing on it can be resumed.
         """
-        assistant, known = await asyncio.gather(
-            self._assistants.get(body.assistant_id), self._known(thread_id)
-        )
+        if thread_id is None:
+            assistant, known = await self._assistants.get(body.assistant_id), None
+        else:
+            assistant, known = await asyncio.gather(
+                self._assistants.get(body.assistant_id), self._threads.find(thread_id)
+            )
         _check_fits(body, thread_id)
         check_webhook(self._runtime, body.webhook)
         record = await self._thread(body, thread_id, assistant, known)
@@ -71,11 +74,8 @@ class ProtocolRuns:
             return run, latest[0].id if latest else "0"
         keep = thread_id is not None or body.on_completion == "keep"
         request = body.request(assistant, record["thread_id"], options, keep_thread=keep)
-        submitted = self._runtime.queue.submit(request)
-        if thread_id is None:  # In this order both go in one round trip.
-            queued, _ = await asyncio.gather(submitted, self._threads.keep(record))
-        else:
-            queued = await submitted
+        first = [self._threads.keeping(record)] if thread_id is None else []
+        queued = await self._runtime.queue.submit(request, first)
         return queued.run, "0"
 
     async def get(self, thread_id: str, run_id: str) -> Run:
@@ -179,9 +179,6 @@ class ProtocolRuns:
             return sse(None, event=END, id_=event.id)
         ended = await self._runtime.runs.get(run.id)
         return sse(error_of(ended), event="error", id_=event.id)
-
-    async def _known(self, thread_id: str | None) -> Record | None:
-        return None if thread_id is None else await self._threads.find(thread_id)
 
     async def _thread(
         self, body: RunCreate, thread_id: str | None, assistant: Record, known: Record | None

@@ -11,6 +11,7 @@ from langgraph.types import StateSnapshot, StateUpdate
 
 from treadle.core.errors import UnknownNameError, UserError
 from treadle.graphs import Graph
+from treadle.memory.scripts import ScriptCall
 from treadle.runtime import Runtime, Thread
 from treadle.server.langgraph._assistants import agent_id
 from treadle.server.langgraph._records import Record, Records, now
@@ -76,6 +77,10 @@ class ProtocolThreads:
     async def keep(self, record: Record) -> bool:
         """Keep a thread; return whether there was none of its id."""
         return await self._records.add(record["thread_id"], record)
+
+    def keeping(self, record: Record) -> ScriptCall:
+        """Return the call that does as `keep`."""
+        return self._records.adding(record["thread_id"], record)
 
     async def update(self, thread_id: str, metadata: Mapping[str, Any]) -> Record:
         """Merge metadata into a thread's.
