@@ -1,7 +1,5 @@
 """How one value becomes bytes: ``<type>[+<key name>]\\n<data>``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -102,15 +100,29 @@ class Codec:
         return self.decode(self.unseal(stored))
 
 
-@contextmanager
-def naming(what: str) -> Iterator[None]:
-    """Say in an error of the codec which value it was.
+class naming:  # noqa: N801 - used as a function is, as contextlib's own
+    """Says in an error of the codec which value it was.
+
+    It is entered for each value that is kept; a generator would cost several times as much.
+
+    Args:
+        what: the value, as messages call it.
 
     Raises:
         InputError: as raised inside, with ``what`` before the message.
         RecordError: likewise.
     """
-    try:
-        yield
-    except (InputError, RecordError) as problem:
-        raise type(problem)(f"{what}: {problem.message}", hint=problem.hint) from problem
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
+        """Name the value in an error."""
+        if isinstance(problem, InputError | RecordError):
+            said = f"{self._what}: {problem.message}"
+            raise type(problem)(said, hint=problem.hint) from problem

@@ -176,20 +176,19 @@ class Executor:
         return nullcontext() if is_open() else self._slots
 
     async def _hold_thread(self, work: Work, emit: Emit) -> Reply:
-        begun, token = Begun(0), None
+        begun, taken = Begun(0), None
         if work.headstart is not None:
-            begun, token = work.headstart.begun, work.headstart.lock.token
+            begun, taken = work.headstart.begun, work.headstart.lock
 
         async def begin(key: str, token: bytes) -> bool:
             nonlocal begun
-            if not begun.number:
-                begun = await self._begin(work, FreeLock(key, token, self._lease))
+            begun = await self._begin(work, FreeLock(key, token, self._lease))
             return bool(begun.number)
 
         # What an earlier attempt left is read under the lock, before another begins.
         take = begin if work.input is not None and not work.run.attempt else None
         held = (self._settings.prefix, work.run.thread_id, self._lease)
-        async with thread_lock(self._redis, *held, take=take, token=token):
+        async with thread_lock(self._redis, *held, take=take, taken=taken):
             if work.input is None:  # Whoever held the thread until now may have gone on with it.
                 work = replace(work, run=await self._runs.get(work.run.id))
             run, start = work.run, None

@@ -44,7 +44,7 @@ async def thread_lock(
     lease: timedelta,
     *,
     take: Take | None = None,
-    token: bytes | None = None,
+    taken: FreeLock | None = None,
 ) -> AsyncIterator[None]:
     """Hold the thread's lock, waiting for whoever holds it now.
 
@@ -55,7 +55,7 @@ async def thread_lock(
         lease: how soon the lock is free again after its holder died; it is renewed three times in
             that time while it is held.
         take: takes the lock, where more is to be done in the same step.
-        token: whom it is taken for; somebody new when not given.
+        taken: the lock, where it was taken already and only has to be held.
 
     Raises:
         RunError: when the lease was lost, because Redis or this process stood still for longer.
@@ -63,34 +63,16 @@ async def thread_lock(
     seconds = lease.total_seconds()
     lock = _Lock(redis, _key(prefix, thread_id), timeout=seconds, thread_local=False)
     lock.take = take
-    holder = asyncio.current_task()
-    assert holder is not None  # noqa: S101 - a coroutine runs in a task
-    lost = False
-    over = asyncio.Event()
-
-    async def renew() -> None:
-        nonlocal lost
-        # A driver that connects again can swallow a cancellation: the event is what ends this.
-        while not lost and not over.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds / 3):
-                    await over.wait()
-                    return
-            try:
-                await lock.reacquire()
-            except LockNotOwnedError:
-                lost = True
-                holder.cancel()
-            except (DriverError, OSError):
-                continue  # Redis may be back before the lease has run out.
-
-    while not await uninterrupted(lock.acquire(blocking=False, token=token)):  # noqa: ASYNC110 - in Redis
-        await asyncio.sleep(POLL_SECONDS)
-    renewing = asyncio.create_task(renew())
+    if taken is not None:
+        lock.local.token = taken.token
+    else:
+        while not await uninterrupted(lock.acquire(blocking=False)):  # noqa: ASYNC110 - in Redis
+            await asyncio.sleep(POLL_SECONDS)
+    renewal = _Renewal(lock, seconds)
     try:
         yield
     except asyncio.CancelledError:
-        if lost and holder.uncancel() == 0:
+        if renewal.is_lost and renewal.holder.uncancel() == 0:
             raise RunError(
                 f"The run lost its lock on the thread {thread_id!r}: Redis or this process stood "
                 f"still for {seconds:g} seconds.",
@@ -98,11 +80,59 @@ async def thread_lock(
             ) from None
         raise
     finally:
-        over.set()
-        renewing.cancel()
-        await uninterrupted(_settled(renewing))  # A cancellation here would skip the release.
-        if not lost and lock.local.token is not None:
+        await renewal.end()
+        if not renewal.is_lost and lock.local.token is not None:
             await uninterrupted(_release(lock))
+
+
+class _Renewal:
+    """Renews a held lock from a third of its lease on; most are free by then, without a task.
+
+    Args:
+        lock: the lock.
+        seconds: its lease.
+
+    Attributes:
+        holder: the task that holds it, which is cancelled when the lease was lost.
+        is_lost: whether it was.
+    """
+
+    def __init__(self, lock: _Lock, seconds: float) -> None:
+        holder = asyncio.current_task()
+        assert holder is not None  # noqa: S101 - a coroutine runs in a task
+        self.holder = holder
+        self.is_lost = False
+        self._lock = lock
+        self._pause = seconds / 3
+        self._over = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(self._pause, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        # A driver that connects again can swallow a cancellation: the event is what ends this.
+        while not self._over.is_set():
+            try:
+                await self._lock.reacquire()
+            except LockNotOwnedError:
+                self.is_lost = True
+                self.holder.cancel()
+                return
+            except (DriverError, OSError):
+                pass  # Redis may be back before the lease has run out.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await self._over.wait()
+
+    async def end(self) -> None:
+        """Renew it no more."""
+        self._over.set()
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await uninterrupted(_settled(self._task))  # Cut off, the release would be skipped.
 
 
 def free_lock(prefix: str, thread_id: str, lease: timedelta) -> FreeLock:

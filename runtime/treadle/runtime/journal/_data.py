@@ -38,6 +38,8 @@ _MESSAGES: dict[str, type[BaseMessage]] = {
     )
 }
 _SERIALIZER = StrictSerializer()
+_AS_IS = frozenset({str, int, bool, type(None)})
+"""Most of what there is, which JSON holds as it is."""
 
 
 def to_data(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of value
@@ -46,10 +48,10 @@ def to_data(value: Any) -> Any:  # noqa: PLR0911 - one line for each kind of val
     Raises:
         InputError: it holds something that is not data.
     """
-    if isinstance(value, float) and not isfinite(value):
-        return {"$float": str(value)}
-    if value is None or isinstance(value, str | bool | int | float):
+    if type(value) in _AS_IS or isinstance(value, str | int):
         return value
+    if isinstance(value, float):
+        return value if isfinite(value) else {"$float": str(value)}
     if isinstance(value, list):
         return [to_data(item) for item in value]
     if type(value) is dict:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import Any
 
@@ -27,10 +27,17 @@ def made_of(agent: Agent, prompts: Mapping[str, str], redactor: Redactor) -> dic
         redactor: takes secrets out of the definition.
     """
     return {
-        "definition": json.loads(redactor.redact_json(agent.model_dump_json())),
+        "definition": _definition(agent.model_dump_json(), redactor),
         "prompts": dict(prompts),
         "treadle": _version(),
     }
+
+
+@lru_cache(maxsize=256)
+def _definition(text: str, redactor: Redactor) -> Mapping[str, Any]:
+    """Return a definition without secrets: the same one is looked through for every run."""
+    found: Mapping[str, Any] = json.loads(redactor.redact_json(text))
+    return found
 
 
 def recorded(journal: Journal) -> Mapping[str, Any]:

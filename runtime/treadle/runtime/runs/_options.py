@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any, Literal
 
 from treadle.core.model_settings import ModelSettings
@@ -74,9 +75,9 @@ class RunOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data."""
         return {
-            one.name: value.given() if isinstance(value, ModelSettings) else deepcopy(value)
-            for one in fields(self)
-            if (value := getattr(self, one.name)) != getattr(_USUAL, one.name)
+            name: value.given() if isinstance(value, ModelSettings) else deepcopy(value)
+            for name, value, usual in zip(_NAMES, _VALUES(self), _USUAL, strict=True)
+            if value is not usual and value != usual
         }
 
     def after(self, earlier: Mapping[str, Any]) -> "RunOptions":
@@ -99,4 +100,6 @@ class RunOptions:
         return cls(**{**data, "model_settings": ModelSettings.read(data.get("model_settings", {}))})
 
 
-_USUAL = RunOptions()
+_NAMES = tuple(one.name for one in fields(RunOptions))
+_VALUES = attrgetter(*_NAMES)
+_USUAL = _VALUES(RunOptions())
