@@ -50,6 +50,9 @@ from treadle.runtime.runs._beginning import Headstart
 LOOK_SECONDS = 1.0
 """How often a worker looks for runs whose worker died, and for what rang unheard."""
 MAX_BACKOFF_SECONDS = 300.0
+TURNS = 8
+"""How often the event loop comes round before a run begins that was taken as it was submitted:
+whoever submitted it has told the client by then, which would wait for the graph otherwise."""
 LEFT_ALONE = timedelta(seconds=5)
 """How soon a run of a newer version is offered again."""
 _log = logging.getLogger("treadle.worker")
@@ -327,6 +330,8 @@ class Worker:
             if accepted is None:
                 await self._handle(running)
             else:
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
                 await self._execute(running, accepted)
         except asyncio.CancelledError:
             if not running.ending:
