@@ -112,7 +112,7 @@ async def editing(
     thread_id: str,
     *,
     is_busy: Callable[[str], Awaitable[bool]],
-    held: Callable[[str], AbstractAsyncContextManager[None]],
+    held: Callable[[str], AbstractAsyncContextManager[object]],
 ) -> AsyncGenerator[Editing]:
     """Keep runs off a thread while what was said on it is changed.
 

@@ -28,7 +28,7 @@ from treadle.memory.window import since_last_question
 from treadle.runtime._checkpointed import Checkpointed
 from treadle.runtime._graph_run import run_graph
 from treadle.runtime._learning import Learner
-from treadle.runtime._locks import release, thread_lock
+from treadle.runtime._locks import HeldLock, release, thread_lock
 from treadle.runtime._replies import make_reply
 from treadle.runtime._reporter import Emit, Reporter
 from treadle.runtime._simulation import Simulator
@@ -188,7 +188,7 @@ class Executor:
         # What an earlier attempt left is read under the lock, before another begins.
         take = begin if work.input is not None and not work.run.attempt else None
         held = (self._settings.prefix, work.run.thread_id, self._lease)
-        async with thread_lock(self._redis, *held, take=take, taken=taken):
+        async with thread_lock(self._redis, *held, take=take, taken=taken) as lock:
             if work.input is None:  # Whoever held the thread until now may have gone on with it.
                 work = replace(work, run=await self._runs.get(work.run.id))
             run, start = work.run, None
@@ -201,7 +201,7 @@ class Executor:
             blank = run.thread_id if begun.is_blank else None
             with writing_behind(writer.token, is_behind, blank) as behind:
                 events = self._events(work, begun.number, behind)
-                attempt = _Attempt(work, begun.number, writer, reporter, events, behind)
+                attempt = _Attempt(work, begun.number, writer, reporter, events, behind, lock)
                 return await self._to_its_end(attempt, start, emit)
 
     async def _to_its_end(self, attempt: "_Attempt", start: Start | None, emit: Emit) -> Reply:
@@ -374,7 +374,10 @@ class Executor:
             usage=attempt.reporter.usage,
             rest=await attempt.writer.rest(),
             events=kept,
+            lock=await attempt.lock.about_to_leave(),
+            completion=attempt.work.completion,
         )
+        attempt.lock.is_given_back = True
         attempt.hand_on(ended)
 
     async def _failed(self, attempt: "_Attempt", status: RunStatus, error: str) -> None:
@@ -397,9 +400,11 @@ class Executor:
                 entry,
                 usage=attempt.reporter.usage,
                 error=error,
+                lock=await attempt.lock.about_to_leave(),
             )
         except Exception:
             return
+        attempt.lock.is_given_back = True
         attempt.hand_on(ended)
 
 
@@ -411,6 +416,7 @@ class _Attempt:
     reporter: Reporter
     events: EventWriter | None
     behind: WriteBehind
+    lock: HeldLock
 
     def hand_on(self, ended: Ended) -> None:
         """Tell readers in this process how it ended, where that ended the run."""

@@ -45,7 +45,7 @@ async def thread_lock(
     *,
     take: Take | None = None,
     taken: FreeLock | None = None,
-) -> AsyncIterator[None]:
+) -> AsyncIterator["HeldLock"]:
     """Hold the thread's lock, waiting for whoever holds it now.
 
     Args:
@@ -68,11 +68,11 @@ async def thread_lock(
     else:
         while not await uninterrupted(lock.acquire(blocking=False)):  # noqa: ASYNC110 - in Redis
             await asyncio.sleep(POLL_SECONDS)
-    renewal = _Renewal(lock, seconds)
+    held = HeldLock(lock, seconds)
     try:
-        yield
+        yield held
     except asyncio.CancelledError:
-        if renewal.is_lost and renewal.holder.uncancel() == 0:
+        if held.is_lost and held.holder.uncancel() == 0:
             raise RunError(
                 f"The run lost its lock on the thread {thread_id!r}: Redis or this process stood "
                 f"still for {seconds:g} seconds.",
@@ -80,13 +80,13 @@ async def thread_lock(
             ) from None
         raise
     finally:
-        await renewal.end()
-        if not renewal.is_lost and lock.local.token is not None:
+        await held.about_to_leave()
+        if not (held.is_lost or held.is_given_back):
             await uninterrupted(_release(lock))
 
 
-class _Renewal:
-    """Renews a held lock from a third of its lease on; most are free by then, without a task.
+class HeldLock:
+    """A lock that is renewed from a third of its lease on; most are free by then, without a task.
 
     Args:
         lock: the lock.
@@ -95,13 +95,14 @@ class _Renewal:
     Attributes:
         holder: the task that holds it, which is cancelled when the lease was lost.
         is_lost: whether it was.
+        is_given_back: whether whoever holds it has given it back by another way.
     """
 
     def __init__(self, lock: _Lock, seconds: float) -> None:
         holder = asyncio.current_task()
         assert holder is not None  # noqa: S101 - a coroutine runs in a task
         self.holder = holder
-        self.is_lost = False
+        self.is_lost = self.is_given_back = False
         self._lock = lock
         self._pause = seconds / 3
         self._over = asyncio.Event()
@@ -126,13 +127,15 @@ class _Renewal:
                 async with asyncio.timeout(self._pause):
                     await self._over.wait()
 
-    async def end(self) -> None:
-        """Renew it no more."""
+    async def about_to_leave(self) -> FreeLock:
+        """Renew it no more; return what to give back."""
         self._over.set()
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
             await uninterrupted(_settled(self._task))  # Cut off, the release would be skipped.
+        lease = timedelta(seconds=3 * self._pause)
+        return FreeLock(str(self._lock.name), self._lock.local.token, lease)
 
 
 def free_lock(prefix: str, thread_id: str, lease: timedelta) -> FreeLock:

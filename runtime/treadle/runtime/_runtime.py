@@ -455,7 +455,7 @@ class Runtime:
         """Return whether a run, or whoever holds it, uses the thread at the moment."""
         return await is_locked(self.redis, self.settings.prefix, thread_id)
 
-    def held(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+    def held(self, thread_id: str) -> AbstractAsyncContextManager[object]:
         """Keep runs off a thread while its state is changed; waits for a run that is under way."""
         lease = timedelta(seconds=self.settings.runs.lease_seconds)
         return thread_lock(self.redis, self.settings.prefix, thread_id, lease)

@@ -17,6 +17,7 @@ from treadle.runtime.events import Feed
 from treadle.runtime.journal import Source, is_told
 from treadle.runtime.runs import Change, Run, RunOptions, RunStatus
 from treadle.runtime.runs._beginning import Headstart
+from treadle.runtime.runs._ending import Completion
 
 
 def status_after(error: BaseException) -> RunStatus:
@@ -52,6 +53,7 @@ class Work:
         feed: what hands its events on to readers in this process, where any may be.
         keeps_thread: whether its thread stays after it.
         headstart: the attempt, where it began as the run was submitted.
+        completion: takes it out of the queue when it comes to its end.
     """
 
     run: Run
@@ -71,6 +73,7 @@ class Work:
     feed: Feed | None = None
     keeps_thread: bool = True
     headstart: Headstart | None = None
+    completion: Completion | None = None
 
     @property
     def approved(self) -> dict[str, str]:

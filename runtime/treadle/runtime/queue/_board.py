@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from treadle.memory.scripts import Driver, Pipeline, ScriptCall, load_script
 from treadle.runtime.queue._records import Claimed, Job, Offer, Place, QueueStats, Submitted
-from treadle.runtime.runs import Multitask, Run
+from treadle.runtime.runs import ENDS, Multitask, Run
 from treadle.runtime.runs._beginning import Holder
+from treadle.runtime.runs._ending import Completion
 
 Cancel = Literal["interrupt", "rollback"]
 VERSION = 1
@@ -127,6 +128,20 @@ class Board:
     async def complete(self, run_id: str, claim: int | None = None) -> bool:
         """Take a run out of the queue; without a claim only where it is not at work."""
         return bool(await self._call("complete", run_id, "" if claim is None else claim))
+
+    def completing(self, job: Job, record: str) -> Completion | None:
+        """Return what takes a run out of the queue as it comes to its end.
+
+        ``None`` where that cannot be seen from here.
+
+        Args:
+            job: the run, at work.
+            record: where its status is kept.
+        """
+        if self._driver.is_cluster:
+            return None
+        words = (job.run_id, job.claim, *ENDS)
+        return Completion(ScriptCall(_SCRIPTS["complete"], (self.base, record), words))
 
     async def release(
         self, job: Job, delay: timedelta, reason: str, *, counts: bool = True

@@ -46,6 +46,7 @@ from treadle.runtime.runs import (
     checked_queue,
 )
 from treadle.runtime.runs._beginning import Headstart
+from treadle.runtime.runs._ending import Completion
 
 LOOK_SECONDS = 1.0
 """How often a worker looks for runs whose worker died, and for what rang unheard."""
@@ -55,6 +56,8 @@ TURNS = 8
 whoever submitted it has told the client by then, which would wait for the graph otherwise."""
 LEFT_ALONE = timedelta(seconds=5)
 """How soon a run of a newer version is offered again."""
+_MORE = 2
+"""What the queue says where another run is ready as one leaves it."""
 _log = logging.getLogger("treadle.worker")
 _REDIS = (RedisError, DriverError, OSError)
 """What is raised while Redis is away, restarts, or is replaced by its replica."""
@@ -317,7 +320,8 @@ class Worker:
 
         def ended(task: asyncio.Task[None]) -> None:
             self._running.discard(running)
-            self._wake.set()
+            if self._ended or self._is_due or self.is_stopping:
+                self._wake.set()
             if feed is not None:
                 feed.close()
             if not task.cancelled() and (error := task.exception()) is not None:
@@ -384,6 +388,7 @@ class Worker:
                 verdict=verdict,
                 feed=running.feed,
                 headstart=running.headstart,
+                completion=self._completion(job),
             )
             await self._executor.execute(work, lambda _: None)
         except asyncio.CancelledError:
@@ -396,7 +401,18 @@ class Worker:
         except TreadleError as error:
             await self._stopped(running, accepted.run, str(error))
         else:
+            self._left(job, work.completion)
+
+    def _completion(self, job: Job) -> Completion | None:
+        """Return what takes a run out of the queue as it comes to its end."""
+        return self._board.completing(job, self._store.keys(job.thread_id, job.run_id).record)
+
+    def _left(self, job: Job, completion: Completion | None) -> None:
+        """Note what may follow a run that came to its end."""
+        if completion is None or not completion.said:
             self._ended.append(job)
+        elif completion.said == _MORE or self._limits.get(job.queue):
+            self._is_due = True
 
     async def _overtaken(self, job: Job, run: Run, error: TreadleError) -> None:
         """Do what follows when a run is not as it was when it was claimed.

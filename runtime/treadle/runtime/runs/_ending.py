@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from treadle.core.usage import Usage
-from treadle.runtime.journal import KEEP_EVENTS_MS, EntryType, Rest, split
+from treadle.memory.scripts import ScriptCall, load_script
+from treadle.runtime.journal import KEEP_EVENTS_MS, EntryType, Rest, RunKeys, split
+from treadle.runtime.runs._beginning import FreeLock
 from treadle.runtime.runs._event import END, StreamedEvent
 from treadle.runtime.runs._record import Run, RunStatus
 
+_FINISH = load_script(str(__package__), "finish")
 _CHANGED = ("status", "ended", "usage", "error")
 
 
@@ -27,6 +30,19 @@ class Ended:
     told: Sequence[StreamedEvent]
 
 
+@dataclass(slots=True)
+class Completion:
+    """How a run leaves the queue in the round trip in which it comes to its end.
+
+    Attributes:
+        call: what takes it out, if it is at its end by then.
+        said: what the queue replied; 0 while it has it.
+    """
+
+    call: ScriptCall
+    said: int = 0
+
+
 def left_by(run: Run, attempt: int, status: RunStatus, usage: Usage, error: str) -> Run:
     """Return the run as an attempt leaves it that ends at this moment."""
     moment = datetime.now(UTC)
@@ -37,12 +53,15 @@ def left_by(run: Run, attempt: int, status: RunStatus, usage: Usage, error: str)
 
 def ending(
     left: Run,
+    keys: RunKeys,
+    ttl_ms: int,
     entry: tuple[EntryType, Mapping[str, Any]],
     *,
     rest: Rest,
     events: Sequence[tuple[str, bytes]],
-) -> list[Any]:
-    """Return the arguments after the attempt's number; for what each is see `RunStore.finish`."""
+    lock: FreeLock | None,
+) -> ScriptCall:
+    """Return the call that ends an attempt; for what each is see `RunStore.finish`."""
     blobs = dict(rest.blobs)
     data = json.dumps(split(entry[1], blobs), ensure_ascii=False, separators=(",", ":"))
     entries = (*rest.entries, (entry[0].value, data))
@@ -50,7 +69,11 @@ def ending(
     fields = [(name, record[name]) for name in _CHANGED]
     pairs = (*blobs.items(), *entries, *events, *fields)
     counts = (len(blobs), len(entries), len(events))
-    return [KEEP_EVENTS_MS, *counts, *(part for pair in pairs for part in pair)]
+    words = (keys.token(left.attempt), ttl_ms, left.attempt, KEEP_EVENTS_MS, *counts)
+    given_back, locked = (lock.token, lock.key) if lock else ("", keys.fence)
+    touched = (keys.fence, keys.record, keys.entries, keys.blobs, keys.runs, keys.events, locked)
+    flat = (part for pair in pairs for part in pair)
+    return ScriptCall(_FINISH, touched, (*words, given_back, *flat))
 
 
 def told_of(

@@ -13,7 +13,7 @@ from treadle.core.errors import UnknownNameError
 from treadle.core.usage import Usage
 from treadle.memory import thread_root
 from treadle.memory.saver import index_key
-from treadle.memory.scripts import ScriptCall, driver_of, load_script, script_of
+from treadle.memory.scripts import Pipeline, ScriptCall, driver_of, load_script, script_of
 from treadle.runtime.journal import (
     VERSION,
     Entry,
@@ -33,7 +33,7 @@ from treadle.runtime.journal import (
 )
 from treadle.runtime.runs._answers import AnswerStore
 from treadle.runtime.runs._beginning import Begun, FreeLock, Holder, beginning, begun
-from treadle.runtime.runs._ending import Ended, ending, left_by, told_of
+from treadle.runtime.runs._ending import Completion, Ended, ending, left_by, told_of
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Accepted, Run, RunStateError, RunStatus
@@ -48,8 +48,8 @@ _BEFORE, _METADATA = "before", "metadata"
 _INPUT, _REQUEST, _ANSWERS = "input", "request", "answers"
 
 _NOTHING = Rest()
-_FIND, _CREATE, _FINISH, _AGAIN, _CANCEL = (
-    load_script(str(__package__), name) for name in ("find", "create", "finish", "again", "cancel")
+_FIND, _CREATE, _AGAIN, _CANCEL = (
+    load_script(str(__package__), name) for name in ("find", "create", "again", "cancel")
 )
 
 STOPPED = "It was stopped."
@@ -80,7 +80,6 @@ class RunStore:
         self._driver = driver_of(client, "RunStore")
         self.feedback = FeedbackStore(client, keep)
         self.answers = AnswerStore(client, keep)
-        self._finish = script_of(self._driver, _FINISH.source)
         self._again = script_of(self._driver, _AGAIN.source)
         self._cancel = client.register_script(_CANCEL.source)
         # One hash tag: the two keys change together, also on a cluster.
@@ -181,6 +180,8 @@ class RunStore:
         error: str = "",
         rest: Rest = _NOTHING,
         events: Sequence[tuple[str, bytes]] = (),
+        lock: FreeLock | None = None,
+        completion: Completion | None = None,
     ) -> Ended:
         """End an attempt: write its last entry and the run's new status, together.
 
@@ -193,21 +194,22 @@ class RunStore:
             error: why it failed.
             rest: entries that come before the last.
             events: what it streamed last.
+            lock: the thread's lock, where it is given back with it.
+            completion: takes the run out of the queue, in the same round trip.
 
         Raises:
             FencedError: the attempt no longer holds the thread.
         """
-        keys = self.keys(run.thread_id, run.id)
         left = left_by(run, attempt, status, usage, error)
-        how = ending(left, entry, rest=rest, events=events)
-        arguments = [keys.token(attempt), self._ttl_ms, attempt, *how]
+        how = (left, self.keys(run.thread_id, run.id), self._ttl_ms, entry)
+        end = ending(*how, rest=rest, events=events, lock=lock)
+        calls = (end, completion.call) if completion else (end,)
         told = await self._about_to_end(replace(run, usage=usage), attempt, status, entry[1])
-        reply = await self._finish(
-            [keys.fence, keys.record, keys.entries, keys.blobs, keys.runs, keys.events], arguments
-        )
+        reply, *said = await self._driver.ask(Pipeline(calls, in_order=True))
+        if completion:
+            completion.said = said[0]
         if reply[0] != b"ok":
-            holder = reply[1].decode() if len(reply) > 1 else "nobody"
-            raise lost(run.id, attempt, holder)
+            raise lost(run.id, attempt, reply[1].decode() if len(reply) > 1 else "nobody")
         await self._ended(told)
         return Ended(left, told_of(left, events, reply[1:]))
 

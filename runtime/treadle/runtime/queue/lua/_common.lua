@@ -47,14 +47,15 @@ local function line_up(run)
   end
 end
 
--- Take a run out of its thread's line, and hand over to the next.
+-- Take a run out of its thread's line, and hand over to the next. Replies whether one is ready.
 local function leave(run, thread)
   local line = line_of(thread)
   redis.call('LREM', line, 1, run)
   local head = redis.call('LINDEX', line, 0)
-  if not head then return end
+  if not head then return false end
   local job = redis.call('HMGET', job_of(head), 'state', 'queue')
   if job[1] == 'waiting' then make_ready(head, job[2]) end
+  return job[1] == 'waiting'
 end
 
 local function drop(run, thread, queue)
@@ -63,7 +64,7 @@ local function drop(run, thread, queue)
   local stay = redis.call('HGET', job_of(run), 'stay')
   if stay then redis.call('ZADD', LEAVING, now_ms() + stay, thread) end
   redis.call('DEL', job_of(run))
-  leave(run, thread)
+  return leave(run, thread)
 end
 
 -- A run that is to go on after the end it came to: it is ready again. Replies whether it is.

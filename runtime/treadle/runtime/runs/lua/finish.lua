@@ -1,15 +1,17 @@
 -- End an attempt: its last entries and events and the run's status change together, if it still
 -- holds the fence.
--- KEYS: fence of the thread, run, stream of entries, blobs, runs of the thread, stream of events
+-- KEYS: fence of the thread, run, stream of entries, blobs, runs of the thread, stream of events,
+--       the thread's lock
 -- ARGV: token, time to live in ms, attempt, ms for which events live, number of blobs, of entries,
---       of events, (name, text)..., (type, data)..., (event, data)...,
---       'status', status, (field, value)...
--- Replies {'ok', id of each event, and of the end that is told where there are any}, {'fenced', the token that holds the thread now} or
--- {'missing'}.
+--       of events, whom the lock is given back of, or '' where it stays, (name, text)...,
+--       (type, data)..., (event, data)..., 'status', status, (field, value)...
+-- Replies {'ok', id of each event, and of the end that is told where there are any},
+-- {'fenced', the token that holds the thread now} or {'missing'}; only with 'ok' is the lock given
+-- back.
 local holder = redis.call('GET', KEYS[1])
 if holder ~= ARGV[1] then return { 'fenced', holder or '' } end
 if redis.call('HGET', KEYS[2], 'status') ~= 'running' then return { 'missing' } end
-local place = 8
+local place = 9
 local function pairs_of(count)
   local first = place
   place = place + 2 * tonumber(count)
@@ -41,4 +43,5 @@ if kind ~= 'run.paused' then
   redis.pcall('PUBLISH', KEYS[2], status)
 end
 for i = 1, 5 do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+if ARGV[8] ~= '' and redis.call('GET', KEYS[7]) == ARGV[8] then redis.call('DEL', KEYS[7]) end
 return reply
