@@ -1,5 +1,7 @@
 """Agent files: what they may say, and what is said when they are wrong."""
 
+import os
+
 import pytest
 from pydantic import BaseModel
 
@@ -83,6 +85,24 @@ def test_a_projects_agents_stand_beside_the_shipped_ones_and_before_them(tmp_pat
     (tmp_path / "agents" / "digest.yaml").write_text("description: mine\n")
     assert list(agent_files(tmp_path)) == ["assistant", "digest", "looms", "researcher"]
     assert find_agent("digest", tmp_path).description == "mine"
+
+
+def test_agents_that_come_and_go_are_seen_at_once(tmp_path):
+    """In a folder that changes a lot, and in one where nothing changed for long."""
+    folder = tmp_path / "agents"
+    assert "a0" not in agent_files(tmp_path)
+    folder.mkdir()
+    for number in range(20):
+        file = folder / f"a{number}.yaml"
+        if number % 2:
+            os.utime(folder, (1_000_000, 1_000_000))
+            assert f"a{number}" not in agent_files(tmp_path)
+        file.write_text(GOOD)
+        assert f"a{number}" in agent_files(tmp_path)
+    for file in folder.iterdir():
+        assert file.stem in agent_files(tmp_path)
+        file.unlink()
+        assert file.stem not in agent_files(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["assistant", "researcher", "digest"])

@@ -1,7 +1,8 @@
 """Finding agents by name: those of the project, and those that come with Treadle."""
 
 import os
-from functools import cache
+import time
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from treadle.core.errors import ConfigError, UnknownNameError
 
 AGENT_FOLDER = "agents"
 """The folder of a project that holds its agent files."""
+_SETTLED_SECONDS = 3.0
+"""How long ago a file changed that will show by another time if it changes again."""
 _SHIPPED = Path(str(files("treadle.agents"))) / "shipped"
 
 
@@ -29,6 +32,25 @@ def agent_files(project: Path, *, with_shipped: bool = True) -> dict[str, Path]:
     Raises:
         ConfigError: the ``langgraph.json`` is wrong.
     """
+    root = str(project)
+    versions = _version(f"{root}/{LANGGRAPH_FILE}"), _version(f"{root}/{AGENT_FOLDER}")
+    return dict(_listed(project, with_shipped, versions))
+
+
+def _version(path: str) -> tuple[int, ...]:
+    """Return what is another one when a file, or the list of what a folder holds, has changed."""
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - every request asks for it
+    except OSError:
+        return ()
+    # What changes twice within a tick of the file system's clock shows one time of change.
+    is_young = time.time() - stat.st_mtime < _SETTLED_SECONDS
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size, time.monotonic_ns() if is_young else 0
+
+
+@lru_cache(maxsize=64)
+def _listed(project: Path, with_shipped: bool, _: tuple[tuple[int, ...], ...]) -> dict[str, Path]:
+    """Look for the agent files; every request asks for them, and they seldom change."""
     found = dict(_shipped()) if with_shipped else {}
     found |= dict.fromkeys(langgraph_file(project).graphs, project / LANGGRAPH_FILE)
     found |= _files(project / AGENT_FOLDER)
@@ -41,10 +63,7 @@ def _shipped() -> dict[str, Path]:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Return the agent files of a folder; ``.yaml`` comes before ``.yml``.
-
-    Every request asks for them: this makes a tenth of the calls that matching patterns does.
-    """
+    """Return the agent files of a folder; ``.yaml`` comes before ``.yml``."""
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - makes no path of what is no agent file
     except OSError:

@@ -1,7 +1,6 @@
 """How a run's graph is executed, where that was asked for with the run."""
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Any, Literal
@@ -75,7 +74,7 @@ class RunOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return what differs from the defaults, as plain data."""
         return {
-            name: value.given() if isinstance(value, ModelSettings) else deepcopy(value)
+            name: value.given() if isinstance(value, ModelSettings) else value
             for name, value, usual in zip(_NAMES, _VALUES(self), _USUAL, strict=True)
             if value is not usual and value != usual
         }
