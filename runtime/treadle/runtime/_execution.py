@@ -71,6 +71,9 @@ from treadle.runtime.runs._ending import Ended
 from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs._made_of import made_of
 
+TURNS = 8
+"""How often the event loop comes round before a run is worked on that began as it was submitted:
+whoever submitted it has told the client by then, which would wait for the graph otherwise."""
 _log = logging.getLogger("treadle.runs")
 """Tells of runs that failed, at the level INFO: servers and workers show it."""
 
@@ -123,14 +126,19 @@ class Executor:
             RunStateError: the run cannot be begun as it stands.
             TreadleError: the run failed; that is recorded, and `RunFailed` is emitted.
         """
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         try:
+            for _ in range(TURNS if work.headstart else 0):
+                await asyncio.sleep(0)
             async with self._slot():
+                if loop.time() - asked > self._lease.total_seconds() / 3:
+                    work = await self._without_lock(work)
                 return await self._hold_thread(work, emit)
         except asyncio.CancelledError:
             if work.verdict(asyncio.CancelledError()) is RunStatus.CANCELLED:
                 await uninterrupted(self._withdraw(work))
-            if work.headstart is not None:
-                await release(self._redis, work.headstart.lock)
+            await self._without_lock(work)
             raise
 
     async def conclude(self, run: Run, status: RunStatus, error: str) -> None:
@@ -156,8 +164,16 @@ class Executor:
         """Return a run that is not worked on after all, as it is now; its thread is free again."""
         if headstart is None:
             return run
-        await release(self._redis, headstart.lock)
+        if headstart.lock is not None:
+            await release(self._redis, headstart.lock)
         return replace(run, status=RunStatus.RUNNING, attempt=headstart.begun.number)
+
+    async def _without_lock(self, work: Work) -> Work:
+        """Return a run whose attempt has begun without the lock for it, which may lapse unseen."""
+        if work.headstart is None or work.headstart.lock is None:
+            return work
+        await release(self._redis, work.headstart.lock)
+        return replace(work, headstart=replace(work.headstart, lock=None))
 
     async def _withdraw(self, work: Work) -> None:
         """Record that a run was stopped, where nothing had been done of its first attempt."""
@@ -170,6 +186,11 @@ class Executor:
                 await self._runs.finish(*attempt, status, said, usage=usage, error=STOPPED)
             elif run.status is RunStatus.PENDING:
                 await self._runs.cancel(run)
+
+    @property
+    def has_slot(self) -> bool:
+        """Whether an attempt that begins now need not wait for others."""
+        return not self._slots.locked()
 
     def _slot(self) -> AbstractAsyncContextManager[Any]:
         # A run that another waits for inside its own slot must not wait for a slot.
@@ -186,7 +207,8 @@ class Executor:
             return bool(begun.number)
 
         # What an earlier attempt left is read under the lock, before another begins.
-        take = begin if work.input is not None and not work.run.attempt else None
+        is_first = work.input is not None and not work.run.attempt
+        take = begin if is_first and not begun.number else None
         held = (self._settings.prefix, work.run.thread_id, self._lease)
         async with thread_lock(self._redis, *held, take=take, taken=taken) as lock:
             if work.input is None:  # Whoever held the thread until now may have gone on with it.

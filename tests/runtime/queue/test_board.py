@@ -15,7 +15,7 @@ BASE = "treadle:main:{queue}"
 LEASE, LATER, NOW = timedelta(hours=1), timedelta(hours=2), timedelta(0)
 THREADS = ["a", "b"]
 LIMITS = {"default": 3}
-OFFER = Offer("w", LEASE, LIMITS["default"], lambda *_: None)
+OFFER = Offer("w", LEASE, LIMITS["default"], is_at_once=False, take=lambda *_: None)
 NEXT = {
     None: {"delayed", "waiting", "ready", "running"},  # it was submitted
     "delayed": {"waiting", "ready", None},
@@ -40,6 +40,7 @@ OPERATIONS = st.one_of(
     st.tuples(st.just("claim"), st.integers(1, 3)),
     st.tuples(st.sampled_from(["complete", "renew", "bury"]), st.integers(0, 9)),
     st.tuples(st.just("release"), st.integers(0, 9), st.booleans(), st.booleans()),
+    st.tuples(st.just("leave"), st.integers(0, 9), st.booleans()),
     st.tuples(st.just("cancel"), st.integers(0, 9), STOPS),
     st.tuples(st.sampled_from(["drop", "again"]), st.integers(0, 9)),
     st.tuples(st.sampled_from(["lapse", "fall due"])),
@@ -131,6 +132,16 @@ class House:
         elif what == "complete":
             assert await self.board.complete(job.run_id, job.claim) == is_held
             self.gone += [job.run_id] * is_held
+        elif what == "leave":
+            is_ended = arguments[0]
+            record = f"{BASE}:record"
+            await self.client.hset(record, "status", "success" if is_ended else "running")
+            await self.client.expire(record, 60)
+            completion = self.board.completing(job, record)
+            said = await self.board._driver.ask(completion.call)
+            is_gone = is_held and is_ended
+            assert said == (1 + bool(await self.line(job.thread_id)) if is_gone else 0)
+            self.gone += [job.run_id] * is_gone
         elif what == "bury":
             assert await self.board.bury(job, "It failed.", LATER) == is_held
             self.dead |= {job.run_id} if is_held else set()
@@ -215,7 +226,7 @@ async def test_each_run_is_where_its_state_says_and_all_come_to_their_end(redis_
                 await house.submit(*arguments)
             elif what == "claim":
                 await house.claim(*arguments)
-            elif what in {"complete", "renew", "bury", "release"}:
+            elif what in {"complete", "renew", "bury", "release", "leave"}:
                 await house.on(arguments[0], what, *arguments[1:])
             elif what in {"cancel", "drop", "again"}:
                 await house.from_outside(arguments[0], what, *arguments[1:])

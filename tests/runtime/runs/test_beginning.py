@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from treadle.core.errors import UnknownNameError
+from treadle.core.errors import FencedError, UnknownNameError
 from treadle.core.usage import Usage
 from treadle.memory import connect
 from treadle.runtime.journal import EntryType
 from treadle.runtime.runs import Run, RunStateError, RunStatus, RunStore
-from treadle.runtime.runs._beginning import FreeLock
+from treadle.runtime.runs._beginning import FreeLock, Headstart, Holder
 
 HOUR = timedelta(hours=1)
 KEY = "treadle:main:{t}:lock"
@@ -70,3 +70,50 @@ async def test_what_cannot_begin_leaves_the_lock_free(store, at):
     with pytest.raises(UnknownNameError if at == "gone" else RunStateError):
         await store.begin(run, lock=lock(b"me"))
     assert not await store._client.exists(KEY)
+
+
+@pytest.mark.parametrize("worker", ["w", "other", None])
+async def test_it_begins_in_the_queue_only_for_the_worker_that_has_the_run(store, worker):
+    run = Run("r", "t", "a")
+    await store.create(run)
+    if worker:
+        await store._client.hset("treadle:main:job", "worker", worker)
+        await store._client.expire("treadle:main:job", 60)
+    call = store.beginning(
+        run, is_watched=True, lock=lock(b"me"), holder=Holder("treadle:main:job", "w")
+    )
+    headstart = Headstart.of(run, lock(b"me"), await store._driver.ask(call))
+    if worker == "w":
+        assert headstart.begun.number == 1
+        assert headstart.begun.told.data == b'{"run_id":"r","attempt":1,"thread_id":"t"}'
+        # Sent again because its reply was lost, it has begun once.
+        again = Headstart.of(run, lock(b"me"), await store._driver.ask(call))
+        assert (again.begun.number, again.begun.told) == (1, None)
+    else:
+        assert headstart is None
+        assert not await store._client.exists(KEY)
+        assert (await store.get("r")).status is RunStatus.PENDING
+
+
+@pytest.mark.parametrize("holder", [b"me", b"other", None])
+async def test_an_end_gives_the_lock_back_of_whom_it_is(store, holder):
+    run = Run("r", "t", "a")
+    await store.create(run)
+    await store.begin(run)
+    if holder:
+        await store._client.set(KEY, holder, ex=60)
+    ended = (EntryType.RUN_FINISHED, {})
+    await store.finish(run, 1, RunStatus.SUCCESS, ended, usage=Usage(), lock=lock(b"me"))
+    assert await store._client.get(KEY) == (None if holder == b"me" else holder)
+
+
+async def test_an_end_that_is_refused_gives_nothing_back(store):
+    run = Run("r", "t", "a")
+    await store.create(run)
+    await store.begin(run)
+    await store.begin(replace(run, attempt=1))
+    await store._client.set(KEY, "me", ex=60)
+    ended = (EntryType.RUN_FINISHED, {})
+    with pytest.raises(FencedError):
+        await store.finish(run, 1, RunStatus.SUCCESS, ended, usage=Usage(), lock=lock(b"me"))
+    assert await store._client.get(KEY) == b"me"

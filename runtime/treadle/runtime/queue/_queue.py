@@ -35,6 +35,7 @@ from treadle.runtime.runs import (
     Queued,
     Resumption,
     Run,
+    RunMode,
     RunOptions,
     RunRequest,
     RunStateError,
@@ -148,7 +149,7 @@ class Queue:
             return
         lock = free_lock(self._prefix, run.thread_id, offer.lease)
         holder = self.board.holder(run.id, offer.worker)
-        begins = holder is not None and accepted.given is not None and not request.is_dry
+        begins = holder is not None and offer.is_at_once and _begins_with_input(accepted)
         begin = self._store.beginning(run, is_watched=is_watched, lock=lock, holder=holder)
         then = [begin] if begins else []
         put = await self._put(run, request, is_new=True, first=first, offer=offer, then=then)
@@ -410,6 +411,11 @@ class Queue:
 
 async def _none() -> list[StreamedEvent]:
     return []
+
+
+def _begins_with_input(accepted: Accepted) -> bool:
+    """Tell whether a run begins with what it was given, whatever its thread holds."""
+    return accepted.given is not None and accepted.run.mode is RunMode.LIVE
 
 
 def _busy(thread_id: str, run_id: str = "") -> ThreadBusyError:

@@ -42,12 +42,14 @@ class Offer:
         worker: who offers it.
         lease: how long the run is the worker's unless that is renewed.
         limit: the most runs of the queue at once over all workers; 0 for any.
+        is_at_once: whether a run may begin as it is taken; otherwise others go first.
         take: works on the run, from where it has begun already, and closes its feed in the end.
     """
 
     worker: str
     lease: timedelta
     limit: int
+    is_at_once: bool
     take: Callable[[Job, Accepted, Feed, Headstart | None], None]
 
 

@@ -51,9 +51,6 @@ from treadle.runtime.runs._ending import Completion
 LOOK_SECONDS = 1.0
 """How often a worker looks for runs whose worker died, and for what rang unheard."""
 MAX_BACKOFF_SECONDS = 300.0
-TURNS = 8
-"""How often the event loop comes round before a run begins that was taken as it was submitted:
-whoever submitted it has told the client by then, which would wait for the graph otherwise."""
 LEFT_ALONE = timedelta(seconds=5)
 """How soon a run of a newer version is offered again."""
 _MORE = 2
@@ -186,7 +183,8 @@ class Worker:
             return
         self._offered += 1
         try:
-            yield Offer(self.id, self._lease, self._limits[queue], self._start)
+            is_at_once = self._executor.has_slot
+            yield Offer(self.id, self._lease, self._limits[queue], is_at_once, self._start)
         finally:
             self._taken_back(1)
 
@@ -334,8 +332,6 @@ class Worker:
             if accepted is None:
                 await self._handle(running)
             else:
-                for _ in range(TURNS):
-                    await asyncio.sleep(0)
                 await self._execute(running, accepted)
         except asyncio.CancelledError:
             if not running.ending:

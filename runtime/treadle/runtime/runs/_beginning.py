@@ -72,11 +72,12 @@ class Headstart:
     """An attempt that began as its run was submitted, with the thread's lock for it.
 
     Attributes:
-        lock: the lock, which nobody renews until the attempt is worked on.
+        lock: the lock, which nobody renews until the attempt is worked on; ``None`` where it has
+            to be taken again.
         begun: the attempt.
     """
 
-    lock: FreeLock
+    lock: FreeLock | None
     begun: Begun
 
     @classmethod
