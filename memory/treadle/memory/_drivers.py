@@ -141,6 +141,7 @@ class AsyncDriver:
         self.is_cluster = _is_one(type(client), redis.asyncio.RedisCluster)
         self._batching = client if isinstance(client, BatchingRedis) else None
         self._owner = owner
+        self._loaded: set[str] = set()
         self._loop = running_loop()
 
     def run(self, operation: Generator[Request, Any, T]) -> T:
@@ -201,13 +202,28 @@ class AsyncDriver:
             return await self._client.execute_command(*_eval(request), NEVER_DECODE=True)
 
     async def _together(self, request: Pipeline) -> list[Any]:
+        commands = [self._command(call, request.in_order) for call in request.calls]
+        replies: list[Any]
         if self._batching is not None:
-            return await self._batching.execute_together([_evalsha(call) for call in request.calls])
-        pipeline = self._client.pipeline(transaction=False)
-        for call in request.calls:
-            pipeline.execute_command(*_evalsha(call), NEVER_DECODE=True)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+            replies = await self._batching.execute_together(commands)
+        else:
+            pipeline = self._client.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command, NEVER_DECODE=True)
+            replies = await pipeline.execute(raise_on_error=False)
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            self._loaded.clear()
+        elif request.in_order:
+            self._loaded.update(call.script.sha for call in request.calls)
         return replies
+
+    def _command(self, call: ScriptCall, in_order: bool) -> tuple[Any, ...]:
+        """Return what is sent for a call: in order, a script whole that Redis may not have yet.
+
+        What follows an unknown script would be carried out before it otherwise.
+        """
+        is_whole = in_order and call.script.sha not in self._loaded
+        return _eval(call) if is_whole else _evalsha(call)
 
     async def _check_version(self) -> None:
         with suppress(NoPermissionError):  # a user that may not ask is believed

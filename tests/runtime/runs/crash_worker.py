@@ -1,8 +1,9 @@
 """A process that executes runs in children of its own, each killed at a point that is asked for.
 
-It reads a JSON command a line: ``{"do": "ask" | "resume", "graph": name, "kill_at": n, ...}``, and
-answers with what became of the child. With ``kills_redis`` the child lives on and its Redis is
-killed and started again.
+It reads a JSON command a line: ``{"do": "ask" | "resume" | "submit" | "serve", "graph": name,
+"kill_at": n, ...}``, and answers with what became of the child. To submit and to serve is done
+beside a worker of the same process, as a server does it. With ``kills_redis`` the child lives on
+and its Redis is killed and started again.
 
 A point lies right behind each change of the world: of what Redis holds (as the server counts its
 changes), a request to the model, a request of a tool. Point 0 is none. Whatever else a process does
@@ -32,6 +33,7 @@ from langchain_openai.chat_models import _client_utils
 from treadle.agents import Agent
 from treadle.core.settings import Settings
 from treadle.runtime import ModelSettings, Runtime
+from treadle.runtime.queue import RunOptions, RunRequest
 
 AGENTS = {
     "react": Agent(name="react", tools=("effects.py:read", "effects.py:keyed", "effects.py:once")),
@@ -144,14 +146,38 @@ async def work(command: dict[str, Any]) -> dict[str, Any]:
     settings = Settings.model_validate(command["settings"])
     agent = AGENTS[command["graph"]]
     async with Runtime.open(command["redis"], command["project"], settings=settings) as runtime:
+        given = ASKED if "temperature" in runtime.settings_taken(agent) else None
+        thread = command["graph"]
+        if command["do"] in {"submit", "serve"}:
+            return await serve(runtime, command, given)
         if command["do"] == "ask":
-            given = ASKED if "temperature" in runtime.settings_taken(agent) else None
-            thread = command["graph"]
             reply = await runtime.ask(agent, "Do it.", thread=thread, model_settings=given)
         else:
             reply = await runtime.resume(command["run"], command.get("answers"), agent=agent)
         run = await runtime.runs.get(reply.run_id)
         return {"status": run.status.value, "text": reply.text}
+
+
+async def serve(
+    runtime: Runtime, command: dict[str, Any], given: ModelSettings | None
+) -> dict[str, Any]:
+    """Execute a run beside a worker: one that is submitted now, or that was before."""
+    worker = runtime.worker()
+    working = asyncio.create_task(worker.run())
+    while worker not in runtime.queue.workers:  # noqa: ASYNC110 - a turn or two
+        await asyncio.sleep(0)
+    run_id = command.get("run")
+    if command["do"] == "submit":
+        options = RunOptions(model_settings=given) if given else RunOptions()
+        graph = command["graph"]
+        request = RunRequest(graph, "Do it.", thread_id=graph, options=options)
+        run_id = (await runtime.queue.submit(request)).run_id
+    run = await runtime.queue.wait(run_id)
+    worker.stop()
+    await working
+    said = [turn.text for turn in await runtime.threads.show(run.thread_id)]
+    is_queued = await runtime.queue.place(run.id) is not None
+    return {"status": run.status.value, "text": said[-1], "is_queued": is_queued}
 
 
 def child(command: dict[str, Any], result: Path) -> None:

@@ -183,6 +183,26 @@ class Crashes:
                 client.delete(lock)
         return self._worker.run("resume", self.graph, run=left.run.id, **options)
 
+    def submitted(self, **options: Any) -> dict[str, Any]:
+        """Submit in an empty world, to a worker of the same process."""
+        with self._redis.client() as client:
+            client.flushall()
+        self.effects.seen.clear()
+        self._from = len(self._model.requests)
+        return self._worker.run("submit", self.graph, **options)
+
+    def served(self, left: Left) -> dict[str, Any]:
+        """Let another worker work, when the leases of the killed process have run out."""
+        assert left.run is not None
+        with self._redis.client() as client:
+            for lock in client.scan_iter("*:lock"):
+                client.delete(lock)
+            for name in ("leases:default", "announced"):
+                zset = f"treadle:main:{{queue}}:{name}"
+                for run_id in client.zrange(zset, 0, -1):
+                    client.zadd(zset, {run_id: 1})
+        return self._worker.run("serve", self.graph, run=left.run.id)
+
     async def left(self) -> Left:
         """Look at what is left, and check that nothing is there twice."""
         client = redis.asyncio.Redis.from_url(self._redis.url)

@@ -67,6 +67,29 @@ async def test_killed_at_every_point_of_a_run(graph: str, crashes, record_proper
     assert bool(interrupted) is (graph in HAS_EFFECTS), "no point left the effect's outcome unknown"
 
 
+@pytest.mark.parametrize("graph", SHORT)
+async def test_a_server_killed_at_every_point_of_a_queued_run(graph: str, crashes) -> None:
+    """Its worker takes the run as it is submitted; another one goes on with it."""
+    killed = crashes(graph)
+    for number in itertools.count(1):
+        told = killed.submitted(kill_at=number)
+        with named(graph, number):
+            if not told["killed"]:
+                assert (told["status"], told["text"]) == ("success", killed.text), told
+                assert not told["is_queued"]
+                break
+            left = await killed.left()
+            if left.run is not None and left.run.status not in {"success", "interrupted"}:
+                told = killed.served(left)
+                assert "error" not in told, told["error"]
+                assert not told["is_queued"]
+                after = await killed.left()
+                if told["status"] == "success":
+                    assert after.billed - left.billed == killed.bill - left.answered
+            await killed.finish(await killed.left())
+    assert number > 8
+
+
 async def killed_twice(killed: Crashes, first: int, second: int) -> bool:
     """Kill a run and then what goes on with it; return whether that got so far."""
     told = killed.asked(kill_at=first)
