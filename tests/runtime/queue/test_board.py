@@ -247,3 +247,15 @@ async def test_each_run_is_where_its_state_says_and_all_come_to_their_end(redis_
         for thread, line in waiting.items():
             assert ended[thread][: len(line)] == line
         assert sorted({*house.gone, *house.dead}) == sorted(house.submitted)
+
+
+async def test_all_threads_that_leave_are_told_of_in_looks_that_follow_at_once(redis_url):
+    async with connect(redis_url) as client:
+        board = Board(driver_of(client, "Board"), "treadle:main:")
+        threads = {f"t{number}" for number in range(300)}
+        await client.zadd(f"{BASE}:leaving", dict.fromkeys(threads, 1))
+        looks = [await board.claim("w", LEASE, 0, LIMITS) for _ in range(3)]
+        assert [len(look.leaving) for look in looks] == [250, 50, 0]
+        assert {thread for look in looks for thread in look.leaving} == threads
+        assert [look.again_in == NOW for look in looks] == [True, False, False]
+        await client.delete(f"{BASE}:leaving")

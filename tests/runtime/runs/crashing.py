@@ -169,11 +169,18 @@ class Crashes:
 
     def asked(self, **options: Any) -> dict[str, Any]:
         """Ask in an empty world."""
+        return self._first("ask", **options)
+
+    def submitted(self, **options: Any) -> dict[str, Any]:
+        """Submit in an empty world, to a worker of the same process."""
+        return self._first("submit", **options)
+
+    def _first(self, do: str, **options: Any) -> dict[str, Any]:
         with self._redis.client() as client:
             client.flushall()
         self.effects.seen.clear()
         self._from = len(self._model.requests)
-        return self._worker.run("ask", self.graph, **options)
+        return self._worker.run(do, self.graph, **options)
 
     def resumed(self, left: Left, **options: Any) -> dict[str, Any]:
         """Take the run up again, when the lease of the killed process has run out."""
@@ -182,14 +189,6 @@ class Crashes:
             for lock in client.scan_iter("*:lock"):
                 client.delete(lock)
         return self._worker.run("resume", self.graph, run=left.run.id, **options)
-
-    def submitted(self, **options: Any) -> dict[str, Any]:
-        """Submit in an empty world, to a worker of the same process."""
-        with self._redis.client() as client:
-            client.flushall()
-        self.effects.seen.clear()
-        self._from = len(self._model.requests)
-        return self._worker.run("submit", self.graph, **options)
 
     def served(self, left: Left) -> dict[str, Any]:
         """Let another worker work, when the leases of the killed process have run out."""

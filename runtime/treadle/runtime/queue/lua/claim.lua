@@ -2,10 +2,12 @@
 -- KEYS: base
 -- ARGV: worker, lease in ms, how many, version, ms until an announcement counts as lost,
 --       (queue, the most of its runs at once or 0)...
--- Replies {ms until there is something to do again or -1: until the next run is due, or a lease
---          lapses; number of claimed, number of lost announcements,
+-- Replies {ms until there is something to do again or -1: until the next run is due, a lease
+--          lapses, or more threads can be told of; number of claimed, number of lost announcements,
 --          (run, thread, queue, claims, cancel, reason, version)..., (lost run, its age in ms)...,
 --          thread to be forgotten...}.
+-- So many threads are told of in one look; where there may be more, the next follows at once.
+local AT_ONCE = 250
 local worker, lease, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms()
 for _, run in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, 100)) do
@@ -54,11 +56,13 @@ for i = 1, #lost, 2 do
   reply[#reply + 1] = now - tonumber(lost[i + 1])
 end
 -- Whoever is told to forget a thread and dies has it told again a minute later.
-for _, thread in ipairs(redis.call('ZRANGEBYSCORE', LEAVING, '-inf', now, 'LIMIT', 0, 10)) do
+local leaving = redis.call('ZRANGEBYSCORE', LEAVING, '-inf', now, 'LIMIT', 0, AT_ONCE)
+for _, thread in ipairs(leaving) do
   redis.call('ZADD', LEAVING, now + 60000, thread)
   reply[#reply + 1] = thread
 end
 local wait = next_due and math.max(0, next_due - now) or -1
+if #leaving == AT_ONCE then wait = 0 end
 table.insert(reply, 1, #lost / 2)
 table.insert(reply, 1, claimed)
 table.insert(reply, 1, wait)
