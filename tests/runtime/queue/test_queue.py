@@ -8,7 +8,7 @@ import pytest
 from tests.runtime.queue.conftest import submit, working
 from tests.support.waiting import eventually
 from treadle.agents import Budget
-from treadle.core.errors import InputError, UnknownNameError
+from treadle.core.errors import InputError, RedisError, UnknownNameError
 from treadle.core.usage import Usage
 from treadle.memory.scripts import driver_of
 from treadle.runtime.journal import EntryType
@@ -284,6 +284,32 @@ async def test_a_run_whose_attempt_was_overtaken_stays_in_the_queue(opened, monk
             async with working(runtime):
                 run = await runtime.queue.wait(queued.run_id)
             assert (overtaken, run.status, run.attempt) == ([1], RunStatus.SUCCESS, 2)
+
+
+@pytest.mark.parametrize("problem", [RedisError("It is away."), InputError("It is odd.")])
+async def test_a_run_that_could_not_begin_is_not_lost(opened, monkeypatch, problem):
+    begin, tries = RunStore.begin, []
+
+    async def failing(self, run, **how):
+        tries.append(run)
+        if len(tries) == 1:
+            raise problem
+        return await begin(self, run, **how)
+
+    monkeypatch.setattr(RunStore, "begin", failing)
+    with ScriptedOpenAI(heard) as server:
+        async with opened(server, runs={"lease_seconds": 1}) as runtime:
+            queued = await submit(runtime)
+            async with working(runtime):
+                run = await runtime.queue.wait(queued.run_id)
+                await eventually(lambda: _has_left(runtime, run.id))
+    is_away = isinstance(problem, RedisError)
+    assert run.status is (RunStatus.SUCCESS if is_away else RunStatus.ERROR)
+    assert run.error == ("" if is_away else "It is odd.")
+
+
+async def _has_left(runtime, run_id):
+    return await runtime.queue.place(run_id) is None
 
 
 async def test_a_run_whose_attempt_redis_lost_stays_in_the_queue(opened, redis_6_2):

@@ -395,9 +395,17 @@ class Worker:
         except (FencedError, RunStateError, UnknownNameError) as error:
             await self._overtaken(job, accepted.run, error)
         except TreadleError as error:
-            await self._stopped(running, accepted.run, str(error))
+            await self._failed(running, accepted.run, error)
         else:
             self._left(job, work.completion)
+
+    async def _failed(self, running: _Running, run: Run, error: TreadleError) -> None:
+        if running.status is not None:
+            await self._stopped(running, run, str(error))
+        elif isinstance(error, RedisError):  # It has not begun; its lease lapses.
+            raise error
+        else:
+            await self._conclude(running.job, run, RunStatus.ERROR, str(error))
 
     def _completion(self, job: Job) -> Completion | None:
         """Return what takes a run out of the queue as it comes to its end."""
