@@ -18,14 +18,17 @@ LOCK = "treadle:main:{t}:lock"
 
 
 class Answers:
-    """Answers at once, but to who says "Long."; that waits until it may go on."""
+    """Answers at once, but to who says "Long." or "Held."; each waits until it may go on."""
 
     def __init__(self):
-        self.may_go_on = Event()
+        self.may_go_on, self.may_let_go = Event(), Event()
 
     def __call__(self, request):
-        if request.messages[-1]["content"] == "Long.":
+        said = request.messages[-1]["content"]
+        if said == "Long.":
             self.may_go_on.wait(60)
+        if said == "Held.":
+            self.may_let_go.wait(60)
         return say("Done.")
 
 
@@ -34,6 +37,7 @@ def answers():
     made = Answers()
     yield made
     made.may_go_on.set()
+    made.may_let_go.set()
 
 
 @asynccontextmanager
@@ -127,12 +131,14 @@ async def test_one_that_is_handed_over_before_its_turn_is_executed(opened, answe
 async def test_one_that_waits_longer_than_its_lock_holds_is_executed(opened, answers, monkeypatch):
     async with waiting(opened, answers, monkeypatch, lease_seconds=1) as runtime, working(runtime):
         await eventually(lambda: _is_there(runtime))
-        queued = await submit(runtime)
+        queued = await submit(runtime, "Held.")
         assert await runtime.redis.exists(LOCK)
         await eventually(lambda: _is_lapsed(runtime))
         answers.may_go_on.set()
+        await eventually(lambda: runtime.is_busy("t"))  # It holds its thread again.
+        answers.may_let_go.set()
         run = await runtime.queue.wait(queued.run_id)
-        assert run.status is RunStatus.SUCCESS
+        assert (run.status, run.attempt) == (RunStatus.SUCCESS, 1)
 
 
 async def _is_lapsed(runtime):
