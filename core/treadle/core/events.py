@@ -168,6 +168,15 @@ class Refusal:
             return None
         return cls(error.status, error.param, error.code)
 
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Return what `to_data` gave."""
+        return cls(data.get("status"), data.get("param", ""), data.get("code", ""))
+
+    def to_data(self) -> dict[str, Any]:
+        """Return it as a journal holds it."""
+        return {name: value for name, value in asdict(self).items() if value}
+
 
 @dataclass(frozen=True, slots=True)
 class RunFailed(Event):
@@ -176,7 +185,7 @@ class RunFailed(Event):
     Attributes:
         error: what was wrong and what to do, in a sentence or two.
         usage: what it cost up to then.
-        refusal: what a model's provider did, where the run failed for that; not kept with it.
+        refusal: what a model's provider did, where the run failed for that.
     """
 
     type: ClassVar[str] = "run.failed"

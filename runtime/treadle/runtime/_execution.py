@@ -238,9 +238,10 @@ class Executor:
             raise
         except Exception as error:
             failure = failure_of(work.agent.name, error)
-            await self._failed(attempt, work.verdict(error), str(failure))
+            refusal = Refusal.of(failure)
+            await self._failed(attempt, work.verdict(error), str(failure), refusal)
             said, spent = self._redact(str(failure)), attempt.reporter.usage
-            emit(RunFailed(work.run.id, error=said, usage=spent, refusal=Refusal.of(failure)))
+            emit(RunFailed(work.run.id, error=said, usage=spent, refusal=refusal))
             raise failure from error
         finally:
             await uninterrupted(attempt.aclose())
@@ -402,11 +403,16 @@ class Executor:
         attempt.lock.is_given_back = True
         attempt.hand_on(ended)
 
-    async def _failed(self, attempt: "_Attempt", status: RunStatus, error: str) -> None:
+    async def _failed(
+        self, attempt: "_Attempt", status: RunStatus, error: str, refusal: Refusal | None = None
+    ) -> None:
         """Record that the attempt failed; where even that fails, the run can still be resumed."""
         await attempt.aclose()
         error = self._redact(error)
-        entry = (EntryType.RUN_FAILED, {"error": error, "status": status.value})
+        data: dict[str, Any] = {"error": error, "status": status.value}
+        if refusal is not None:
+            data["refusal"] = self._redact(refusal.to_data())
+        entry = (EntryType.RUN_FAILED, data)
         if status is RunStatus.PENDING:
             entry = (EntryType.RUN_PAUSED, {"reason": error})
         if error != STOPPED:

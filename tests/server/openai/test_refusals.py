@@ -68,6 +68,23 @@ def test_a_streamed_response_ends_as_failed(patient):
     assert TOLD in last.response.error.message
 
 
+@pytest.mark.parametrize(
+    ("why", "code", "told"),
+    [
+        (REFUSED, "invalid_prompt", TOLD),
+        ({"status": 401, "message": TOLD}, "server_error", "does not accept the key"),
+    ],
+)
+def test_a_response_in_the_background_fails_for_the_same_reason(patient, why, code, told):
+    begun = respond(patient, why, temperature=0.3, background=True)
+    with patient.responses.retrieve(begun.id, stream=True) as stream:
+        last = list(stream)[-1]
+    assert last.type == "response.failed"
+    assert last.response.error.code == code
+    assert told in last.response.error.message
+    assert patient.responses.retrieve(begun.id).error == last.response.error
+
+
 def test_what_the_agents_profile_says_is_not_the_callers_fault(patient):
     with pytest.raises(openai.InternalServerError) as caught:
         chat(patient, REFUSED, top_p=0.5)

@@ -9,6 +9,7 @@ from treadle.core.events import (
     CallFinished,
     CallStarted,
     Event,
+    Refusal,
     Reply,
     RunFailed,
     RunFinished,
@@ -39,7 +40,7 @@ def retold(run: Run, journal: Journal) -> Iterator[Event]:
         asked = asked.get("message", asked) if isinstance(asked, Mapping) else asked
         yield RunFinished(run.id, _reply(run, {"text": "", "stopped": f"interrupt: {asked}"}))
     elif run.ended is not None:
-        yield RunFailed(run.id, error=run.error, usage=run.usage)
+        yield RunFailed(run.id, error=run.error, usage=run.usage, refusal=_refusal(journal))
 
 
 def _call(run: Run, record: CallRecord, blobs: Mapping[str, str]) -> Iterator[Event]:
@@ -64,6 +65,13 @@ def _call(run: Run, record: CallRecord, blobs: Mapping[str, str]) -> Iterator[Ev
     }
     cost: dict[str, Any] = {"usage": outcome.usage, "seconds": outcome.seconds}
     yield CallFinished(run.id, **about, **cost, **told)
+
+
+def _refusal(journal: Journal) -> Refusal | None:
+    """Return what a model's provider did, where a run is at its end for that."""
+    ends = journal.of_type(EntryType.RUN_FAILED)
+    data = ends[-1].data.get("refusal") if ends else None
+    return None if data is None else Refusal.from_data(data)
 
 
 def _reply(run: Run, data: Mapping[str, Any]) -> Reply:

@@ -12,8 +12,10 @@ from treadle.runtime import Runtime
 from treadle.runtime.runs import ENDS, Run, RunStateError, RunStatus
 from treadle.server._sse import sse
 from treadle.server._telling import FailedError, Teller
+from treadle.server.openai._failures import FailedRequestError
 from treadle.server.openai._items import Event
 from treadle.server.openai._making import Head, Making, parsed_id, response_id
+from treadle.server.openai._response_fields import ResponseRequest
 from treadle.server.security import Ownership
 
 _STOP_SECONDS = 10
@@ -181,8 +183,11 @@ async def _events(rt: Runtime, one: Kept) -> Sequence[Event]:
         async for said in Teller(hidden).tell(_each(await rt.runs.events(one.run.id))):
             told += await making.events(said)
     except FailedError as error:
-        stopped = one.run.status is RunStatus.CANCELLED
-        return [*told, making.cancelled() if stopped else making.failed(_failed(str(error)))]
+        if one.run.status is RunStatus.CANCELLED:
+            return [*told, making.cancelled()]
+        body = ResponseRequest.model_validate(one.head.asked)
+        failure = FailedRequestError(error, body.asked_settings())
+        return [*told, making.failed(failure.in_response())]
     if one.run.status not in ENDS:
         return [*told, making.failed(_failed("The process that made it died."))]
     return told if "response" in told[-1] else [*told, making.cancelled()]

@@ -12,6 +12,7 @@ from treadle.core.model_settings import (
     Temperature,
     Verbosity,
 )
+from treadle.server._asked_settings import AskedSettings
 from treadle.server._turn import arguments_of
 from treadle.server.openai._fields import (
     Asking,
@@ -157,14 +158,15 @@ class ResponseRequest(Asking):
         "top_logprobs": (0,),
     }
 
-    def model_settings(self) -> ModelSettings:
+    def asked_settings(self) -> AskedSettings:
         """Return what the agent's models are to be given."""
-        return ModelSettings(
+        values = ModelSettings(
             temperature=self.temperature,
             top_p=self.top_p,
             reasoning_effort=self.reasoning.effort if self.reasoning else None,
             verbosity=self.text.verbosity if self.text else None,
         )
+        return AskedSettings(values, _PLACES)
 
     def as_asked(self) -> dict[str, Any]:
         """Return the request as JSON, without what it left out."""
@@ -186,7 +188,7 @@ class ResponseRequest(Asking):
         return messages
 
 
-PLACES = {"reasoning_effort": "reasoning.effort", "verbosity": "text.verbosity"}
+_PLACES = {"reasoning_effort": "reasoning.effort", "verbosity": "text.verbosity"}
 """Where model settings are in a request that have other names there."""
 
 

@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 from treadle.agents import ClientTool
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.runtime import Runtime
-from treadle.server._asked_settings import AskedSettings
 from treadle.server._sse import EventStream
 from treadle.server._telling import Started
 from treadle.server._turn import Turn, adapted, agent_named, waiting
@@ -31,7 +30,6 @@ from treadle.server.openai._kept import (
 )
 from treadle.server.openai._making import Head, Making, parsed_id, response_id
 from treadle.server.openai._response_fields import (
-    PLACES,
     Conversation,
     ResponseRequest,
     SchemaFormat,
@@ -78,7 +76,7 @@ async def _turn(rt: Runtime, body: ResponseRequest) -> Turn:
         output=chosen.schema_ if isinstance(chosen, SchemaFormat) else None,
         max_tokens=body.max_output_tokens,
     )
-    settings = AskedSettings(body.model_settings(), PLACES).taken_by(rt, body.model)
+    settings = body.asked_settings().taken_by(rt, body.model)
     thread_id = await _thread(rt, body)
     keep = body.store is not False or thread_id is not None
     user = memory_user(body.user)
