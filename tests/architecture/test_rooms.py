@@ -65,10 +65,11 @@ def violations(source: str, package: str) -> list[str]:
     return wrong
 
 
-def test_protocols_keep_out_of_each_others_private_modules() -> None:
-    """What two of them need stands in the server itself."""
+@pytest.mark.parametrize("room", ROOMS)
+def test_packages_keep_out_of_each_others_private_modules(room: str) -> None:
+    """What two of them need is named without an underscore, or stands above both."""
     wrong = []
-    for path in python_files("server"):
+    for path in python_files(room):
         own = package_name(path)
         for line, name in imported_names(path.read_text("utf-8"), own):
             parts = name.split(".")

@@ -8,7 +8,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from treadle.runtime.journal import to_data
 from treadle.runtime.runs import Change, Resumption, Run, Standing
-from treadle.runtime.runs._invoking import config_of
+from treadle.runtime.runs.invoking import config_of
 
 _INTERRUPT, _RESUME = "__interrupt__", "__resume__"
 """The channels in which LangGraph keeps what a task asks, and the answers it has had."""

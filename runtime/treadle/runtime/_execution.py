@@ -66,10 +66,10 @@ from treadle.runtime.runs import (
     RunStatus,
     RunStore,
 )
-from treadle.runtime.runs._beginning import Begun, FreeLock, Headstart
-from treadle.runtime.runs._ending import Ended
-from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
-from treadle.runtime.runs._made_of import made_of
+from treadle.runtime.runs.beginning import Begun, FreeLock, Headstart
+from treadle.runtime.runs.ending import Ended
+from treadle.runtime.runs.invoking import checked_state, config_of, failure_of, reply_to_data
+from treadle.runtime.runs.made_of import made_of
 
 TURNS = 8
 """How often the event loop comes round before a run is worked on that began as it was submitted:

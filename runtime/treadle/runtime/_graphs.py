@@ -16,7 +16,7 @@ from treadle.graphs import Graph, versions
 from treadle.memory.bundle import Memory
 from treadle.runtime._offline import OfflineMemory
 from treadle.runtime._tasks import uninterrupted
-from treadle.runtime.approvals._arguments import tools_in
+from treadle.runtime.approvals.arguments import tools_in
 from treadle.tools import ToolContext, build_tools
 
 MAX_LOADED = 256

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError as DriverError
 from treadle.core.errors import RunError
 from treadle.memory import thread_root
 from treadle.runtime._tasks import uninterrupted
-from treadle.runtime.runs._beginning import FreeLock
+from treadle.runtime.runs.beginning import FreeLock
 
 POLL_SECONDS = 0.05
 Take: TypeAlias = Callable[[str, bytes], Awaitable[bool]]

@@ -42,9 +42,9 @@ from treadle.runtime.runs import (
     RunStore,
     dry_thread,
 )
-from treadle.runtime.runs._before import latest_state, put_state
-from treadle.runtime.runs._invoking import begun_with
-from treadle.runtime.runs._replay import definition_of, recorded_input, recorded_options
+from treadle.runtime.runs.before import latest_state, put_state
+from treadle.runtime.runs.invoking import begun_with
+from treadle.runtime.runs.replay import definition_of, recorded_input, recorded_options
 
 _GIVE_LEAVE = "A person gives leave with 'treadle approvals'."
 MAX_QUESTION_CHARS = 400_000

@@ -35,13 +35,13 @@ from treadle.runtime._threads import Threads
 from treadle.runtime._unattended import unattended
 from treadle.runtime._watching import Watching
 from treadle.runtime.approvals import Approval, Approvals, ApprovalStore
-from treadle.runtime.approvals._arguments import check_arguments
+from treadle.runtime.approvals.arguments import check_arguments
 from treadle.runtime.budget import Ledger
 from treadle.runtime.events import Bells, KeptStates
 from treadle.runtime.notifications import Notifications
 from treadle.runtime.queue import DEFAULT_QUEUE, Queue, Worker
 from treadle.runtime.runs import JournalFile, Plan, Replayer, RunOptions, Runs, RunStore, plan_with
-from treadle.runtime.runs._replay import definition_of
+from treadle.runtime.runs.replay import definition_of
 from treadle.runtime.schedules import QueueLauncher, Scheduler, Schedules, ScheduleStore
 from treadle.tools import ToolContext
 from treadle.tools.mcp import McpServers

@@ -10,7 +10,7 @@ from treadle.runtime._answers import standing_at
 from treadle.runtime._work import Work, is_for_gate
 from treadle.runtime.journal import EntryType, Journal
 from treadle.runtime.runs import RunMode, RunStateError, RunStatus, RunStore, Standing
-from treadle.runtime.runs._invoking import begun_with, config_of
+from treadle.runtime.runs.invoking import begun_with, config_of
 
 _AT = "at"
 """The field of a journal's entry that says where the thread stood as the run's graph began."""

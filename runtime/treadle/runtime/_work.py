@@ -16,8 +16,8 @@ from treadle.runtime.budget import Account
 from treadle.runtime.events import Feed
 from treadle.runtime.journal import Source, is_told
 from treadle.runtime.runs import Change, Run, RunOptions, RunStatus
-from treadle.runtime.runs._beginning import Headstart
-from treadle.runtime.runs._ending import Completion
+from treadle.runtime.runs.beginning import Headstart
+from treadle.runtime.runs.ending import Completion
 
 
 def status_after(error: BaseException) -> RunStatus:

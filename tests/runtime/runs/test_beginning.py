@@ -10,7 +10,7 @@ from treadle.core.usage import Usage
 from treadle.memory import connect
 from treadle.runtime.journal import EntryType
 from treadle.runtime.runs import Run, RunStateError, RunStatus, RunStore
-from treadle.runtime.runs._beginning import FreeLock, Headstart, Holder
+from treadle.runtime.runs.beginning import FreeLock, Headstart, Holder
 
 HOUR = timedelta(hours=1)
 KEY = "treadle:main:{t}:lock"

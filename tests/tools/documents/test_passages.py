@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treadle.tools.documents._document import Block, Document
 from treadle.tools.documents._passages import LONGEST, cut
+from treadle.tools.documents.document import Block, Document
 
 
 def block(text: str, first: int = 1, **values: object) -> Block:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pdfs import pdf
-from treadle.tools.documents._document import Block, Document, UnreadableError
 from treadle.tools.documents._formats import is_document, load, parse
-from treadle.tools.documents._pdf import read_pdf
+from treadle.tools.documents.document import Block, Document, UnreadableError
+from treadle.tools.documents.pdf import read_pdf
 
 
 def read(name: str, content: str | bytes) -> Document:

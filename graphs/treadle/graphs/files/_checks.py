@@ -10,10 +10,10 @@ from treadle.graphs.files._conditions import TESTS, Condition
 from treadle.graphs.files._flow import check_flow
 from treadle.graphs.files._spec import END, KINDS, START, EdgeSpec, FieldSpec, GraphSpec, NodeSpec
 from treadle.graphs.turns import BEGIN, FINISH, TurnState
-from treadle.graphs.turns._fields import is_of
-from treadle.graphs.turns._graph import BRANCH
-from treadle.graphs.turns._nodes import templates_in
-from treadle.graphs.turns._templates import QUESTION
+from treadle.graphs.turns.fields import is_of
+from treadle.graphs.turns.graph import BRANCH
+from treadle.graphs.turns.nodes import templates_in
+from treadle.graphs.turns.templates import QUESTION
 
 V = TypeVar("V")
 

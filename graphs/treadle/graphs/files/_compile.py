@@ -11,7 +11,7 @@ from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs.files._arguments import check_arguments
 from treadle.graphs.files._spec import END, START, EdgeSpec, FieldSpec, GraphSpec, names_of
 from treadle.graphs.turns import BEGIN, FINISH, TurnGraph, TurnState, add, append, merge, runs
-from treadle.graphs.turns._fields import TYPES
+from treadle.graphs.turns.fields import TYPES
 
 _REDUCERS: dict[str, Callable[..., Any]] = {"append": append, "add": add, "merge": merge}
 

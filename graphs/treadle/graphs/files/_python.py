@@ -7,7 +7,7 @@ from treadle.graphs.files._compile import place_of
 from treadle.graphs.files._conditions import literal
 from treadle.graphs.files._spec import START, EdgeSpec, GraphSpec, NodeSpec, names_of
 from treadle.graphs.turns import BEGIN
-from treadle.graphs.turns._fields import TYPES
+from treadle.graphs.turns.fields import TYPES
 
 _WIDTH = 100
 _HINTS = {"array": "list[Any]", "object": "dict[str, Any]"}

@@ -4,7 +4,6 @@ What a YAML file of a project says is made into such a graph, and ``treadle grap
 writes it down as code that uses these names.
 """
 
-from treadle.graphs.turns._graph import BEGIN, FINISH, TurnGraph
 from treadle.graphs.turns._state import (
     TurnState,
     add,
@@ -15,6 +14,7 @@ from treadle.graphs.turns._state import (
     number,
     runs,
 )
+from treadle.graphs.turns.graph import BEGIN, FINISH, TurnGraph
 
 __all__ = [
     "BEGIN",

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from treadle.graphs._guards import STOPPED, partial_answer
 from treadle.graphs._reasoning import so_far
-from treadle.graphs.turns._templates import Template
+from treadle.graphs.turns.templates import Template
 from treadle.memory.window import since_last_question
 
 

@@ -14,7 +14,7 @@ from treadle.core.errors import (
 )
 from treadle.memory.embeddings import OpenAIEmbeddings, embeddings_named
 from treadle.memory.textindex import VectorSpace
-from treadle.memory.textindex._records import Vector
+from treadle.memory.textindex.records import Vector
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treadle.memory.textindex import Scores, meaning, standard
-from treadle.memory.textindex._records import Vector
+from treadle.memory.textindex.records import Vector
 
 Numbers = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from treadle.memory.recall._embedder import Embedder
 from treadle.memory.recall._ranking import ranked
 from treadle.memory.recall._texts import id_of, is_whole, message_of, texts_of, to_embed
 from treadle.memory.textindex import IndexedText, KnownIndexes, Scores, TextIndex
-from treadle.memory.textindex._records import Vector
+from treadle.memory.textindex.records import Vector
 
 _EMBEDDED_PER_ADD = 512
 _FILLED_PER_SEARCH = 64

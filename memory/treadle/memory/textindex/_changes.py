@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from treadle.memory.textindex._records import pack_note, to_bytes
+from treadle.memory.textindex.records import pack_note, to_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from treadle.memory.textindex._analysis import analyzer
 from treadle.memory.textindex._changes import Change, Vectors
 from treadle.memory.textindex._known import KnownIndex, KnownIndexes, joined
 from treadle.memory.textindex._ranking import Scores, Segment, bm25, query_weights
-from treadle.memory.textindex._records import (
+from treadle.memory.textindex._scripts import ANNOTATE, FILL, GET, READ, SEGMENT_SIZE, WRITE
+from treadle.memory.textindex.records import (
     COORDINATE,
     Batch,
     Entry,
@@ -29,7 +30,6 @@ from treadle.memory.textindex._records import (
     to_str,
     unpack_text,
 )
-from treadle.memory.textindex._scripts import ANNOTATE, FILL, GET, READ, SEGMENT_SIZE, WRITE
 
 __all__ = ["Entry", "Hit", "IndexedText", "Scores", "TextIndex", "VectorSpace"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from treadle.memory.textindex._analysis import analyzer
 from treadle.memory.textindex._ranking import Segment, bm25, query_weights
-from treadle.memory.textindex._records import IndexedText, pack
+from treadle.memory.textindex.records import IndexedText, pack
 
 _MAX_QUERY_TERMS = 64
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from treadle.memory.textindex._records import LENGTH, Vector, unpack_postings, unpack_vectors
 from treadle.memory.textindex._scripts import SEGMENT_SIZE
+from treadle.memory.textindex.records import LENGTH, Vector, unpack_postings, unpack_vectors
 
 K1 = 1.2
 B = 0.75

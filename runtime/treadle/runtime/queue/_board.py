@@ -7,8 +7,8 @@ from typing import Any, Literal
 from treadle.memory.scripts import Driver, Pipeline, ScriptCall, load_script
 from treadle.runtime.queue._records import Claimed, Job, Offer, Place, QueueStats, Submitted
 from treadle.runtime.runs import ENDS, Multitask, Run
-from treadle.runtime.runs._beginning import Holder
-from treadle.runtime.runs._ending import Completion
+from treadle.runtime.runs.beginning import Holder
+from treadle.runtime.runs.ending import Completion
 
 Cancel = Literal["interrupt", "rollback"]
 VERSION = 1

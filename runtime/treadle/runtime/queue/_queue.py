@@ -43,7 +43,7 @@ from treadle.runtime.runs import (
     RunStore,
     ThreadBusyError,
 )
-from treadle.runtime.runs._beginning import Headstart
+from treadle.runtime.runs.beginning import Headstart
 
 THREAD_STAYS = timedelta(seconds=30)
 """How long a thread of one run alone stays after it, for whoever still reads of it."""

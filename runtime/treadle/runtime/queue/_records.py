@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from treadle.runtime.events import Feed
 from treadle.runtime.runs import Accepted
-from treadle.runtime.runs._beginning import Headstart
+from treadle.runtime.runs.beginning import Headstart
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ from treadle.runtime.runs import (
     RunStore,
     checked_queue,
 )
-from treadle.runtime.runs._beginning import Headstart
-from treadle.runtime.runs._ending import Completion
+from treadle.runtime.runs.beginning import Headstart
+from treadle.runtime.runs.ending import Completion
 
 LOOK_SECONDS = 1.0
 """How often a worker looks for runs whose worker died, and for what rang unheard."""

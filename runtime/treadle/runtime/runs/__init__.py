@@ -3,7 +3,6 @@
 from treadle.runtime.runs._event import END, StreamedEvent
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import SUFFIX, JournalFile
-from treadle.runtime.runs._invoking import reply_to_data
 from treadle.runtime.runs._options import RunOptions, StreamMode
 from treadle.runtime.runs._plan import Plan, PlannedEffect, dry_thread, is_dry_thread, plan_with
 from treadle.runtime.runs._record import (
@@ -15,7 +14,6 @@ from treadle.runtime.runs._record import (
     RunStateError,
     RunStatus,
 )
-from treadle.runtime.runs._replay import Replay, definition_of, recorded_options
 from treadle.runtime.runs._replayer import Replayer, journal_files
 from treadle.runtime.runs._request import (
     DEFAULT_QUEUE,
@@ -28,6 +26,8 @@ from treadle.runtime.runs._request import (
 from treadle.runtime.runs._resumption import Change, Resumption, Standing
 from treadle.runtime.runs._runs import Runs
 from treadle.runtime.runs._store import STOPPED, RunStore
+from treadle.runtime.runs.invoking import reply_to_data
+from treadle.runtime.runs.replay import Replay, definition_of, recorded_options
 
 __all__ = [
     "DEFAULT_QUEUE",

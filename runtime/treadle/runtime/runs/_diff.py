@@ -13,7 +13,7 @@ from treadle.runtime.journal import (
     first_difference,
     request_difference,
 )
-from treadle.runtime.runs._made_of import changes, recorded
+from treadle.runtime.runs.made_of import changes, recorded
 
 
 def differences(left: Journal, right: Journal) -> list[Difference]:

@@ -16,8 +16,8 @@ from treadle.core.settings import Settings
 from treadle.graphs import Graph, versions
 from treadle.runtime._offline import AnyKey, NoRedis, OfflineMemory
 from treadle.runtime.runs._file import SUFFIX, JournalFile
-from treadle.runtime.runs._made_of import changes, made_of, recorded
-from treadle.runtime.runs._replay import Replay, definition_of, replay
+from treadle.runtime.runs.made_of import changes, made_of, recorded
+from treadle.runtime.runs.replay import Replay, definition_of, replay
 from treadle.tools import ToolContext
 
 

@@ -11,18 +11,18 @@ from treadle.core.errors import InputError
 from treadle.core.events import Event
 from treadle.core.model_settings import ModelSettings
 from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
-from treadle.runtime.runs._before import state_before
 from treadle.runtime.runs._diff import differences
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import JournalFile
-from treadle.runtime.runs._invoking import config_of
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._plan import Plan, plan_of
 from treadle.runtime.runs._record import Run, RunStatus
-from treadle.runtime.runs._replay import Replay
 from treadle.runtime.runs._replayer import Replayer
 from treadle.runtime.runs._retelling import retold
 from treadle.runtime.runs._store import RunStore
+from treadle.runtime.runs.before import state_before
+from treadle.runtime.runs.invoking import config_of
+from treadle.runtime.runs.replay import Replay
 
 _SHOWN = 5
 

@@ -32,13 +32,13 @@ from treadle.runtime.journal import (
     to_data,
 )
 from treadle.runtime.runs._answers import AnswerStore
-from treadle.runtime.runs._beginning import Begun, FreeLock, Holder, beginning, begun
-from treadle.runtime.runs._ending import Completion, Ended, ending, left_by, told_of
 from treadle.runtime.runs._feedback import FeedbackStore
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import ENDS, FIELDS, NEXT, Accepted, Run, RunStateError, RunStatus
 from treadle.runtime.runs._resumption import Resumption
 from treadle.runtime.runs._telling import Telling
+from treadle.runtime.runs.beginning import Begun, FreeLock, Holder, beginning, begun
+from treadle.runtime.runs.ending import Completion, Ended, ending, left_by, told_of
 
 _AT_REST = [pair for pair in NEXT.items() if pair[0] is not RunStatus.RUNNING]
 _CANCEL_FROM = [status.value for status, after in _AT_REST if RunStatus.CANCELLED in after]
@@ -160,7 +160,7 @@ class RunStore:
     def beginning(
         self, run: Run, *, is_watched: bool, lock: FreeLock | None, holder: Holder | None = None
     ) -> ScriptCall:
-        """Return the call that begins an attempt; for what each is see `_beginning.beginning`."""
+        """Return the call that begins an attempt; for what each is see `beginning.beginning`."""
         keys, index = self.keys(run.thread_id, run.id), index_key(self._prefix, run.thread_id)
         how = (run, keys, index, self._ttl_ms)
         return beginning(*how, is_watched=is_watched, lock=lock, holder=holder)

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from treadle.tools.documents._document import Document, UnreadableError
+from treadle.tools.documents.document import Document, UnreadableError
 
 LARGEST_TEXT_BYTES = 8 * 2**20
 LARGEST_PDF_BYTES = 64 * 2**20

@@ -12,11 +12,11 @@ from treadle.core.errors import InputError
 from treadle.memory.textindex import Entry, IndexedText
 from treadle.tools._registry import ToolContext
 from treadle.tools.documents._collection import Collection, open_collection, path_of, uri_of
-from treadle.tools.documents._document import Document, UnreadableError
 from treadle.tools.documents._files import Found, find
 from treadle.tools.documents._formats import load, parse
 from treadle.tools.documents._metadata import Note, metadata_of, stamp_of
 from treadle.tools.documents._passages import Cut, cut
+from treadle.tools.documents.document import Document, UnreadableError
 
 READING = 2
 """Raised whenever the same file would give other passages: every file is then read anew."""

@@ -1,6 +1,6 @@
 """Reading plain text: paragraphs, with the blank lines between them."""
 
-from treadle.tools.documents._document import Block, Document
+from treadle.tools.documents.document import Block, Document
 
 
 def read_plain(text: str) -> Document:

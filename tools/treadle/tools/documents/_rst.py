@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
-from treadle.tools.documents._document import Block, Document
 from treadle.tools.documents._plain import paragraphs
+from treadle.tools.documents.document import Block, Document
 
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1+[ \t]*$")
 _CODE = re.compile(r"\.\. (?:code|code-block|sourcecode|parsed-literal|literalinclude)::")

@@ -8,9 +8,9 @@ import httpx
 from bs4.dammit import EncodingDetector, UnicodeDammit
 
 from treadle.core.errors import ToolError
-from treadle.tools.documents._document import Document, UnreadableError
-from treadle.tools.documents._html import read_html
-from treadle.tools.documents._pdf import read_pdf
+from treadle.tools.documents.document import Document, UnreadableError
+from treadle.tools.documents.html import read_html
+from treadle.tools.documents.pdf import read_pdf
 from treadle.tools.fetch_url._page import Page
 
 PDF_SECONDS = 20.0

@@ -123,7 +123,12 @@ def _around_number(run: Run) -> tuple[str, str]:
 
 
 def begun(run: Run, reply: Sequence[Any]) -> Begun:
-    """Return what begins, as the reply tells; errors as for `RunStore.begin`."""
+    """Return what begins, as the reply tells.
+
+    Raises:
+        UnknownNameError: there is no such run.
+        RunStateError: it is at its end, or somebody else took it up.
+    """
     if reply[0] == b"held":
         return Begun(0)
     if reply[0] == b"missing":

@@ -9,8 +9,8 @@ from typing import Any
 from pypdf import PageObject, PasswordType, PdfReader
 from pypdf.errors import DependencyError, PyPdfError
 
-from treadle.tools.documents._document import Block, Document, UnreadableError
 from treadle.tools.documents._plain import paragraphs
+from treadle.tools.documents.document import Block, Document, UnreadableError
 
 _BROKEN_WORD = re.compile(r"(?<=[^\W\d_])[-\u00ad\u2010]\n(?=[a-zß-ÿ])")
 

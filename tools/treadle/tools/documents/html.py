@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bs4.element import NavigableString, PageElement, PreformattedString, Tag
 
 from treadle.tools._soup import TooLongError, parse_html
-from treadle.tools.documents._document import Block, Document, UnreadableError
+from treadle.tools.documents.document import Block, Document, UnreadableError
 
 _UNSEEN_TAGS = """
 script style noscript template svg math head title nav footer form button select iframe

@@ -9,9 +9,9 @@ from typing import Any
 from treadle.core.usage import Usage
 from treadle.memory.scripts import ScriptCall, load_script
 from treadle.runtime.journal import KEEP_EVENTS_MS, EntryType, Rest, RunKeys, split
-from treadle.runtime.runs._beginning import FreeLock
 from treadle.runtime.runs._event import END, StreamedEvent
 from treadle.runtime.runs._record import Run, RunStatus
+from treadle.runtime.runs.beginning import FreeLock
 
 _FINISH = load_script(str(__package__), "finish")
 _CHANGED = ("status", "ended", "usage", "error")

@@ -35,14 +35,14 @@ from treadle.runtime.journal import (
     from_data,
     to_data,
 )
-from treadle.runtime.runs._before import put_state
 from treadle.runtime.runs._file import JournalFile
-from treadle.runtime.runs._invoking import checked_state, config_of, failure_of, reply_to_data
-from treadle.runtime.runs._made_of import recorded
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import Run
 from treadle.runtime.runs._resumption import Change
 from treadle.runtime.runs._torn import Ending, Torn, cut_off, ending, last_end, superseded
+from treadle.runtime.runs.before import put_state
+from treadle.runtime.runs.invoking import checked_state, config_of, failure_of, reply_to_data
+from treadle.runtime.runs.made_of import recorded
 
 GraphWith = Callable[[BaseCheckpointSaver[Any]], Graph]
 """Makes an agent's graph with a checkpointer."""

@@ -15,10 +15,10 @@ from treadle.graphs._colleagues import asking, inside
 from treadle.graphs._parts import Colleague, GraphParts
 from treadle.graphs._prompts import join
 from treadle.graphs._reasoning import Reasoner
-from treadle.graphs.turns import _nodes
+from treadle.graphs.turns import nodes
 from treadle.graphs.turns._ending import Cut, Ending
-from treadle.graphs.turns._fields import fields_of
-from treadle.graphs.turns._templates import QUESTION, Template, looked_up
+from treadle.graphs.turns.fields import fields_of
+from treadle.graphs.turns.templates import QUESTION, Template, looked_up
 from treadle.memory.window import ContextWindow
 
 BEGIN = "begin"
@@ -105,7 +105,7 @@ class TurnGraph(StateGraph[Any, None, Any, Any]):
             ConfigError: it cannot be used.
         """
         reasoner = Reasoner(_with_model(self._parts, model)) if model else self._reasoner
-        said = _nodes.Prompt(reasoner, Template(text), output, shows_all=conversation)
+        said = nodes.Prompt(reasoner, Template(text), output, shows_all=conversation)
         self._prompts.append(text)
         work = said.thinking(node, self._into(to)) if to else said.answer
         self._node(node, work, said.template.fields, conversation=conversation, answers=not to)
@@ -161,8 +161,8 @@ class TurnGraph(StateGraph[Any, None, Any, Any]):
             ConfigError: the file cannot be loaded, or the name is no function.
             UnknownNameError: the file holds nothing of that name.
         """
-        function = _nodes.function_of(reference, self._parts.project)
-        self._node(node, _nodes.Python(node, function, self._state_fields).run, None)
+        function = nodes.function_of(reference, self._parts.project)
+        self._node(node, nodes.Python(node, function, self._state_fields).run, None)
 
     def interrupt(self, node: str, text: str, *, to: str) -> None:
         """Add a node that waits for what a person says.
@@ -172,7 +172,7 @@ class TurnGraph(StateGraph[Any, None, Any, Any]):
             text: what the person is asked, with places for fields.
             to: the field that the answer goes to; the person is asked again until it fits.
         """
-        asked = _nodes.Question(Template(text), self._state_fields[to], self._into(to))
+        asked = nodes.Question(Template(text), self._state_fields[to], self._into(to))
         self._node(node, asked.ask, asked.template.fields)
 
     def fan_out(
@@ -205,10 +205,10 @@ class TurnGraph(StateGraph[Any, None, Any, Any]):
         self.add_conditional_edges(source, send, [to, otherwise])
 
     def _call(self, node: str, tool: BaseTool, arguments: Mapping[str, Any], to: str) -> None:
-        call = _nodes.ToolCalling(node, tool, arguments, self._into(to))
+        call = nodes.ToolCalling(node, tool, arguments, self._into(to))
         self._node(node, call.call, call.fields)
 
-    def _into(self, to: str) -> _nodes.Into:
+    def _into(self, to: str) -> nodes.Into:
         if not to:
             return lambda answer: {}
         return lambda answer: {to: self._state_fields[to].read(answer)}

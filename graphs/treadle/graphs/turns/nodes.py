@@ -18,8 +18,8 @@ from treadle.core.files import load_object
 from treadle.graphs._guards import STOPPED, failed, not_called
 from treadle.graphs._prompts import join
 from treadle.graphs._reasoning import Reasoner, Shown, so_far
-from treadle.graphs.turns._fields import Field, check_update
-from treadle.graphs.turns._templates import Template
+from treadle.graphs.turns.fields import Field, check_update
+from treadle.graphs.turns.templates import Template
 
 State = Mapping[str, Any]
 Into = Callable[[Any], dict[str, Any]]
@@ -148,7 +148,11 @@ class Python:
     fields: Mapping[str, Field]
 
     async def run(self, state: State) -> dict[str, Any]:
-        """Call it; a plain function in a thread."""
+        """Call it; a plain function in a thread.
+
+        Raises:
+            ConfigError: it gives back something else than fields, or a value that does not fit.
+        """
         if inspect.iscoroutinefunction(self.function):
             update = await self.function(dict(state))
         else:
