@@ -179,6 +179,7 @@ class Executor:
         """Record that a run was stopped, where nothing had been done of its first attempt."""
         run, headstart = work.run, work.headstart
         with suppress(DriverError, OSError, TreadleError):  # It can be taken up all the same.
+            await work.undone()
             if headstart is not None:  # Where it was worked on, that has ended it.
                 status, usage = RunStatus.CANCELLED, run.usage
                 said = (EntryType.RUN_FAILED, {"error": STOPPED, "status": status.value})
@@ -421,6 +422,8 @@ class Executor:
             said = (run.id, run.agent, outcome, attempt.number, " ".join(error.split()))
             _log.info("The run %s of %r %s, attempt %d: %s", *said)
         try:
+            if status is RunStatus.CANCELLED:
+                await attempt.work.undone()  # The thread is held, and nobody was told yet.
             ended = await self._runs.finish(
                 attempt.work.run,
                 attempt.number,

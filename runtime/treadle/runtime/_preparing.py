@@ -17,7 +17,6 @@ from treadle.memory import stamped
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import StrictSerializer
 from treadle.memory.scripts import ScriptCall
-from treadle.runtime._answers import standing, still_open
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
 from treadle.runtime._tasks import uninterrupted
@@ -43,8 +42,9 @@ from treadle.runtime.runs import (
     dry_thread,
 )
 from treadle.runtime.runs.before import latest_state, put_state
-from treadle.runtime.runs.invoking import begun_with
+from treadle.runtime.runs.invoking import begun_with, config_of
 from treadle.runtime.runs.replay import definition_of, recorded_input, recorded_options
+from treadle.runtime.runs.standing import place_of, standing_at, still_open
 
 _GIVE_LEAVE = "A person gives leave with 'treadle approvals'."
 MAX_QUESTION_CHARS = 400_000
@@ -181,7 +181,7 @@ class Preparation:
         """Return what a run goes on with that is answered.
 
         Raises:
-            RunStateError: the run came to its end already.
+            RunStateError: the run came to its end already, or its thread has moved on.
             InputError: the answers do not fit what it waits for, or the change its graph.
         """
         if run.status is RunStatus.SUCCESS:
@@ -194,7 +194,10 @@ class Preparation:
                     hint="Update the thread's state, or leave them out.",
                 )
             _check_nodes(self._graphs.load(run.agent)[1], change)
-        return Resumption(given, await standing(self._memory.saver, run), change)
+        latest = await self._memory.saver.aget_tuple(config_of(run))
+        if run.status is RunStatus.INTERRUPTED:
+            await place_of(run, self._store, self._memory.saver, latest)
+        return Resumption(given, standing_at(latest), change)
 
     async def claimed(self, accepted: Accepted) -> Work:
         """Prepare a run that a worker took from the queue.
@@ -231,8 +234,8 @@ class Preparation:
         if resumption is None or not resumption.answers:
             return {}, Change()
         bound = {id_: one for id_, one in resumption.answers.items() if is_for_gate(one)}
-        now = await standing(self._memory.saver, accepted.run)
-        answers, change = still_open(resumption, now)
+        latest = await self._memory.saver.aget_tuple(config_of(accepted.run))
+        answers, change = still_open(resumption, standing_at(latest))
         return {**answers, **bound}, change
 
     async def dry_run(

@@ -1,19 +1,15 @@
 """Where an attempt begins: with the run's input, with an answer, or where the last one stopped."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
-from treadle.runtime._answers import standing_at
 from treadle.runtime._work import Work, is_for_gate
-from treadle.runtime.journal import EntryType, Journal
 from treadle.runtime.runs import RunMode, RunStateError, RunStatus, RunStore, Standing
 from treadle.runtime.runs.invoking import begun_with, config_of
-
-_AT = "at"
-"""The field of a journal's entry that says where the thread stood as the run's graph began."""
+from treadle.runtime.runs.standing import AT, Place, place_of, standing_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,7 @@ class Start:
 
     def to_data(self) -> dict[str, Any]:
         """Return what the journal is to say of it."""
-        return {} if self.at is None else {_AT: self.at.to_data()}
+        return {} if self.at is None else {AT: self.at.to_data()}
 
 
 async def start_of(work: Work, runs: RunStore, saver: BaseCheckpointSaver[Any]) -> Start:
@@ -45,19 +41,16 @@ async def start_of(work: Work, runs: RunStore, saver: BaseCheckpointSaver[Any]) 
         given = work.input if work.input is not None else await runs.given(run)
         return await _first(work, given, saver)
     latest = await saver.aget_tuple(config_of(run))
+    place = await place_of(run, runs, saver, latest)
+    if place is Place.CHANGED:
+        return Start(_answering_anew(work) if _is_answered(work) else None, standing_at(latest))
     given = None
-    if latest is None or (latest.metadata or {}).get("run_id") != run.id:
-        journal, now = await runs.journal(run), standing_at(latest)
-        began, given = _began_at(journal), begun_with(await runs.given(run), work.options)
-        if began is None or began.checkpoint_id != now.checkpoint_id:
-            if any(record.made for record in journal.calls()):
-                raise RunStateError(
-                    f"The thread {run.thread_id!r} has moved on since the run {run.id}.",
-                    hint="Fork the run instead, or ask again.",
-                )
-            return await _first(work, given, saver)
-        if not began.is_untouched(now):
-            given = None  # The command was taken; its step is to be done again.
+    if place is not Place.OWN:
+        given = begun_with(await runs.given(run), work.options)
+    if place is Place.ELSEWHERE:
+        return await _first(work, given, saver)
+    if place is Place.TAKEN:
+        given = None  # The command was taken; its step is to be done again.
     return Start(_answering(work) if _is_answered(work) else given)
 
 
@@ -68,19 +61,29 @@ async def _first(work: Work, given: Any, saver: BaseCheckpointSaver[Any]) -> Sta
     return Start(given, standing_at(latest))
 
 
-def _began_at(journal: Journal) -> Standing | None:
-    """Return where the thread stood as the run began last, where its journal tells."""
-    told = journal.of_type(EntryType.RUN_STARTED, EntryType.RUN_RESUMED)
-    found = next((entry.data[_AT] for entry in reversed(told) if _AT in entry.data), None)
-    return None if found is None else Standing.from_data(found)
-
-
 def _is_answered(work: Work) -> bool:
     if not work.answers and work.run.status is RunStatus.INTERRUPTED:
         raise RunStateError(
             f"The run {work.run.id} waits for an answer.", hint="Give one to resume it."
         )
     return bool(work.answers or work.change)
+
+
+def _answering_anew(work: Work) -> Command[Any] | None:
+    """Return what a changed state goes on with, where what was asked is asked under another id.
+
+    Raises:
+        RunStateError: there are several answers, and nothing says which is to what.
+    """
+    given = [one for one in work.answers.values() if not is_for_gate(one)]
+    if len(given) > 1:
+        raise RunStateError(
+            f"The state of the thread {work.run.thread_id!r} was changed after the run "
+            f"{work.run.id} had asked {len(given)} things.",
+            hint="Run the thread without an input, and answer what is asked then.",
+        )
+    change = work.change.command() if work.change else Command()
+    return replace(change, resume=given[0]) if given else change if work.change else None
 
 
 def _answering(work: Work) -> Command[Any] | None:

@@ -1,7 +1,7 @@
 """A run that is to be executed, with what it needs."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,10 @@ def status_after(error: BaseException) -> RunStatus:
     return RunStatus.ERROR
 
 
+async def _nothing() -> None:
+    """Undo nothing."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A run to be executed, with what it needs.
@@ -50,6 +54,8 @@ class Work:
         control: how the graph is asked to stop after the superstep it is in.
         verdict: what becomes of the run when its attempt is stopped or fails; ``pending`` lets
             another attempt go on.
+        undone: undoes what the run did to its thread where it is stopped for that, before anybody
+            is told that it was.
         feed: what hands its events on to readers in this process, where any may be.
         keeps_thread: whether its thread stays after it.
         headstart: the attempt, where it began as the run was submitted.
@@ -70,6 +76,7 @@ class Work:
     accounts: Sequence[Account] = ()
     control: RunControl = field(default_factory=RunControl)
     verdict: Callable[[BaseException], RunStatus] = status_after
+    undone: Callable[[], Awaitable[None]] = _nothing
     feed: Feed | None = None
     keeps_thread: bool = True
     headstart: Headstart | None = None

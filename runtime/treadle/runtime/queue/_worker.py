@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from langgraph.errors import GraphDrained
-from langgraph.runtime import RunControl
 from redis.exceptions import RedisError as DriverError
 
 from treadle.core.errors import (
@@ -22,18 +21,19 @@ from treadle.core.errors import (
     UnknownNameError,
 )
 from treadle.core.settings import Settings
-from treadle.core.tasks import AGAIN_SECONDS, stopped
+from treadle.core.tasks import stopped
 from treadle.runtime._execution import Executor
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._preparing import Preparation
 from treadle.runtime._rollback import Rollback
-from treadle.runtime._work import status_after
+from treadle.runtime._work import Work, status_after
 from treadle.runtime.events import Bells, Feed
 from treadle.runtime.journal import JournalError
 from treadle.runtime.queue._board import VERSION
 from treadle.runtime.queue._leaving import Leaving
 from treadle.runtime.queue._queue import Queue
 from treadle.runtime.queue._records import Claimed, Job, Offer
+from treadle.runtime.queue._running import Running
 from treadle.runtime.runs import (
     DEFAULT_QUEUE,
     ENDS,
@@ -59,45 +59,6 @@ _log = logging.getLogger("treadle.worker")
 _REDIS = (RedisError, DriverError, OSError)
 """What is raised while Redis is away, restarts, or is replaced by its replica."""
 _TRANSIENT = (RedisError, DriverError, ModelUnavailableError, ConnectionError, TimeoutError)
-
-
-@dataclass(eq=False)
-class _Running:
-    """A run at work here.
-
-    Attributes:
-        job: what was claimed.
-        control: how its graph is asked to stop.
-        ending: why it is to stop: ``interrupt``, ``rollback``, ``drain`` or ``lost``.
-        status: what became of it when it was stopped or failed.
-        is_exhausted: whether it failed once more for a reason that passes, and has no attempt left.
-        task: what works on it.
-        is_stopped: whether it noticed that it is to stop.
-        feed: what hands its events on to readers in this process, where any may be.
-        headstart: its attempt, where that began as it was submitted.
-    """
-
-    job: Job
-    control: RunControl = field(default_factory=RunControl)
-    ending: str = ""
-    status: RunStatus | None = None
-    is_exhausted: bool = False
-    task: asyncio.Task[None] | None = None
-    is_stopped: bool = False
-    feed: Feed | None = None
-    headstart: Headstart | None = None
-
-    def stop(self, why: str) -> None:
-        """Stop it where it stands."""
-        if not self.ending or self.ending == "drain":
-            self.ending = why
-            self._cancel()
-
-    def _cancel(self) -> None:
-        """Cancel its task until it notices: a cancellation can be lost (`stopped` says how)."""
-        if self.task is not None and not self.task.done() and not self.is_stopped:
-            self.task.cancel()
-            asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._cancel)
 
 
 class Worker:
@@ -152,7 +113,7 @@ class Worker:
         limits = settings.queue.concurrency
         self._limits = {checked_queue(name): limits.get(name, 0) for name in queues}
         self._concurrency = min(concurrency or settings.runs.concurrent, settings.runs.concurrent)
-        self._running: set[_Running] = set()
+        self._running: set[Running] = set()
         self._ended: list[Job] = []
         self._wake = asyncio.Event()
         self._context = copy_context()
@@ -310,7 +271,7 @@ class Worker:
             if feed is not None:
                 feed.close()
             return
-        running = _Running(job, feed=feed, headstart=headstart)
+        running = Running(job, feed=feed, headstart=headstart)
         # Whoever submitted it may be in a run, or a request, of its own.
         work = self._work(running, accepted)
         running.task = asyncio.create_task(work, context=self._context.copy())
@@ -327,7 +288,7 @@ class Worker:
 
         running.task.add_done_callback(ended)
 
-    async def _work(self, running: _Running, accepted: Accepted | None) -> None:
+    async def _work(self, running: Running, accepted: Accepted | None) -> None:
         try:
             if accepted is None:
                 await self._handle(running)
@@ -340,7 +301,7 @@ class Worker:
             # Its lease lapses, and then it is taken up again, here or elsewhere.
             _log.warning("The run %s waits for Redis: %s", running.job.run_id, error)
 
-    async def _handle(self, running: _Running) -> None:
+    async def _handle(self, running: Running) -> None:
         job = running.job
         if job.version > VERSION:
             await self._board.release(job, LEFT_ALONE, "it is of a newer version", counts=False)
@@ -361,16 +322,33 @@ class Worker:
         else:
             await self._execute(running, accepted)
 
-    async def _execute(self, running: _Running, accepted: Accepted) -> None:
-        job = running.job
+    async def _prepared(self, running: Running, accepted: Accepted) -> Work:
+        """Return a claimed run with all that it is executed with; errors as for `claimed`."""
 
         def verdict(error: BaseException) -> RunStatus:
             running.is_stopped |= isinstance(error, asyncio.CancelledError)
             running.status = self._verdict(running, error)
             return running.status
 
+        async def undone() -> None:
+            if running.ending == "rollback" and not running.is_undone:
+                await self._rollback.undo(accepted.run)
+                running.is_undone = True
+
+        return replace(
+            await self._preparation.claimed(accepted),
+            control=running.control,
+            verdict=verdict,
+            undone=undone,
+            feed=running.feed,
+            headstart=running.headstart,
+            completion=self._completion(running.job),
+        )
+
+    async def _execute(self, running: Running, accepted: Accepted) -> None:
+        job = running.job
         try:
-            work = await self._preparation.claimed(accepted)
+            work = await self._prepared(running, accepted)
         except RedisError:
             raise
         except (TreadleError, TypeError) as error:
@@ -378,14 +356,6 @@ class Worker:
             await self._conclude(job, run, RunStatus.ERROR, str(error))
             return
         try:
-            work = replace(
-                work,
-                control=running.control,
-                verdict=verdict,
-                feed=running.feed,
-                headstart=running.headstart,
-                completion=self._completion(job),
-            )
             await self._executor.execute(work, lambda _: None)
         except asyncio.CancelledError:
             if not running.ending:
@@ -399,7 +369,7 @@ class Worker:
         else:
             self._left(job, work.completion)
 
-    async def _failed(self, running: _Running, run: Run, error: TreadleError) -> None:
+    async def _failed(self, running: Running, run: Run, error: TreadleError) -> None:
         if running.status is not None:
             await self._stopped(running, run, str(error))
         elif isinstance(error, RedisError):  # It has not begun; its lease lapses.
@@ -433,7 +403,7 @@ class Worker:
         else:  # Nobody else touched it: it cannot be gone on with.
             await self._conclude(job, now, RunStatus.ERROR, str(error))
 
-    def _verdict(self, running: _Running, error: BaseException) -> RunStatus:
+    def _verdict(self, running: Running, error: BaseException) -> RunStatus:
         """Decide what becomes of a run that was stopped or failed."""
         is_stop = isinstance(error, asyncio.CancelledError | GraphDrained)
         if is_stop and running.ending in ("interrupt", "rollback"):
@@ -445,7 +415,7 @@ class Worker:
             return RunStatus.ERROR if running.is_exhausted else RunStatus.PENDING
         return status_after(error)
 
-    async def _stopped(self, running: _Running, run: Run, reason: str) -> None:
+    async def _stopped(self, running: Running, run: Run, reason: str) -> None:
         """Do what follows when an attempt was stopped or failed."""
         job = running.job
         if running.ending == "lost":
@@ -457,18 +427,16 @@ class Worker:
         elif running.is_exhausted:
             await self._board.bury(job, reason, self._keep)
         else:
-            if running.ending == "rollback":
-                await self._rollback.undo(run)
             self._ended.append(job)
 
     async def _conclude(
         self, job: Job, run: Run, status: RunStatus, reason: str, *, is_dead: bool = False
     ) -> None:
         """End a run without working on it."""
-        if status is not RunStatus.CANCELLED or not await self._store.cancel(run):
-            await self._executor.conclude(run, status, reason)
         if job.cancel == "rollback":
             await self._rollback.undo(run)
+        if status is not RunStatus.CANCELLED or not await self._store.cancel(run):
+            await self._executor.conclude(run, status, reason)
         if is_dead:
             await self._board.bury(job, reason, self._keep)
         else:
@@ -492,7 +460,7 @@ class Worker:
             running.stop("drain")
         await self._settled(held)
 
-    async def _settled(self, held: Sequence[_Running], seconds: float | None = None) -> None:
+    async def _settled(self, held: Sequence[Running], seconds: float | None = None) -> None:
         tasks = [running.task for running in held if running.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)

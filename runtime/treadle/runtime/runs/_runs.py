@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -16,13 +17,14 @@ from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import JournalFile
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._plan import Plan, plan_of
-from treadle.runtime.runs._record import Run, RunStatus
+from treadle.runtime.runs._record import Run, RunStateError, RunStatus
 from treadle.runtime.runs._replayer import Replayer
 from treadle.runtime.runs._retelling import retold
 from treadle.runtime.runs._store import RunStore
 from treadle.runtime.runs.before import state_before
 from treadle.runtime.runs.invoking import config_of
 from treadle.runtime.runs.replay import Replay
+from treadle.runtime.runs.standing import place_of
 
 _SHOWN = 5
 
@@ -96,8 +98,10 @@ class Runs:
         if not last or last[0].status is not RunStatus.INTERRUPTED:
             return None
         latest = await self._saver.aget_tuple(config_of(last[0]))
-        is_its_own = latest is not None and (latest.metadata or {}).get("run_id") == last[0].id
-        return last[0] if is_its_own else None
+        with suppress(RunStateError):
+            await place_of(last[0], self._store, self._saver, latest)
+            return last[0]
+        return None
 
     async def metadata(self, run: Run) -> Mapping[str, Any]:
         """Return what whoever queued the run wanted to find with it again."""

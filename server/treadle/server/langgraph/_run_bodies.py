@@ -194,6 +194,11 @@ class RunCreate(RunFields):
             raise ValueError("a dry run is asked something: it has an input, and no command")
         return self
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether it answers what a run of the thread waits for."""
+        return self.command is not None and "resume" in self.command.model_fields_set
+
     def options(self, assistant: Record, *, stream: bool, keep_values: bool) -> RunOptions:
         """Return how the run's graph is executed: as its assistant says, and the request."""
         change = (self.command or Command()).change

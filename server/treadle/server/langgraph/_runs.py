@@ -14,7 +14,7 @@ from treadle.core.shareable import shareable
 from treadle.runtime import Runtime
 from treadle.runtime.events import END, FEEDBACK
 from treadle.runtime.queue import StreamedEvent
-from treadle.runtime.runs import Run, RunStateError, RunStatus, dry_thread
+from treadle.runtime.runs import Run, RunOptions, RunStateError, RunStatus, dry_thread
 from treadle.server._sse import sse
 from treadle.server.langgraph._assistants import Assistants, agent_id
 from treadle.server.langgraph._records import Record
@@ -64,14 +64,12 @@ class ProtocolRuns:
             )
         _check_fits(body, thread_id)
         check_webhook(self._runtime, body.webhook)
-        record = await self._thread(body, thread_id, assistant, known)
         # Whoever joins a dry run later finds its state nowhere else.
         options = body.options(assistant, stream=stream, keep_values=values or body.config.dry_run)
-        if body.command is not None and "resume" in body.command.model_fields_set:
-            run = await self._waiting(record["thread_id"])
-            latest = await self._runtime.queue.latest_events(run)
-            run = await self._runtime.queue.resume(run.id, body.command.resume, options=options)
-            return run, latest[0].id if latest else "0"
+        if body.is_answer and thread_id is not None:
+            thread = known or await self._threads.record(thread_id)
+            return await self._answer(body, thread["thread_id"], assistant, options)
+        record = await self._thread(body, thread_id, assistant, known)
         keep = thread_id is not None or body.on_completion == "keep"
         request = body.request(assistant, record["thread_id"], options, keep_thread=keep)
         first = [self._threads.keeping(record)] if thread_id is None else []
@@ -196,11 +194,31 @@ class ProtocolRuns:
             await self._threads.update(thread_id, used)
         return record
 
+    async def _answer(
+        self, body: RunCreate, thread_id: str, assistant: Record, options: RunOptions
+    ) -> tuple[Run, str]:
+        """Let the run of a thread go on that waits for an answer."""
+        run = await self._waiting(thread_id)
+        if run.agent != assistant["graph_id"]:
+            raise HTTPException(
+                422,
+                f"'assistant_id' is of the graph {assistant['graph_id']!r}; what the thread "
+                f"{thread_id!r} waits for was asked by {run.agent!r}.",
+            )
+        latest = await self._runtime.queue.latest_events(run)
+        answer = body.command.resume if body.command else None
+        run = await self._runtime.queue.resume(run.id, answer, options=options)
+        return run, latest[0].id if latest else "0"
+
     async def _waiting(self, thread_id: str) -> Run:
         for run in await self._runtime.runs.recent(20, thread=thread_id):
             if run.status is RunStatus.INTERRUPTED:
                 return run
-        raise RunStateError(f"No run of the thread {thread_id!r} waits for an answer.")
+        raise RunStateError(
+            f"No run of the thread {thread_id!r} waits for an answer.",
+            hint="Where its state waits (it was copied, or the run that asked is gone), run it "
+            "without an input: what is asked then can be answered.",
+        )
 
 
 def _check_fits(body: RunCreate, thread_id: str | None) -> None:
@@ -211,6 +229,14 @@ def _check_fits(body: RunCreate, thread_id: str | None) -> None:
     """
     if thread_id is not None and body.on_completion is not None:
         raise HTTPException(422, "'on_completion' is for runs without a thread; leave it out.")
+    if body.is_answer and thread_id is None:
+        raise HTTPException(422, "'resume' in 'command' answers a run of a thread; name that.")
+    if body.is_answer and (body.checkpoint or body.checkpoint_id):
+        raise HTTPException(
+            422,
+            "'resume' in 'command' answers what the thread waits for; leave the checkpoint out, or "
+            "run from it without an input, and answer what is asked then.",
+        )
     if body.config.dry_run and thread_id is None:
         raise HTTPException(422, "'dry_run' in 'config' is for runs on a thread; make one.")
     if body.checkpoint and body.checkpoint.thread_id not in (None, thread_id):
