@@ -238,7 +238,7 @@ class Executor:
         except FencedError:
             raise
         except Exception as error:
-            failure = failure_of(work.agent.name, error)
+            failure = failure_of(work.agent.name, error, work.options)
             refusal = Refusal.of(failure)
             await self._failed(attempt, work.verdict(error), str(failure), refusal)
             said, spent = self._redact(str(failure)), attempt.reporter.usage

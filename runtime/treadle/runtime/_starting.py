@@ -6,6 +6,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
+from treadle.core.errors import InputError
 from treadle.runtime._work import Work, is_for_gate
 from treadle.runtime.runs import RunMode, RunStateError, RunStatus, RunStore, Standing
 from treadle.runtime.runs.invoking import begun_with, config_of
@@ -55,10 +56,24 @@ async def start_of(work: Work, runs: RunStore, saver: BaseCheckpointSaver[Any]) 
 
 
 async def _first(work: Work, given: Any, saver: BaseCheckpointSaver[Any]) -> Start:
+    await _check_place(work, saver)
     if work.run.mode is RunMode.DRY or not (given is None or isinstance(given, Command)):
         return Start(given)
-    latest = await saver.aget_tuple(config_of(work.run, work.options))
-    return Start(given, standing_at(latest))
+    return Start(given, standing_at(await saver.aget_tuple(config_of(work.run, work.options))))
+
+
+async def _check_place(work: Work, saver: BaseCheckpointSaver[Any]) -> None:
+    """See that the checkpoint is there that a run is to begin at: it would begin with nothing.
+
+    Raises:
+        InputError: it is not.
+    """
+    named = work.options.checkpoint_id
+    if named and await saver.aget_tuple(config_of(work.run, work.options)) is None:
+        raise InputError(
+            f"The thread {work.run.thread_id!r} has no checkpoint {named!r}.",
+            hint="Leave it out to go on from the latest.",
+        )
 
 
 def _is_answered(work: Work) -> bool:

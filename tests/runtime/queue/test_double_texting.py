@@ -144,3 +144,16 @@ async def test_a_run_at_work_is_stopped_and_undone(opened):
             await runtime.queue.cancel(slow.run_id, rollback=True)
             assert (await runtime.queue.wait(next_one.run_id)).status is RunStatus.SUCCESS
             assert await said(runtime) == ["Next.", "I heard: Next."]
+
+
+async def test_whoever_is_told_of_a_stop_finds_it_undone(opened):
+    with ScriptedOpenAI(slow_first) as server:
+        async with opened(server) as runtime, working(runtime):
+            await runtime.queue.wait((await submit(runtime, "First.")).run_id)
+            before = await said(runtime)
+            for _ in range(3):
+                server.requests.clear()
+                slow = await begun(runtime, server)
+                await runtime.queue.cancel(slow.run_id, rollback=True)
+                assert (await runtime.queue.wait(slow.run_id)).status is RunStatus.CANCELLED
+                assert await said(runtime) == before

@@ -240,6 +240,14 @@ async def test_failures_reach_the_client(client, tmp_path):
     assert parts[-1].data["error"] == "RunError"
 
 
+async def test_a_run_that_takes_too_many_steps_says_how_many_it_was_given(client):
+    thread = await new_thread(client)
+    config = {"recursion_limit": 2}
+    result = await client.runs.wait(thread, "own", input=ASKED, config=config, raise_error=False)
+    assert "took 2 steps" in result["__error__"]["message"]
+    assert "recursion_limit" in result["__error__"]["message"]
+
+
 async def test_threads_come_into_being_when_that_is_asked_for(client):
     with pytest.raises(NotFoundError):
         await client.runs.create("not-there", "own", input=ASKED)

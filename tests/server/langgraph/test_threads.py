@@ -10,6 +10,10 @@ from langgraph_sdk.errors import (
     UnprocessableEntityError,
 )
 
+from treadle.runtime.queue import RunRequest
+
+ASKED = {"said": ["hello"]}
+
 
 async def waiting_thread(client, runtime):
     """Return a thread whose graph waits for an answer."""
@@ -208,3 +212,41 @@ async def test_threads_of_an_agent_that_is_gone_are_listed_with_the_others(clien
     assert await client.threads.get(gone) == found[gone]
     with pytest.raises(NotFoundError, match="gone"):
         await client.threads.get_state(gone)
+
+
+@pytest.mark.parametrize(
+    "named", ["nope", "00000000-0000-6000-8000-000000000000", "of another thread"]
+)
+async def test_a_checkpoint_that_is_not_there_is_no_empty_thread(client, named):
+    threads = [(await client.threads.create())["thread_id"] for _ in range(2)]
+    for thread in threads:
+        await client.runs.wait(thread, "own", input=ASKED, interrupt_before=["ask"])
+    if named == "of another thread":
+        named = (await client.threads.get_state(threads[1]))["checkpoint"]["checkpoint_id"]
+    before = await client.threads.get_state(threads[0])
+    place = {"thread_id": threads[0], "checkpoint_ns": "", "checkpoint_id": named}
+    for how in ({"checkpoint_id": named}, {"checkpoint": place}):
+        with pytest.raises(NotFoundError, match="no checkpoint"):
+            await client.runs.create(threads[0], "own", input=ASKED, **how)
+        with pytest.raises(NotFoundError, match="no checkpoint"):
+            await client.runs.create(threads[0], "own", input=None, **how)
+    with pytest.raises(NotFoundError, match="no checkpoint"):
+        await client.threads.update_state(threads[0], ASKED, checkpoint_id=named)
+    assert await client.threads.get_state(threads[0]) == before
+
+
+async def test_a_thread_that_was_used_elsewhere_first_has_its_graph(client, runtime):
+    """It was made with a client of LangGraph, and then used by a schedule or another protocol."""
+    made = await client.threads.create(metadata={"mine": True})
+    await runtime.queue.submit(RunRequest("own", ASKED, thread_id=made["thread_id"]))
+    [run] = await runtime.runs.recent(1, thread=made["thread_id"])
+    await runtime.queue.wait(run.id)
+    thread = await client.threads.get(made["thread_id"])
+    assert (thread["metadata"]["graph_id"], thread["metadata"]["mine"]) == ("own", True)
+    assert thread["values"]["said"]
+    state = await client.threads.get_state(made["thread_id"])
+    assert state["values"] == thread["values"]
+    assert await client.threads.get_history(made["thread_id"])
+    [found] = await client.threads.search(metadata={"graph_id": "own", "mine": True})
+    assert found["thread_id"] == made["thread_id"]
+    await client.threads.update_state(made["thread_id"], {"said": ["changed"]})

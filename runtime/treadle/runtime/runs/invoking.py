@@ -64,14 +64,22 @@ def reply_to_data(reply: Reply) -> dict[str, Any]:
     }
 
 
-def failure_of(agent: str, error: Exception) -> TreadleError:
-    """Return what a person is told of an error that ended a run of the agent."""
+def failure_of(agent: str, error: Exception, options: RunOptions | None = None) -> TreadleError:
+    """Return what a person is told of an error that ended a run of the agent.
+
+    Args:
+        agent: its name.
+        error: what ended the run.
+        options: how its graph was executed.
+    """
     if isinstance(error, TreadleError):
         return error
     if isinstance(error, GraphRecursionError):
+        asked = options.recursion_limit if options else None
+        raised = f", or raise the run's recursion_limit, {asked:,}" if asked else ""
         return RunError(
-            f"The graph of the agent {agent!r} took {MAX_STEPS:,} steps without an end.",
-            hint="Look for a loop without an exit: 'treadle graph' draws it.",
+            f"The graph of the agent {agent!r} took {asked or MAX_STEPS:,} steps without an end.",
+            hint=f"Look for a loop without an exit: 'treadle graph' draws it{raised}.",
         )
     reason = " ".join(str(error).split()) or "no reason given"
     return RunError(f"The agent {agent!r} failed: {type(error).__name__}: {reason}")

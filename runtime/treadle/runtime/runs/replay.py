@@ -14,6 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from treadle.agents import Agent
 from treadle.core.boundary import GateChain, boundary
 from treadle.core.calls import Call, Outcome, Purpose
+from treadle.core.errors import TreadleError
 from treadle.core.headroom import metered
 from treadle.core.model_settings import ModelSettingError
 from treadle.core.redaction import Redactor
@@ -137,24 +138,28 @@ async def replay(
     calls = CallJournal(source, None, redactor, _Nobody())
     waiting = WaitingAgain(journal, calls)
     gates = GateChain([torn.in_order, waiting, KnownOutcomes(calls), torn.unanswered])
-    error: Exception | None = None
+    failure: TreadleError | None = None
     state: Mapping[str, Any] | None = {}
     graph = graph_with(saver)
     limited = metered(_no_headroom) if _is_metered(journal) else nullcontext()
-    asked = recorded_options(journal).model_settings
+    options = recorded_options(journal)
+    asked = options.model_settings
     opened = boundary(gates, thread_id=run.thread_id, run_id=run.id, model_settings=asked)
     with limited, opened:
         try:
             state = await torn.run(_invoke(graph, file, redactor))
-        except Exception as problem:
-            error = problem
+        except Exception as error:
+            failure = failure_of(agent.name, error, options)
     difference = source.divergence or torn.difference
     if difference is None and state is None:
         difference = _order(source)  # It broke off as its run did.
     elif difference is None:
-        end = _end(journal, redactor.redact(_found(agent, run, state or {}, error)))
+        end = _end(
+            journal,
+            redactor.redact(_found(agent, run, state or {}, failure)),
+        )
         # What stopped a replay explains why calls are missing from it.
-        difference = (end or _order(source)) if error is not None else (_order(source) or end)
+        difference = (end or _order(source)) if failure is not None else (_order(source) or end)
     count = sum(1 for made, _ in source.made.values() if made.kind.is_told)
     return Replay(run.id, agent.name, count, difference)
 
@@ -243,11 +248,11 @@ def _order(source: Recording) -> Difference | None:
 
 
 def _found(
-    agent: Agent, run: Run, state: Mapping[str, Any], error: Exception | None
+    agent: Agent, run: Run, state: Mapping[str, Any], failure: TreadleError | None
 ) -> dict[str, Any]:
     """Return how the replay ended, as the last entry of a journal says it."""
-    if error is not None:
-        return {"error": str(failure_of(agent.name, error))}
+    if failure is not None:
+        return {"error": str(failure)}
     if waiting := state.get("__interrupt__"):
         return {"interrupts": sorted((to_data(one.value) for one in waiting), key=json.dumps)}
     reply = make_reply(state, Usage(), run.id, run.thread_id, citations=agent.citations)

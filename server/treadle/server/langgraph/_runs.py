@@ -69,6 +69,8 @@ class ProtocolRuns:
         if body.is_answer and thread_id is not None:
             thread = known or await self._threads.record(thread_id)
             return await self._answer(body, thread["thread_id"], assistant, options)
+        if thread_id is not None:
+            await self._threads.check_place(thread_id, {"checkpoint_id": options.checkpoint_id})
         record = await self._thread(body, thread_id, assistant, known)
         keep = thread_id is not None or body.on_completion == "keep"
         request = body.request(assistant, record["thread_id"], options, keep_thread=keep)

@@ -44,7 +44,7 @@ class ProtocolThreads:
         record = await self.find(thread_id)
         if record is None:
             raise HTTPException(404, f"There is no thread {thread_id!r}.")
-        return record
+        return await self._with_graph(record)
 
     async def find(self, thread_id: str) -> Record | None:
         """Return what is kept of a thread beside its state, or ``None``."""
@@ -52,6 +52,15 @@ class ProtocolThreads:
         if record is None and (thread := await self._runtime.threads.find(thread_id)):
             record = _begun_elsewhere(thread)
         return record if record and await self._ownership.sees(thread_id) else None
+
+    async def _with_graph(self, record: Record) -> Record:
+        """Return a thread with its graph, where another protocol or a schedule used it first."""
+        if "graph_id" in record["metadata"]:
+            return record
+        thread = await self._runtime.threads.find(record["thread_id"])
+        if thread is None:
+            return record
+        return {**record, "metadata": {**record["metadata"], **_used_with(thread)}}
 
     async def create(self, thread_id: str, metadata: Mapping[str, Any]) -> Record | None:
         """Keep a new thread; ``None`` when there is one of that id."""
@@ -119,7 +128,7 @@ class ProtocolThreads:
         known: set[str] = set()
         async for record in self._records.newest_first():
             known.add(record["thread_id"])
-            yield record
+            yield await self._with_graph(record)
         async for thread in self._runtime.threads.newest_first():
             if thread.id not in known:
                 yield _begun_elsewhere(thread)
@@ -156,13 +165,25 @@ class ProtocolThreads:
             return None
         return await graph.aget_state(config_at(record, place), subgraphs=subgraphs)
 
+    async def check_place(self, thread_id: str, place: Mapping[str, Any]) -> None:
+        """See that a thread has the checkpoint that is named: it would seem to be empty there.
+
+        Raises:
+            HTTPException: 404 when it has not.
+        """
+        named = place.get("checkpoint_id")
+        at = config_at({"thread_id": thread_id}, place)
+        if named and await self._runtime.memory.saver.aget_tuple(at) is None:
+            raise HTTPException(404, f"The thread {thread_id!r} has no checkpoint {named!r}.")
+
     async def update_state(
         self, record: Record, updates: Sequence[StateUpdate], place: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Apply updates to a thread's state, each as a step; return the checkpoint they made.
 
         Raises:
-            HTTPException: 409 while a run uses the thread; 400 when it has no graph yet.
+            HTTPException: 409 while a run uses the thread; 400 when it has no graph yet; 404 when
+                it has no such checkpoint.
         """
         thread_id = record["thread_id"]
         graph = self.graph(record)
@@ -174,6 +195,7 @@ class ProtocolThreads:
             )
         if await self._runtime.is_busy(thread_id):
             raise HTTPException(409, f"The thread {thread_id!r} is busy with a run.")
+        await self.check_place(thread_id, place or {})
         config = config_at(record, place)
         async with self._runtime.held(thread_id):
             for update in updates:
@@ -223,9 +245,17 @@ class ProtocolThreads:
 
 def _begun_elsewhere(thread: Thread) -> Record:
     """Return a thread that another protocol, a schedule or a program began."""
-    used = {"graph_id": thread.agent, "assistant_id": agent_id(thread.agent)}
     moments = {"updated_at": thread.updated, "state_updated_at": thread.updated}
-    return {"thread_id": thread.id, "metadata": used, "created_at": thread.created, **moments}
+    return {
+        "thread_id": thread.id,
+        "metadata": _used_with(thread),
+        "created_at": thread.created,
+        **moments,
+    }
+
+
+def _used_with(thread: Thread) -> Record:
+    return {"graph_id": thread.agent, "assistant_id": agent_id(thread.agent)}
 
 
 def config_at(record: Record, place: Mapping[str, Any] | None) -> Any:
