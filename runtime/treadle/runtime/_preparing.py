@@ -19,10 +19,11 @@ from treadle.memory.saver import StrictSerializer
 from treadle.memory.scripts import ScriptCall
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
+from treadle.runtime._starting import check_is_one
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime._threads import Threads, check_thread_id
-from treadle.runtime._work import Work, is_for_gate
-from treadle.runtime.approvals import Approvals, is_approval
+from treadle.runtime._work import Work
+from treadle.runtime.approvals import Approvals, for_the_graph, is_approval, is_for_gate
 from treadle.runtime.budget import Account
 from treadle.runtime.journal import answer_to
 from treadle.runtime.questions import all_in_words
@@ -44,7 +45,7 @@ from treadle.runtime.runs import (
 from treadle.runtime.runs.before import latest_state, put_state
 from treadle.runtime.runs.invoking import begun_with, config_of
 from treadle.runtime.runs.replay import definition_of, recorded_input, recorded_options
-from treadle.runtime.runs.standing import place_of, standing_at, still_open
+from treadle.runtime.runs.standing import Place, place_of, standing_at, still_open
 
 _GIVE_LEAVE = "A person gives leave with 'treadle approvals'."
 MAX_QUESTION_CHARS = 400_000
@@ -188,7 +189,7 @@ class Preparation:
             raise RunStateError(f"The run {run.id} came to its end already.")
         given = await self._by_interrupt(run, answers)
         if change:
-            if all(is_for_gate(one) for one in given.values()):
+            if not for_the_graph(given):
                 raise InputError(
                     "An update or a node to go on with needs an answer to what the graph asks.",
                     hint="Update the thread's state, or leave them out.",
@@ -196,7 +197,9 @@ class Preparation:
             _check_nodes(self._graphs.load(run.agent)[1], change)
         latest = await self._memory.saver.aget_tuple(config_of(run))
         if run.status is RunStatus.INTERRUPTED:
-            await place_of(run, self._store, self._memory.saver, latest)
+            place = await place_of(run, self._store, self._memory.saver, latest)
+            if place is Place.CHANGED:
+                check_is_one(run, list(for_the_graph(given).values()))
         return Resumption(given, standing_at(latest), change)
 
     async def claimed(self, accepted: Accepted) -> Work:

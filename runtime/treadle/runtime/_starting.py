@@ -1,16 +1,19 @@
 """Where an attempt begins: with the run's input, with an answer, or where the last one stopped."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.types import Command
 
 from treadle.core.errors import InputError
-from treadle.runtime._work import Work, is_for_gate
-from treadle.runtime.runs import RunMode, RunStateError, RunStatus, RunStore, Standing
+from treadle.runtime._work import Work
+from treadle.runtime.approvals import for_the_graph
+from treadle.runtime.runs import Run, RunMode, RunStateError, RunStatus, RunStore, Standing
+from treadle.runtime.runs.before import latest_state
 from treadle.runtime.runs.invoking import begun_with, config_of
-from treadle.runtime.runs.standing import AT, Place, place_of, standing_at
+from treadle.runtime.runs.standing import AT, CHANGED, Place, place_of, standing_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +24,18 @@ class Start:
         given: what the graph is given: the input, a command, or nothing to go on.
         at: where the thread stands, for a run that has not begun and has no input. Such a run
             makes no checkpoint until its first step is done; this tells it where it began.
+        changed: the thread's state, where somebody changed it since the run had stopped: no journal
+            tells of that.
     """
 
     given: Any
     at: Standing | None = None
+    changed: Mapping[str, Any] | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Return what the journal is to say of it."""
-        return {} if self.at is None else {AT: self.at.to_data()}
+        at = {} if self.at is None else {AT: self.at.to_data()}
+        return at if self.changed is None else {**at, CHANGED: self.changed}
 
 
 async def start_of(work: Work, runs: RunStore, saver: BaseCheckpointSaver[Any]) -> Start:
@@ -44,7 +51,12 @@ async def start_of(work: Work, runs: RunStore, saver: BaseCheckpointSaver[Any]) 
     latest = await saver.aget_tuple(config_of(run))
     place = await place_of(run, runs, saver, latest)
     if place is Place.CHANGED:
-        return Start(_answering_anew(work) if _is_answered(work) else None, standing_at(latest))
+        _is_answered(work)
+        answers = for_the_graph(work.answers)
+        check_is_one(run, list(answers.values()))
+        state = await latest_state(saver, run.thread_id)
+        given = work.change.command_anew(list(answers.values()))
+        return Start(given, standing_at(latest), state)
     given = None
     if place is not Place.OWN:
         given = begun_with(await runs.given(run), work.options)
@@ -84,23 +96,20 @@ def _is_answered(work: Work) -> bool:
     return bool(work.answers or work.change)
 
 
-def _answering_anew(work: Work) -> Command[Any] | None:
-    """Return what a changed state goes on with, where what was asked is asked under another id.
+def check_is_one(run: Run, answers: Sequence[Any]) -> None:
+    """See that the answers can be told apart though the state was changed after what was asked.
 
     Raises:
-        RunStateError: there are several answers, and nothing says which is to what.
+        RunStateError: there are several, and nothing says which is to what.
     """
-    given = [one for one in work.answers.values() if not is_for_gate(one)]
-    if len(given) > 1:
+    if len(answers) > 1:
         raise RunStateError(
-            f"The state of the thread {work.run.thread_id!r} was changed after the run "
-            f"{work.run.id} had asked {len(given)} things.",
+            f"The state of the thread {run.thread_id!r} was changed after the run {run.id} had "
+            f"asked {len(answers)} things.",
             hint="Run the thread without an input, and answer what is asked then.",
         )
-    change = work.change.command() if work.change else Command()
-    return replace(change, resume=given[0]) if given else change if work.change else None
 
 
 def _answering(work: Work) -> Command[Any] | None:
-    others = {id_: one for id_, one in work.answers.items() if not is_for_gate(one)}
+    others = for_the_graph(work.answers)
     return work.change.command(others) if others or work.change else None

@@ -93,11 +93,3 @@ class Work:
         """What became of calls with an unknown outcome, by their ids."""
         given = [answer for answer in self.answers.values() if is_told(answer)]
         return {str(answer["call_id"]): answer for answer in given}
-
-
-def is_for_gate(answer: Any) -> bool:
-    """Tell whether a gate looks the answer up by its call.
-
-    Handed to the graph, it would be taken for the answer to what else its task asks.
-    """
-    return is_approval(answer) or is_told(answer)

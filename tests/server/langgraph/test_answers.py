@@ -16,7 +16,9 @@ def draft(state: MessagesState):
 
 def approve(state: MessagesState):
     said = state["messages"][-1].content
-    return {"messages": [("user", f"{interrupt(said)} to {said}")]}
+    asked = f"{interrupt(said)} to {said}"
+    model = FakeListChatModel(responses=["Sent."])
+    return {"messages": [("user", asked), model.invoke(asked)]}
 
 
 graph = StateGraph(MessagesState).add_node("draft", draft).add_node("approve", approve)
@@ -78,10 +80,11 @@ async def test_a_draft_is_edited_and_approved(client, served, tmp_path):
     await client.threads.update_state(thread, {"messages": [edited]})
     done = await client.runs.wait(thread, "drafts", command={"resume": "Yes"})
     texts = [message["content"] for message in done["messages"]]
-    assert texts == ["Write.", "A better draft.", "Yes to A better draft."]
+    assert texts == ["Write.", "A better draft.", "Yes to A better draft.", "Sent."]
     [run] = await client.runs.list(thread)
     told = await served[1].runs.get(run["run_id"])
-    assert told.usage.model_calls == 1, "the draft was not asked for again"
+    assert told.usage.model_calls == 2, "the draft was not asked for again"
+    assert (await served[1].runs.replay(told.id)).difference is None
 
 
 async def test_an_answer_is_refused_after_another_run_went_on(client, waiting):

@@ -5,6 +5,7 @@ A rule of an agent's policy that asks makes the run wait with an `Approval`; it 
 arguments it was given for, for one rule, once, and for a time.
 """
 
+from treadle.runtime.approvals._answers import for_the_graph, is_for_gate
 from treadle.runtime.approvals._approvals import MAX_REASON_CHARS, Approvals
 from treadle.runtime.approvals._gate import PolicyGate
 from treadle.runtime.approvals._record import Approval, ApprovalStatus, is_approval
@@ -19,5 +20,7 @@ __all__ = [
     "Approvals",
     "PolicyGate",
     "WaitingAgain",
+    "for_the_graph",
     "is_approval",
+    "is_for_gate",
 ]

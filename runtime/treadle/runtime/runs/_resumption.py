@@ -1,7 +1,7 @@
 """What a run is taken up again with, and where its thread stood when that was said."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langgraph.types import Command, Send
@@ -35,6 +35,15 @@ class Change:
         return Command(
             resume=answers or None, update=_pairs(self.update), goto=[_node(n) for n in self.goto]
         )
+
+    def command_anew(self, answers: Sequence[Any]) -> Command[Any] | None:
+        """Return the command that does it where the state was changed after something was asked.
+
+        What was asked stands nowhere any more, so that the one answer goes to what asks next.
+        """
+        if not answers and not self:
+            return None
+        return replace(self.command(), resume=answers[0] if answers else None)
 
     def to_data(self) -> dict[str, Any]:
         """Return what is said, as data."""

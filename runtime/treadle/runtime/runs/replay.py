@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base.id import uuid6
 from langgraph.checkpoint.memory import InMemorySaver
 
 from treadle.agents import Agent
@@ -22,7 +23,7 @@ from treadle.core.usage import Usage
 from treadle.graphs import Graph
 from treadle.memory.saver import StrictSerializer
 from treadle.runtime._replies import make_reply
-from treadle.runtime.approvals import WaitingAgain, is_approval
+from treadle.runtime.approvals import WaitingAgain, for_the_graph, is_approval
 from treadle.runtime.journal import (
     CallJournal,
     Difference,
@@ -44,6 +45,7 @@ from treadle.runtime.runs._torn import Ending, Torn, cut_off, ending, last_end, 
 from treadle.runtime.runs.before import put_state
 from treadle.runtime.runs.invoking import checked_state, config_of, failure_of, reply_to_data
 from treadle.runtime.runs.made_of import recorded
+from treadle.runtime.runs.standing import CHANGED
 
 GraphWith = Callable[[BaseCheckpointSaver[Any]], Graph]
 """Makes an agent's graph with a checkpointer."""
@@ -147,7 +149,7 @@ async def replay(
     opened = boundary(gates, thread_id=run.thread_id, run_id=run.id, model_settings=asked)
     with limited, opened:
         try:
-            state = await torn.run(_invoke(graph, file, redactor))
+            state = await torn.run(_invoke(graph, saver, file, redactor))
         except Exception as error:
             failure = failure_of(agent.name, error, options)
     difference = source.divergence or torn.difference
@@ -173,7 +175,9 @@ async def _no_headroom() -> None:
     """The journal answers before this is asked."""
 
 
-async def _invoke(graph: Graph, file: JournalFile, redactor: Redactor) -> Mapping[str, Any]:
+async def _invoke(
+    graph: Graph, saver: BaseCheckpointSaver[Any], file: JournalFile, redactor: Redactor
+) -> Mapping[str, Any]:
     """Invoke the graph with all that the run was given: its input, then answers to interrupts."""
     journal, run = file.journal, Run.from_dict(file.journal.run)
     options = recorded_options(journal)
@@ -192,10 +196,20 @@ async def _invoke(graph: Graph, file: JournalFile, redactor: Redactor) -> Mappin
             asked = entry.data["interrupts"]
         if entry.type != EntryType.RUN_RESUMED:
             continue
-        answers = _answers(from_data(entry.data.get("answers", {})), asked, state, redactor)
-        if answers:  # Else it went on after a crash, or with what the outcomes already hold.
+        given = from_data(entry.data.get("answers", {}))
+        if changed := entry.data.get(CHANGED):
+            await put_state(saver, run.thread_id, _now(changed))
+            answer = list(for_the_graph(given).values())
+            state = await invoke(_change(entry).command_anew(answer), config)
+        elif answers := _answers(given, asked, state, redactor):
+            # Else it went on after a crash, or with what the outcomes already hold.
             state = await invoke(_change(entry).command(answers), config)
     return checked_state(state, was_asked=bool(run.question))
+
+
+def _now(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a recorded state as the latest of its thread: ids of checkpoints tell their order."""
+    return {**state, "checkpoint": {**state["checkpoint"], "id": str(uuid6())}}
 
 
 def _change(entry: Entry) -> Change:

@@ -14,7 +14,9 @@ from treadle.runtime.runs._store import RunStore
 
 AT = "at"
 """The field of a journal's entry that says where the thread stood as the run's graph began."""
-_CHANGED = {"update", "fork"}
+CHANGED = "changed"
+"""The field that holds the state in which an attempt found a thread that somebody had changed."""
+_EDITS = {"update", "fork"}
 """What LangGraph says a checkpoint is from that no run made."""
 _INTERRUPT, _RESUME = "__interrupt__", "__resume__"
 """The channels in which LangGraph keeps what a task asks, and the answers it has had."""
@@ -87,7 +89,7 @@ async def place_of(
         RunStateError: the run did something, and another went on with its thread.
     """
     last, is_changed = latest, False
-    while last is not None and (last.metadata or {}).get("source") in _CHANGED:
+    while last is not None and (last.metadata or {}).get("source") in _EDITS:
         parent, is_changed = last.parent_config, True
         last = await saver.aget_tuple(parent) if parent else None
     if last is not None and (last.metadata or {}).get("run_id") == run.id:
