@@ -1,11 +1,10 @@
 """What a run needs before it can be executed: checked, found, made and written down."""
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import AnyMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.constants import END, START
 
@@ -13,12 +12,12 @@ from treadle.agents import Agent, Budget
 from treadle.core.errors import InputError
 from treadle.core.model_settings import ModelSettings
 from treadle.graphs import Graph
-from treadle.memory import stamped
 from treadle.memory.bundle import Memory
 from treadle.memory.saver import StrictSerializer
 from treadle.memory.scripts import ScriptCall
 from treadle.runtime._forgetting import Forgetting
 from treadle.runtime._graphs import AgentGraphs
+from treadle.runtime._inputs import asking, check_question, given_of, last_question, new_id, saying
 from treadle.runtime._starting import check_is_one
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime._threads import Threads, check_thread_id
@@ -48,8 +47,6 @@ from treadle.runtime.runs.replay import definition_of, recorded_input, recorded_
 from treadle.runtime.runs.standing import Place, place_of, standing_at, still_open
 
 _GIVE_LEAVE = "A person gives leave with 'treadle approvals'."
-MAX_QUESTION_CHARS = 400_000
-"""The longest question, in characters: some 100,000 tokens, which few models can read at once."""
 
 
 class Preparation:
@@ -96,13 +93,13 @@ class Preparation:
         options: RunOptions,
     ) -> Work:
         """Accept a question; arguments and errors as for `Runtime.stream`."""
-        text = asked if isinstance(asked, str) else _last_question(asked)
+        text = asked if isinstance(asked, str) else last_question(asked)
         await self._graphs.ready(agent)
         loaded, graph = self._graphs.load(agent)
         self._graphs.check_settings(loaded, options.model_settings)
-        thread_id = check_thread_id(thread if thread is not None else _new_id())
+        thread_id = check_thread_id(thread if thread is not None else new_id())
         run = self._new_run(loaded, text, thread_id, user)
-        given = _asking(text) if isinstance(asked, str) else _saying(asked)
+        given = asking(text) if isinstance(asked, str) else saying(asked)
         await self._threads.note_question(thread_id, loaded.name, text)
         if user:
             await self._forgetting.note_user(user, thread_id)
@@ -132,7 +129,7 @@ class Preparation:
         self._graphs.check_settings(loaded, request.options.model_settings)
         _check_nodes(graph, Change.of(request.options))
         run_id = request.run_id(prefix)
-        given, text = _given(request.input)
+        given, text = given_of(request.input)
         run = Run(
             run_id,
             _thread_of(request, run_id),
@@ -254,9 +251,9 @@ class Preparation:
         loaded, graph = self._graphs.load(agent)
         self._graphs.check_settings(loaded, options.model_settings)
         request = RunRequest(loaded.name, text, thread_id=thread, is_dry=True, options=options)
-        thread_id = _thread_of(request, _new_id())
+        thread_id = _thread_of(request, new_id())
         run = self._new_run(loaded, text, thread_id, user, mode=RunMode.DRY)
-        given = _asking(text)
+        given = asking(text)
         await self._note_user(run)
         await self._store.create(run, given, request=request.to_dict())
         graph = await self._own_graph(run, loaded, request.to_dict()) or graph
@@ -296,11 +293,11 @@ class Preparation:
         options = RunOptions(model_settings=asked)
         self._graphs.check_settings(loaded, asked)
         text = parent.question if question is None else question
-        thread_id = f"{parent.thread_id[:150]}~{_new_id()[:12]}"
+        thread_id = f"{parent.thread_id[:150]}~{new_id()[:12]}"
         run = self._new_run(
             loaded, text, thread_id, parent.user, mode=RunMode.FORK, parent=parent.id
         )
-        given = recorded_input(file.journal) if question is None else _asking(question)
+        given = recorded_input(file.journal) if question is None else asking(question)
         await put_state(self._memory.saver, thread_id, file.before)
         await self._threads.note_question(thread_id, loaded.name, text)
         await uninterrupted(self._store.create(run, given, request=_recorded(options)))
@@ -341,7 +338,7 @@ class Preparation:
         parent: str = "",
     ) -> Run:
         return Run(
-            _new_id(),
+            new_id(),
             thread_id,
             agent.name,
             question=self._redact(check_question(text)),
@@ -388,22 +385,6 @@ class Preparation:
         )
 
 
-def check_question(text: str) -> str:
-    """Return the question as it is.
-
-    Raises:
-        InputError: when it is empty or longer than `MAX_QUESTION_CHARS`.
-    """
-    if not text.strip():
-        raise InputError("The question is empty.")
-    if len(text) > MAX_QUESTION_CHARS:
-        raise InputError(
-            f"The question has {len(text):,} characters; at most {MAX_QUESTION_CHARS:,} are read.",
-            hint="Put long material into a file, index it with 'treadle index', and ask about it.",
-        )
-    return text
-
-
 def _check_nodes(graph: Graph, change: Change) -> None:
     """Refuse nodes that the graph does not have: LangGraph would pass over them."""
     named = [node if isinstance(node, str) else node["node"] for node in change.goto]
@@ -441,61 +422,3 @@ def _thread_of(request: RunRequest, run_id: str) -> str:
     if not request.is_dry:
         return run_id if named is None else named
     return dry_thread(run_id if named is None or not request.keep_thread else named)
-
-
-def _given(asked: str | Mapping[str, Any] | None) -> tuple[Any, str]:
-    """Return what a graph is given, and the question in it."""
-    if asked is None:
-        return None, ""
-    if isinstance(asked, str):
-        return _asking(check_question(asked)), asked
-    messages = asked.get("messages")
-    if messages is None:
-        return dict(asked), ""
-    try:
-        said = [_said(message) for message in convert_to_messages(_listed(messages))]
-    except (ValueError, NotImplementedError) as problem:
-        reason = " ".join(str(problem).split())
-        raise InputError(f"The messages of the input cannot be read: {reason:.300}") from None
-    text = next((m.text for m in reversed(said) if isinstance(m, HumanMessage)), "")
-    return {**asked, "messages": said}, text
-
-
-def _listed(messages: Any) -> list[Any]:
-    return list(messages) if isinstance(messages, list | tuple) else [messages]
-
-
-def _said(message: BaseMessage) -> BaseMessage:
-    named = message if message.id else message.model_copy(update={"id": _new_id()})
-    return stamped(named, datetime.now(UTC)) if isinstance(named, HumanMessage) else named
-
-
-def _asking(question: str) -> dict[str, Any]:
-    message = stamped(HumanMessage(question, id=_new_id()), datetime.now(UTC))
-    return {"messages": [message]}
-
-
-def _last_question(messages: Sequence[AnyMessage]) -> str:
-    found = (one.text for one in reversed(messages) if isinstance(one, HumanMessage))
-    return next(found, "")
-
-
-def _saying(messages: Sequence[AnyMessage]) -> dict[str, Any]:
-    """Return messages as a graph is given them.
-
-    Raises:
-        InputError: together they are longer than `MAX_QUESTION_CHARS`.
-    """
-    length = sum(len(message.text) for message in messages)
-    if length > MAX_QUESTION_CHARS:
-        raise InputError(
-            f"The messages have {length:,} characters; at most {MAX_QUESTION_CHARS:,} are read.",
-            hint="Name a thread, and send only what is new.",
-        )
-    moment = datetime.now(UTC)
-    named = (message.model_copy(update={"id": _new_id()}) for message in messages)
-    return {"messages": [stamped(message, moment) for message in named]}
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex
