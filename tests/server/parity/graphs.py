@@ -2,13 +2,14 @@
 
 import asyncio
 from operator import add
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AnyMessage
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph, add_messages
 from langgraph.types import interrupt
+from typing_extensions import TypedDict  # typing's has a schema from Python 3.12 on only
 
 
 class State(TypedDict, total=False):
