@@ -207,7 +207,7 @@ async def test_a_hard_graph_replays_and_does_nothing_twice(
             fork = await runtime.fork(file, agent=agent)
             anew = int(graph == "racing")  # The call that was let go has no answer to be used.
             assert (fork.text, fork.usage.model_calls) == (reply.text, anew)
-    # What is asked anew is let go at once, as the other call has its answer: maybe before it is sent.
+    # What is asked anew is let go as the other has its answer: maybe before it is sent.
     assert asked <= len(server.requests) <= asked + anew
     found = (tmp_path / "done").read_text().splitlines() if (tmp_path / "done").exists() else []
     assert sorted(found) == done
