@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError as DriverError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from treadle.core.errors import RedisError, RunError, TreadleError, UnknownNameError, UserError
 from treadle.server._a2a_errors import a2a_error
@@ -24,6 +25,8 @@ A2A = "/a2a/"
 """Where the Agent2Agent protocol is spoken, likewise."""
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger("treadle.server")
+Handler = Callable[[Request, Any], JSONResponse]
+"""Returns the answer to a request that ended in an error."""
 
 
 class Problem(BaseModel):
@@ -121,18 +124,50 @@ def answer_problems(app: FastAPI) -> None:
         _log.warning("A request was not answered: %s", error)  # It names addresses.
         return failure(request, 503, "Redis cannot be reached, or refused a command.")
 
-    def of_defect(request: Request, _: Exception) -> JSONResponse:
+    def of_defect(request: Request, error: Exception) -> JSONResponse:
+        _log.error("A request was not answered, for a defect.", exc_info=error)
         return failure(request, 500, "This is a defect in Treadle; the server's log shows where.")
 
-    handlers: dict[type[Exception], Any] = {
+    handlers: dict[type[Exception], Handler] = {
         HTTPException: of_http,
         RequestValidationError: of_request,
         TreadleError: of_treadle,
         DriverError: of_redis,
-        Exception: of_defect,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+    app.add_middleware(_LastResort, handlers={**handlers, Exception: of_defect})
+
+
+class _LastResort:
+    """Answers what failed in front of every route, and what nobody foresaw.
+
+    Starlette would answer it too, but raise the error again: the server then cuts the connection,
+    and the client's next request with it.
+    """
+
+    def __init__(self, app: ASGIApp, handlers: Mapping[type[Exception], Handler]) -> None:
+        self._app = app
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if has_begun:  # It must not be taken for whole.
+                raise
+            handler = next(self._handlers[k] for k in type(error).__mro__ if k in self._handlers)
+            await handler(Request(scope), error)(scope, receive, send)
 
 
 def _said_by(request: Request, error: HTTPException, methods: Sequence[str]) -> str:

@@ -41,14 +41,17 @@ def ask(state):
 inner = StateGraph(State).add_node("deep", deep).add_edge(START, "deep").compile()
 graph = StateGraph(State).add_node("first", first).add_node("inner", inner).add_node("ask", ask)
 graph.add_edge(START, "first").add_edge("first", "inner").add_edge("inner", "ask")
+choosy = StateGraph(State).add_node("choose", deep).add_edge(START, "choose")
+choosy.add_conditional_edges("choose", lambda state: str(1 // state["number"]), {"1": "choose"})
 """
 
 
 def make_project(folder: Path) -> Path:
-    """Make a project with two agents: a graph that asks, and one of Treadle's own."""
+    """Make a project with graphs that ask and choose, and one of Treadle's own."""
     (folder / "agents").mkdir()
     (folder / "own.py").write_text(OWN_GRAPH)
     (folder / "agents" / "own.yaml").write_text("graph: own.py:graph\n")
+    (folder / "agents" / "choosy.yaml").write_text("graph: own.py:choosy\n")
     (folder / "agents" / "plain.yaml").write_text("prompt: You help.\n")
     return folder
 

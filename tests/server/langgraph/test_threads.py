@@ -141,6 +141,37 @@ async def test_a_thread_is_begun_with_a_state(client):
         await client.threads.get("wrong")
 
 
+REFUSED_BY_REDUCERS = [
+    ("own", {"said": 5}, "concatenate"),
+    ("plain", {"messages": 5}, "int"),
+    ("plain", {"messages": None}, "non-null"),
+    ("plain", {"messages": [{"role": "alien", "content": "hi"}]}, "alien"),
+]
+
+
+@pytest.mark.parametrize(("graph", "values", "why"), REFUSED_BY_REDUCERS)
+async def test_values_that_the_graph_cannot_take_are_refused(client, graph, values, why):
+    thread = (await client.threads.create(graph_id=graph))["thread_id"]
+    node = "first" if graph == "own" else "model"
+    with pytest.raises(UnprocessableEntityError, match=why):
+        await client.threads.update_state(thread, values, as_node=node)
+    assert (await client.threads.get_state(thread))["checkpoint"] is None
+    good = {"said": ["hi"]} if graph == "own" else {"messages": "hi"}
+    updates = [{"values": good, "as_node": node}, {"values": values, "as_node": node}]
+    steps = [{"updates": [update]} for update in updates]
+    with pytest.raises(UnprocessableEntityError, match=why):
+        await client.threads.create(thread_id="new", graph_id=graph, supersteps=steps)
+    # Nothing is left of what was taken before.
+    await client.threads.create(thread_id="new", graph_id=graph)
+    assert (await client.threads.get_state("new"))["values"] == {}
+
+
+async def test_an_edge_that_fails_on_an_update_says_so(client):
+    thread = (await client.threads.create(graph_id="choosy"))["thread_id"]
+    with pytest.raises(UnprocessableEntityError, match="ZeroDivisionError"):
+        await client.threads.update_state(thread, {"number": 0}, as_node="choose")
+
+
 async def test_a_copy_has_the_history_and_a_life_of_its_own(client, runtime):
     thread_id = await waiting_thread(client, runtime)
     copy = await client.threads.copy(thread_id)

@@ -1,15 +1,19 @@
 """Threads as the protocol's clients know them: their metadata, and the state of their graph."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import HTTPException
+from langgraph.errors import InvalidUpdateError
 from langgraph.types import StateSnapshot, StateUpdate
+from redis.exceptions import RedisError as DriverError
 
-from treadle.core.errors import UnknownNameError, UserError
+from treadle.core.errors import InputError, TreadleError, UnknownNameError, UserError
+from treadle.core.shareable import shareable
 from treadle.graphs import Graph
 from treadle.memory.scripts import ScriptCall
 from treadle.runtime import Runtime, Thread
@@ -18,6 +22,7 @@ from treadle.server.langgraph._records import Record, Records, now
 from treadle.server.langgraph._states import condition_of, place_of
 from treadle.server.security import Ownership
 
+log = logging.getLogger("treadle.server")
 _NOTHING: dict[str, Any] = {"status": "idle", "values": None, "interrupts": {}, "error": None}
 
 
@@ -184,6 +189,8 @@ class ProtocolThreads:
         Raises:
             HTTPException: 409 while a run uses the thread; 400 when it has no graph yet; 404 when
                 it has no such checkpoint.
+            InvalidUpdateError: no node of the graph could have made such an update.
+            InputError: the graph's own reducers or edges cannot take it.
         """
         thread_id = record["thread_id"]
         graph = self.graph(record)
@@ -199,9 +206,19 @@ class ProtocolThreads:
         config = config_at(record, place)
         async with self._runtime.held(thread_id):
             for update in updates:
-                config = await graph.abulk_update_state(config, [[update]])
+                config = await _updated(graph, config, update)
         await self.touch(thread_id)
         return place_of(config) or {}
+
+    async def begin_state(self, record: Record, updates: Sequence[StateUpdate]) -> None:
+        """Apply updates to a new thread's state, all of them or none; errors as `update_state`."""
+        is_new = not await self._runtime.threads.exists(record["thread_id"])
+        try:
+            await self.update_state(record, updates)
+        except BaseException:
+            if is_new:
+                await self._runtime.memory.saver.adelete_thread(record["thread_id"])
+            raise
 
     async def copy(self, record: Record) -> Record:
         """Copy a thread with its whole history under a new id."""
@@ -256,6 +273,19 @@ def _begun_elsewhere(thread: Thread) -> Record:
 
 def _used_with(thread: Thread) -> Record:
     return {"graph_id": thread.agent, "assistant_id": agent_id(thread.agent)}
+
+
+async def _updated(graph: Graph, config: Any, update: StateUpdate) -> Any:
+    """Apply an update to a state, and return the config of the checkpoint it makes."""
+    try:
+        return await graph.abulk_update_state(config, [[update]])
+    except (InvalidUpdateError, TreadleError, DriverError):
+        raise
+    except Exception as error:  # A project's own reducers and edges may raise anything.
+        log.info("The graph %r refused an update.", graph.name, exc_info=error)
+        said = str(error).partition("\nFor troubleshooting")[0]  # An address of LangChain's pages.
+        reason = " ".join(shareable(f"{type(error).__name__}: {said}").split())
+        raise InputError(f"The graph cannot take this update: {reason:.500}") from None
 
 
 def config_at(record: Record, place: Mapping[str, Any] | None) -> Any:

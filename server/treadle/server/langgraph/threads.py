@@ -106,7 +106,7 @@ async def create(rt: Rt, body: Create) -> Response:
     updates = [StateUpdate(u.values, u.as_node) for s in body.supersteps for u in s.updates]
     async with threads.made(key, body.metadata) as record:
         if updates:
-            await threads.update_state(record, updates)
+            await threads.begin_state(record, updates)
         return answered(await threads.described(record))
 
 
