@@ -50,8 +50,9 @@ async def test_secrets_in_it_are_not_kept(project, local_app):
 async def test_a_key_in_the_address_is_taken(project, local_app):
     async with local_app(project) as client:
         run = f"/runs/{(await _asked(client))['run_id']}"
-        said = await client.post(f"{run}/feedback/was%20it%20good", json={"score": 1})
-        assert (said.json()["key"], said.json()["score"]) == ("was it good", 1)
+        for key, place in (("was it good", "was%20it%20good"), ("good/true", "good%2Ftrue")):
+            said = await client.post(f"{run}/feedback/{place}", json={"score": 1})
+            assert (said.json()["key"], said.json()["score"]) == (key, 1)
         assert (await client.post(f"{run}/feedback/x", json={"key": "y"})).status_code == 422
 
 

@@ -18,7 +18,7 @@ from treadle.memory.transcript import Turn
 from treadle.runtime._rerecording import rerecord
 from treadle.runtime._runtime import Runtime
 from treadle.runtime._sync import SyncRuntime
-from treadle.runtime._threads import Thread, Threads
+from treadle.runtime._threads import Thread, Threads, check_thread_id
 from treadle.runtime.runs import Plan, PlannedEffect
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "Thread",
     "Threads",
     "Turn",
+    "check_thread_id",
     "rerecord",
 ]

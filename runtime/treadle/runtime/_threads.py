@@ -55,10 +55,11 @@ class Thread:
 
 
 def check_thread_id(thread_id: str) -> str:
-    """Return the id as it is.
+    """Return a thread's id as it is.
 
     Raises:
-        InputError: when it is empty, longer than 200 characters, or holds control characters.
+        InputError: when it is empty, longer than 200 characters, holds control characters, or
+            cannot be part of an address, as over HTTP it has to be.
     """
     if not thread_id.strip():
         raise InputError("The thread id is empty.", hint="Leave it out to begin a new thread.")
@@ -68,6 +69,12 @@ def check_thread_id(thread_id: str) -> str:
         )
     if not thread_id.isprintable():
         raise InputError(f"The thread id {thread_id!r} holds control characters.")
+    if "/" in thread_id or thread_id in {".", ".."}:  # No route would find it again.
+        raise InputError(
+            f"The thread id {thread_id!r} holds '/', or is '.' or '..': it cannot be part of an "
+            "address.",
+            hint="Use another character, such as ':' or '-'.",
+        )
     return thread_id
 
 

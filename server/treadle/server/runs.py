@@ -118,7 +118,7 @@ async def add_feedback(rt: Rt, run_id: RunId, body: FeedbackRequest) -> Feedback
     return _answer(await rt.runs.add_feedback(run.id, given))
 
 
-@runs_router.post("/{run_id}/feedback/{key}")
+@runs_router.post("/{run_id}/feedback/{key:path}")
 async def add_feedback_on(
     rt: Rt, run_id: RunId, key: Annotated[FeedbackKey, Path()], body: Said
 ) -> FeedbackAnswer:

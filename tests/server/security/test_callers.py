@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 from tests.support.web_server import Answer, web_server
 from treadle.server.security import Scope
 
+A2A = {"A2A-Version": "1.0"}
 ISSUER = "https://id.example"
 HOOK = """
 from treadle.server.security import Principal, Scope
@@ -91,13 +92,27 @@ async def test_a_run_reaches_the_memory_of_its_callers_users_alone(project, loca
         assert users == [f"key:{about.id}/ann", "ann"]
 
 
-async def test_a_thread_cannot_be_taken_with_an_id_that_is_none(project, local):
-    async with local(project) as made:
-        client, _ = await made.client_of()
-        for name in (" ", "x" * 201, "a\nb"):
-            asked = {"model": "plain", "messages": [{"role": "user", "content": "Hello?"}]}
-            asked["metadata"] = {"thread_id": name}
-            assert (await client.post("/v1/chat/completions", json=asked)).status_code == 400
+@pytest.mark.parametrize("is_operator", [True, False])
+async def test_a_thread_cannot_be_taken_with_an_id_that_is_none(project, local, is_operator):
+    said = {"role": "user", "content": "Hello?"}
+    async with local(project, requires_key=not is_operator) as made:
+        client = made.client if is_operator else (await made.client_of())[0]
+        for name in (" ", "x" * 201, "a\nb", "a/b", "..", "."):
+            chat = {"model": "plain", "messages": [said], "metadata": {"thread_id": name}}
+            ag_ui = {"threadId": name, "runId": "1", "messages": [{**said, "id": "1"}]}
+            message = {"messageId": "1", "role": "ROLE_USER", "contextId": name}
+            a2a = {"message": {**message, "parts": [{"text": "Hello?"}]}}
+            refused = [
+                await client.post("/threads", json={"thread_id": name}),
+                await client.post("/v1/chat/completions", json=chat),
+                await client.post("/agui/plain", json={**ag_ui, "tools": [], "context": []}),
+                await client.post("/a2a/plain/message:send", json=a2a, headers=A2A),
+            ]
+            assert [answer.status_code for answer in refused] == [422, 400, 422, 400], name
+            if "/" in name:
+                assert [answer.text for answer in refused if "holds '/'" not in answer.text] == []
+        listed = await client.post("/threads/search", json={})
+        assert listed.json() == []
         assert not await made.runtime.redis.exists("treadle:main:{threads}:owners")
 
 

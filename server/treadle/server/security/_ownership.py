@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from treadle.memory.store import user_namespace
-from treadle.runtime import Runtime
+from treadle.runtime import Runtime, check_thread_id
 from treadle.runtime.runs import Run, RunMode, is_dry_thread
 from treadle.server._problems import ProblemError
 from treadle.server.security._principal import Principal, Scope, current_principal
@@ -61,7 +61,12 @@ class Ownership:
             raise ProblemError(404, f"There is no thread {thread_id!r}.")
 
     async def begin(self, thread_id: str) -> bool:
-        """Make a new thread the caller's; return whether the caller may use the thread."""
+        """Make a new thread the caller's; return whether the caller may use the thread.
+
+        Raises:
+            InputError: no thread can have that id.
+        """
+        check_thread_id(thread_id)
         if not self._principal.subject and self._principal.may(Scope.ADMIN):
             return True  # The operator's threads are nobody's.
         if is_dry_thread(thread_id):
