@@ -133,6 +133,10 @@ async def test_browsers_are_told_to_be_careful(project, local_app):
         (TIED[:3_000], 422),
         (b'{"metadata": {"a": "\\ud800"}}', 422),
         (b'{"metadata": {"a": ' + b"9" * 4_000 + b"}}", 200),
+        (b'{"metadata": {"a": [1e308, "NaN, 1e999 and Infinity", "\\u00e9"]}}', 200),
+        (b'{"metadata": {"a": [1, -1E0309]}}', 422),
+        (b'{"metadata": {"a": ' + b"9" * 400 + b".0}}", 422),
+        ('{"metadata": {"a": NaN}}'.encode("utf-16"), 400),
     ],
 )
 async def test_what_a_body_may_be(project, local_app, body, status):
@@ -144,6 +148,34 @@ async def test_what_a_body_may_be(project, local_app, body, status):
         if status != 200:
             assert answer.headers["content-type"] == "application/problem+json"
         assert (await client.get("/ok")).status_code == 200
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+async def test_numbers_that_are_none_are_refused_wherever_a_body_is_read(
+    project, local_app, number
+):
+    held = f'{{"a": [{number}]}}'
+    asked = '"assistant_id": "plain"'
+    said = '"messages": [{"role": "user", "content": "Hello?"}]'
+    async with local_app(project) as client:
+        for method, path, body in (
+            ("POST", "/threads", f'{{"metadata": {held}}}'),
+            ("PUT", "/store/items", f'{{"namespace": ["n"], "key": "k", "value": {held}}}'),
+            ("POST", "/assistants", f'{{"graph_id": "plain", "config": {held}}}'),
+            ("POST", "/runs/wait", f'{{{asked}, "input": {held}}}'),
+            ("POST", "/runs/crons", f'{{{asked}, "schedule": "* * * * *", "input": {held}}}'),
+            ("POST", "/runs/none/feedback", f'{{"correction": {held}}}'),
+            ("POST", "/v1/chat/completions", f'{{"model": "plain", {said}, "metadata": {held}}}'),
+            ("POST", "/agui/plain", f'{{"threadId": "t", "runId": "r", {said}, "state": {held}}}'),
+            ("POST", "/a2a/plain/message:send", f'{{"message": {{"metadata": {held}}}}}'),
+        ):
+            headers = {"content-type": "application/json", "a2a-version": "1.0"}
+            answer = await client.request(method, path, content=body, headers=headers)
+            assert answer.status_code in {400, 422}, path
+            assert f"{number}, which is no finite number" in answer.text, path
+        for field in ("inf", "nan"):
+            item = {"namespace": ["n"], "key": "k", "value": {}, "ttl": field}
+            assert (await client.put("/store/items", json=item)).status_code == 422
 
 
 async def test_a_body_that_never_ends_is_cut_off(project, local_app):

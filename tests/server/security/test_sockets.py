@@ -127,6 +127,7 @@ async def test_threads_of_others_are_not_there(listening):
         ("x" * 5_000, 1009),
         ("[" * 60, 4422),
         ('{"id": 1, "method": "\\ud800"}', 4422),
+        ('{"id": 1, "method": "nothing", "params": {"a": NaN}}', 4422),
     ],
 )
 async def test_what_a_message_may_be(listening, text, code):

@@ -57,7 +57,7 @@ Metadata = dict[str, Any]
 class Body(BaseModel):
     """What a request may hold; a field that is not supported is refused by its name."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Route(APIRoute):

@@ -5,11 +5,15 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
+from typing import NoReturn
 
 from starlette.types import Message, Receive
 
 _BRACKETS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 """Strings, whole, and brackets. An unclosed string is taken to the end: time stays linear."""
+_SUSPECT = re.compile(rb"\\u|NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{200}")
+"""What a body without half a character and without numbers that are none does not hold."""
 
 
 class BadBodyError(Exception):
@@ -43,7 +47,7 @@ async def bounded(headers: Mapping[str, str], receive: Receive, limits: BodyLimi
     """Receive a whole body and return what hands it on.
 
     Raises:
-        BadBodyError: it is too long, too slow, nested too deeply, or holds half a character.
+        BadBodyError: it is too long, too slow, nested too deeply, or holds what JSON does not have.
     """
     if "content-length" not in headers and "transfer-encoding" not in headers:
         return receive
@@ -58,7 +62,7 @@ async def bounded(headers: Mapping[str, str], receive: Receive, limits: BodyLimi
     if last is not None:
         return _first(last, receive)
     _check_depth(body, limits)
-    _check_characters(body)
+    _check_values(body)
     return _first({"type": "http.request", "body": body, "more_body": False}, receive)
 
 
@@ -66,12 +70,12 @@ def check_message(text: bytes, limits: BodyLimits) -> None:
     """Hold a message that came whole to the bounds of a body.
 
     Raises:
-        BadBodyError: it is too long, nested too deeply, or holds half a character.
+        BadBodyError: it is too long, nested too deeply, or holds what JSON does not have.
     """
     if len(text) > limits.bytes:
         raise _too_long(limits)
     _check_depth(text, limits)
-    _check_characters(text)
+    _check_values(text)
 
 
 async def _received(receive: Receive, limits: BodyLimits) -> tuple[bytes, Message | None]:
@@ -120,16 +124,32 @@ def _check_depth(body: bytes, limits: BodyLimits) -> None:
             depth -= 1
 
 
-def _check_characters(body: bytes) -> None:
-    """Refuse half of a pair of escapes: it is no character, and nothing can store it."""
-    if b"\\u" not in body:
+def _check_values(body: bytes) -> None:
+    """Refuse what Python reads and JSON does not have, as nothing could store it.
+
+    It is half of a pair of escapes, which is no character, and a number that is none, or has no
+    end. UTF-16 would hide either; it has a NUL in every bracket, and JSON in UTF-8 has none.
+    """
+    if b"\0" in body:
+        raise BadBodyError(400, "The body is not UTF-8, as JSON has to be.")
+    if not _SUSPECT.search(body):
         return
     try:
-        json.dumps(json.loads(body), ensure_ascii=False).encode()
+        held = json.loads(body, parse_constant=_no_number, parse_float=_finite)
+        json.dumps(held, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise BadBodyError(422, "A string of the body holds half of a surrogate pair.") from None
     except (ValueError, RecursionError):
         return  # It is no JSON: whoever reads it says so.
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if isfinite(value) else _no_number(text)
+
+
+def _no_number(text: str) -> NoReturn:
+    raise BadBodyError(422, f"The body holds {text:.40}, which is no finite number.")
 
 
 def _too_long(limits: BodyLimits) -> BadBodyError:
