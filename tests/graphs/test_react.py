@@ -1,5 +1,7 @@
 """The react graph over a real socket: it reasons, acts, observes, and stays inside its bounds."""
 
+import asyncio
+
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool as langchain_tool
@@ -8,7 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from tests.support.models import resolved
 from tests.support.recording import Recording
 from treadle.core.boundary import GateChain, boundary
-from treadle.core.calls import CallKind, Effect
+from treadle.core.calls import MAYBE_DONE, CallKind, Effect, Permit
 from treadle.core.errors import BudgetExceededError, ModelError
 from treadle.graphs import STOPPED, GraphParts, ReactOptions, react
 from treadle.memory.window import ContextWindow
@@ -137,6 +139,24 @@ async def test_a_spent_budget_of_tool_calls_is_told_to_the_model():
         state = await ask(graph_of(server), gate=Wall(CallKind.TOOL))
     assert state["messages"][-1].text == "Four."
     assert "Not called: the budget is used up" in str(server.requests[2].messages)
+
+
+async def test_a_call_that_was_cut_off_is_not_told_as_one_that_was_not_made():
+    @tool
+    async def send() -> str:
+        """Send it."""
+        await asyncio.Event().wait()
+        return ""
+
+    class Hurries(Recording):
+        async def before(self, call):
+            return Permit(seconds=0.02) if call.kind is CallKind.TOOL else None
+
+    with ScriptedOpenAI([call("send"), say("I do not know whether it was sent.")]) as server:
+        await ask(graph_of(server, tools=(send,)), gate=Hurries())
+    [told] = server.requests[1].tool_outputs.values()
+    assert told.startswith("send failed: the run's time was up")
+    assert told.endswith(MAYBE_DONE)
 
 
 async def test_a_broken_answer_is_asked_for_again():

@@ -1,6 +1,7 @@
 """What a tool declares about itself, and what becomes of its results and failures."""
 
 import asyncio
+import inspect
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.support.recording import Recording
 from treadle.core.boundary import boundary
-from treadle.core.errors import ConfigError, UnknownNameError
+from treadle.core.calls import MAYBE_DONE
+from treadle.core.errors import ConfigError, RunError, UnknownNameError
 from treadle.core.settings import Settings
 from treadle.tools import (
     Effect,
@@ -85,6 +87,65 @@ async def test_a_slow_tool_is_stopped_and_the_model_is_told():
     message = await called(slow)
     assert message.status == "error"
     assert "no answer within 0.02 seconds" in message.text
+
+
+DOUBTFUL = [effect for effect in Effect if effect is not Effect.READ]
+
+
+def acting(function, effect):
+    """Make a tool of what takes ``idempotency_key``, which only keyed ones take."""
+
+    def unkeyed():
+        return function("")
+
+    async def unkeyed_async():
+        return await function("")
+
+    plain = unkeyed_async if inspect.iscoroutinefunction(function) else unkeyed
+    chosen = function if effect is Effect.KEYED else plain
+    chosen.__doc__ = "Act."
+    return tool(name="act", effect=effect, time_limit=timedelta(milliseconds=20))(chosen)
+
+
+@pytest.mark.parametrize("effect", DOUBTFUL)
+async def test_what_may_have_acted_when_its_time_was_up_is_not_to_be_called_again(effect):
+    async def act(idempotency_key: str) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    text = (await called(acting(act, effect))).text
+    assert text == f"act gave no answer within 0.02 seconds. {MAYBE_DONE}"
+
+
+@pytest.mark.parametrize("effect", [Effect.ONCE, Effect.KEYED])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("bad"), f"act failed: ValueError: bad {MAYBE_DONE}"),
+        (RunError("It broke.", hint="Mend it."), f"act: It broke. Mend it. {MAYBE_DONE}"),
+        (ToolError("There is none.", hint="Do else."), "act: There is none. Do else."),
+    ],
+)
+async def test_what_may_have_acted_before_it_failed_says_so_unless_it_knows(effect, error, said):
+    def act(idempotency_key: str) -> str:
+        raise error
+
+    assert (await called(acting(act, effect))).text == said
+
+
+@pytest.mark.parametrize("does", ["hang", "fail"])
+async def test_what_only_reads_may_be_called_again(does):
+    async def act() -> str:
+        """Act."""
+        if does == "fail":
+            raise ValueError("bad")
+        await asyncio.Event().wait()
+        return ""
+
+    made = tool(effect=Effect.READ, time_limit=timedelta(milliseconds=20))(act)
+    text = (await called(made)).text
+    assert MAYBE_DONE not in text
+    assert "Try o" in text
 
 
 async def test_a_time_out_of_the_tools_own_is_not_taken_for_the_limit():

@@ -410,6 +410,7 @@ async def _limited(call: Call, deadline: float) -> AsyncIterator[None]:
             f"the run's time was up while {call.name!r} was called, so the call was cut off.",
             unit="seconds",
             hint="Raise 'seconds' in the agent's budget.",
+            is_cut_off=True,
         ) from error
 
 

@@ -32,6 +32,10 @@ class Effect(StrEnum):
     that works for another. A replay makes it anew out of these."""
 
 
+MAYBE_DONE = "It may have been done all the same: look before you ask for it again."
+"""What a model is told of a call whose outcome is not known, where repeating it could do harm."""
+
+
 class CallKind(StrEnum):
     """What is called."""
 

@@ -170,15 +170,19 @@ class ModelUnavailableError(ModelError):
 
 
 class BudgetExceededError(RunError):
-    """A limit of the run's budget was reached before the call that would pass it.
+    """A limit of the run's budget was reached, as a rule before the call that would pass it.
 
     Attributes:
         unit: what ran out, such as ``"tokens"`` or ``"seconds"``.
+        is_cut_off: whether the call was under way, so that it may have done what it does.
     """
 
-    def __init__(self, message: str, *, unit: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, unit: str = "", hint: str = "", is_cut_off: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.unit = unit
+        self.is_cut_off = is_cut_off
 
 
 class UnboundedCallError(RunError):

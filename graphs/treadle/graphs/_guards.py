@@ -10,6 +10,7 @@ from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.messages import AIMessage, BaseMessage, ToolCall, ToolMessage
 from langgraph.types import Command
 
+from treadle.core.calls import MAYBE_DONE
 from treadle.core.errors import BudgetExceededError, TreadleError
 from treadle.core.headroom import Headroom, headroom
 from treadle.graphs._prompts import Prompts
@@ -140,7 +141,9 @@ class ToolFailures(AgentMiddleware[Any, Any]):
 
 
 def not_called(called: ToolCall, error: BudgetExceededError) -> ToolMessage:
-    """Return what the model is told where the budget allows no more tool calls."""
+    """Return what the model is told where the budget allows no more tool calls, or cut one off."""
+    if error.is_cut_off:
+        return _told(called, f"{called['name']} failed: {error.message} {MAYBE_DONE}")
     return _told(called, f"Not called: {error.message} Answer with what you have.")
 
 

@@ -99,8 +99,11 @@ async def test_a_call_that_may_have_acted_is_never_repeated_and_says_so(project)
     assert "ended with exit code 3" in text
     assert "may have been done all the same" in text
     assert done(project) == 1
-    await tools_of(project, "raw__die", effects={"*": "read"})["raw__die"].ainvoke({})
+    reads = tools_of(project, "raw__die", effects={"*": "read"})["raw__die"]
+    assert "may have been done" not in await reads.ainvoke({})
     assert done(project) == 3  # What only reads is asked once more.
+    keyed = tools_of(project, "raw__die", effects={"*": "keyed"})["raw__die"]
+    assert "may have been done all the same" in await keyed.ainvoke({})  # The next has another key.
 
 
 async def test_a_changed_description_reaches_nobody_and_stops_the_tool(project):

@@ -17,7 +17,7 @@ from langgraph.errors import GraphBubbleUp
 from pydantic import ValidationError
 
 from treadle.core import boundary
-from treadle.core.calls import CallKind, CallSpec, Effect
+from treadle.core.calls import MAYBE_DONE, CallKind, CallSpec, Effect
 from treadle.core.errors import ToolError, TreadleError
 from treadle.core.sources import Passage, Source
 from treadle.core.usage import TOOL_CALL
@@ -157,7 +157,7 @@ class Tool(StructuredTool):
         except TreadleError as error:
             if self.effect is Effect.CALLS:
                 raise  # It is a failure of the run, whichever agent makes the call.
-            raise ToolError(f"{self.name}: {error.message}", hint=error.hint) from error
+            raise self._told(error) from error
         except GraphBubbleUp:
             raise  # It waits for a person, and has not failed.
         except BaseException as error:
@@ -166,13 +166,27 @@ class Tool(StructuredTool):
             if limit.expired():
                 raise ToolError(
                     f"{self.name} gave no answer within {seconds:g} seconds.",
-                    hint="Try once more with a narrower request, or go on without it.",
+                    hint=self._advice("Try once more with a narrower request"),
                 ) from None
             raise ToolError(
                 f"{self.name} failed: {type(error).__name__}: {error}",
-                hint="Try other arguments, or go on without it.",
+                hint=self._advice("Try other arguments"),
             ) from error
         return _render(result, self.max_chars)
+
+    def _told(self, error: TreadleError) -> ToolError:
+        """Return an error of Treadle's as the model is told it; a tool's own words are enough."""
+        hint = error.hint
+        if not isinstance(error, ToolError) and self.effect is not Effect.READ:
+            hint = f"{hint} {MAYBE_DONE}".lstrip()
+        return ToolError(f"{self.name}: {error.message}", hint=hint)
+
+    def _advice(self, other: str) -> str:
+        """Return what to do about a call that broke off in the middle.
+
+        The model's next call is another one, with another key: only what reads may be repeated.
+        """
+        return f"{other}, or go on without it." if self.effect is Effect.READ else MAYBE_DONE
 
 
 @overload

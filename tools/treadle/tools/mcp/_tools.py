@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from langchain_core.tools import BaseTool
 
-from treadle.core.calls import Effect
+from treadle.core.calls import MAYBE_DONE, Effect
 from treadle.core.errors import ConfigError, UnknownNameError
 from treadle.core.mcp import McpServer
 from treadle.tools._contract import Tool, explain_arguments
@@ -18,8 +18,6 @@ from treadle.tools.mcp._definitions import Definition, shown_name
 from treadle.tools.mcp._failures import Failure, ServerError
 from treadle.tools.mcp._lock import Lock
 from treadle.tools.mcp._servers import McpServers, mcp_servers
-
-_MAYBE_DONE = "It may have been done all the same: look before you ask for it again."
 
 
 def build_mcp_tools(pattern: str, context: ToolContext) -> list[BaseTool]:
@@ -114,8 +112,8 @@ class _Call:
             return await servers.call(self._server, self._tool, self._arguments, self._key)
         except ServerError as error:
             is_open = error.failure in {Failure.DIED, Failure.HUNG, Failure.TOO_LARGE}
-            if is_open and self._effect is Effect.ONCE:
-                raise ServerError(error.failure, error.message, hint=_MAYBE_DONE) from None
+            if is_open and self._effect is not Effect.READ:
+                raise ServerError(error.failure, error.message, hint=MAYBE_DONE) from None
             raise
 
 
