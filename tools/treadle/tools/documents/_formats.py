@@ -17,6 +17,14 @@ _TEXT_FORMATS = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
     ".rst": "rst",
 }
+_READERS = {
+    "html": "html",
+    "markdown": "_markdown",
+    "pdf": "pdf",
+    "plain": "_plain",
+    "rst": "_rst",
+}
+"""The module that reads each format."""
 _PLAIN_SUFFIXES = """
 .txt .text .log .csv .tsv .org .adoc .asciidoc .tex .json .jsonl .yaml .yml .toml .ini .cfg
 .conf .xml .sql .py .pyi .js .jsx .ts .tsx .java .kt .c .h .cc .cpp .hpp .cs .go .rs .rb .php
@@ -79,7 +87,7 @@ def parse(path: Path, data: bytes) -> Document:
 
 def _reader(form: str) -> Callable[..., Document]:
     """Load what reads a format only when a file needs it: parsers take long to import."""
-    module = import_module(f"treadle.tools.documents._{form}")
+    module = import_module(f"treadle.tools.documents.{_READERS[form]}")
     return cast("Callable[..., Document]", getattr(module, f"read_{form}"))
 
 
