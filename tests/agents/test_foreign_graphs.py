@@ -320,21 +320,22 @@ async def test_an_interrupt_in_a_tool_is_a_pause_and_the_same_call_goes_on():
     assert [o.is_paused for o in gate.outcomes] == [False, True, False, False]
 
 
-async def test_a_tool_that_would_end_the_process_ends_its_call():
+@pytest.mark.parametrize("raised", [SystemExit, GeneratorExit])
+async def test_a_tool_that_would_end_more_than_its_call_ends_that(raised):
     @tool
     async def leave() -> str:
         """Leave."""
-        raise SystemExit(3)
+        raise raised(3)
 
     @tool
     def slip() -> str:
         """Slip."""
-        raise SystemExit(4)
+        raise raised(4)
 
     gate = Recording()
     with opened(gate):
         for culprit, code in ((leave, 3), (slip, 4)):
-            with pytest.raises(BoundaryError, match=f"SystemExit: {code}"):
+            with pytest.raises(BoundaryError, match=f"{raised.__name__}: {code}"):
                 await culprit.ainvoke({})
     assert [type(o.error) for o in gate.outcomes] == [BoundaryError, BoundaryError]
 

@@ -25,6 +25,7 @@ from treadle.runtime import (
     Runtime,
     SyncRuntime,
 )
+from treadle.runtime.runs import RunStatus
 from treadle.runtime.testing import ScriptedOpenAI, call, calls, hang, say, server_error
 
 CALCULATOR = Agent(name="calculator", tools=("calculate",))
@@ -233,6 +234,8 @@ def reply(state):
     text = state["messages"][-1].text
     if text == "fail":
         raise RuntimeError("the node broke")
+    if text == "end":
+        return next(iter([]))
     return {"messages": [AIMessage(f"heard {text}")]}
 
 graph = StateGraph(MessagesState).add_node("reply", reply).add_edge(START, "reply")
@@ -266,8 +269,22 @@ async def test_a_graph_that_cannot_be_used_is_explained(redis_url, tmp_path):
             rt.graph(Agent(name="mine", graph="mine.py:number"))
         with pytest.raises(ConfigError, match="takes no options"):
             rt.graph(Agent(name="mine", graph="mine.py:graph", options={"a": 1}))
-        with pytest.raises(RunError, match="RuntimeError: the node broke"):
-            await rt.ask(Agent(name="mine", graph="mine.py:graph"), "fail")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("fail", "RuntimeError: the node broke"),
+        ("end", "StopIteration: no reason given"),
+    ],
+)
+async def test_whatever_a_node_raises_its_run_ends_with_it(redis_url, tmp_path, text, reason):
+    (tmp_path / "mine.py").write_text(GRAPH)
+    async with Runtime.open(redis_url, tmp_path) as rt:
+        with pytest.raises(RunError, match=reason):
+            await rt.ask(Agent(name="mine", graph="mine.py:graph"), text)
+        [run] = await rt.runs.recent()
+        assert (run.status, reason in run.error) == (RunStatus.ERROR, True)
 
 
 def test_scripts_use_it_without_an_event_loop(redis_url, tmp_path):

@@ -121,7 +121,7 @@ async def test_what_may_have_acted_when_its_time_was_up_is_not_to_be_called_agai
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ValueError("bad"), f"act failed: ValueError: bad {MAYBE_DONE}"),
+        (ValueError("bad"), f"act failed: ValueError: bad. {MAYBE_DONE}"),
         (RunError("It broke.", hint="Mend it."), f"act: It broke. Mend it. {MAYBE_DONE}"),
         (ToolError("There is none.", hint="Do else."), "act: There is none. Do else."),
     ],

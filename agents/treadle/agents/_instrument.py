@@ -153,11 +153,14 @@ def _contained(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
 
 
 async def _contain(running: Awaitable[T]) -> T:
-    """Keep ``SystemExit`` from the event loop, which ends when a task of it raises that."""
+    """Keep ``SystemExit`` from the event loop, which ends when a task of it raises that.
+
+    ``GeneratorExit`` would close whoever waits for the task.
+    """
     try:
         return await running
-    except SystemExit as error:
-        raise BoundaryError(f"A tool raised SystemExit: {error}") from error
+    except (SystemExit, GeneratorExit) as error:
+        raise BoundaryError(f"A tool raised {type(error).__name__}: {error}") from error
 
 
 def _spec(tool: BaseTool, tool_input: Any, call_id: str | None) -> CallSpec:

@@ -17,13 +17,13 @@ class Measured:
 
     Args:
         call: the call.
-        so_far: returns what was received of a stream until now.
+        so_far: returns what was received of a stream until now; ``None`` where it is none.
 
     Attributes:
         outcome: how it ended.
     """
 
-    def __init__(self, call: Call, so_far: Callable[[], Any] = lambda: None) -> None:
+    def __init__(self, call: Call, so_far: Callable[[], Any] | None = None) -> None:
         self._call = call
         self._so_far = so_far
         self._started = time.perf_counter()
@@ -49,8 +49,9 @@ class Measured:
         if error is None:
             self.outcome = Outcome(self._value, None, self._usage, seconds)
             return
-        contained = _contained(self._call, error)
-        value = self._so_far() if isinstance(error, GeneratorExit) else None
+        so_far = self._so_far if isinstance(error, GeneratorExit) else None
+        contained = error if so_far else _contained(self._call, error)
+        value = so_far() if so_far else None
         failed = Outcome(value, contained, _FAILED.get(self._call.kind, Usage()), seconds)
         self.outcome = replace(failed, usage=Usage()) if failed.is_paused else failed
         if contained is not error:
@@ -64,7 +65,7 @@ _FAILED = {
 }
 
 
-_PASSES = (Exception, asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
+_PASSES = (Exception, asyncio.CancelledError, KeyboardInterrupt)
 
 
 def _contained(call: Call, error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ from langgraph.types import Command
 
 from treadle.core.calls import MAYBE_DONE
 from treadle.core.errors import BudgetExceededError, TreadleError
+from treadle.core.functions import in_words
 from treadle.core.headroom import Headroom, headroom
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._sharing import side_by_side
@@ -149,7 +150,7 @@ def not_called(called: ToolCall, error: BudgetExceededError) -> ToolMessage:
 
 def failed(called: ToolCall, error: Exception) -> ToolMessage:
     """Return what the model is told of an exception of a tool."""
-    return _told(called, f"{called['name']} failed: {type(error).__name__}: {error}")
+    return _told(called, f"{called['name']} failed: {in_words(error)}")
 
 
 def _told(called: ToolCall, text: str) -> ToolMessage:

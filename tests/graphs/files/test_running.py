@@ -344,6 +344,9 @@ PYTHON = (
         ("def make(state): return {'n': 'x'}", ConfigError, "writes 'x' to 'n', which is of type"),
         ("def make(state): return {'drft': ''}", UnknownNameError, "Did you mean 'draft'"),
         ("make = 3", ConfigError, "is a int, not a function"),
+        ("def make(state): return next(iter([]))", RuntimeError, "raised StopIteration"),
+        ("def make(state): raise SystemExit(3)", RuntimeError, "raised SystemExit"),
+        ("async def make(state): raise GeneratorExit", RuntimeError, "raised GeneratorExit"),
     ],
 )
 async def test_a_python_function_is_given_the_state_and_returns_fields(tmp_path, body, error, said):

@@ -149,7 +149,7 @@ class Stop(BaseException):
     pass
 
 RAISES = {"exit": SystemExit, "interrupt": KeyboardInterrupt, "stop": Stop,
-          "cancel": asyncio.CancelledError}
+          "cancel": asyncio.CancelledError, "close": GeneratorExit, "end": StopIteration}
 
 def odd(what: str):
     '''Do something odd.
@@ -181,7 +181,9 @@ async def odd_async(what: str):
         ("exit", "SystemExit"),
         ("interrupt", "KeyboardInterrupt"),
         ("stop", "Stop"),
-        ("cancel", "CancelledError"),
+        ("cancel", "failed: CancelledError: odd. It may"),
+        ("close", "failed: GeneratorExit: odd. It may"),
+        ("end", "failed: StopIteration: odd. It may"),
     ],
 )
 async def test_whatever_a_tool_does_the_model_is_told(what, expected, tool, redis_url, tmp_path):

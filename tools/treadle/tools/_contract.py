@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from treadle.core import boundary
 from treadle.core.calls import MAYBE_DONE, CallKind, CallSpec, Effect
 from treadle.core.errors import ToolError, TreadleError
+from treadle.core.functions import as_sentence, call_function, in_words
 from treadle.core.sources import Passage, Source
 from treadle.core.usage import TOOL_CALL
 
@@ -153,23 +154,23 @@ class Tool(StructuredTool):
         seconds = self.time_limit.total_seconds()
         try:
             async with asyncio.timeout(seconds) as limit:
-                result = await self.coroutine(**arguments)
+                result = await call_function(self.coroutine, **arguments)
         except TreadleError as error:
             if self.effect is Effect.CALLS:
                 raise  # It is a failure of the run, whichever agent makes the call.
             raise self._told(error) from error
         except GraphBubbleUp:
             raise  # It waits for a person, and has not failed.
-        except BaseException as error:
-            if _is_meant_for_us(error) or (self.effect is Effect.CALLS and not limit.expired()):
-                raise
+        except Exception as error:
             if limit.expired():
                 raise ToolError(
                     f"{self.name} gave no answer within {seconds:g} seconds.",
                     hint=self._advice("Try once more with a narrower request"),
                 ) from None
+            if self.effect is Effect.CALLS:
+                raise
             raise ToolError(
-                f"{self.name} failed: {type(error).__name__}: {error}",
+                f"{self.name} failed: {as_sentence(in_words(error))}",
                 hint=self._advice("Try other arguments"),
             ) from error
         return _render(result, self.max_chars)
@@ -268,9 +269,7 @@ def _as_coroutine(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]
     """Return the function as a coroutine function whose signature is what the model may fill."""
 
     async def run(**arguments: Any) -> Any:
-        if inspect.iscoroutinefunction(function):
-            return await function(**arguments)
-        return await asyncio.to_thread(function, **arguments)
+        return await call_function(function, **arguments)
 
     signature = inspect.signature(function, eval_str=True)
     shown = [part for name, part in signature.parameters.items() if name != "idempotency_key"]
@@ -279,14 +278,6 @@ def _as_coroutine(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]
     run.__annotations__ = {part.name: part.annotation for part in shown}
     run.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     return run
-
-
-def _is_meant_for_us(error: BaseException) -> bool:
-    """Tell whether somebody stops this task; a tool that exits or cancels itself has failed."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
-    return isinstance(error, GeneratorExit)
 
 
 def explain_arguments(error: ValidationError | Any) -> str:

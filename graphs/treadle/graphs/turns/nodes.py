@@ -1,8 +1,6 @@
 """What the nodes of a `TurnGraph` do."""
 
-import asyncio
 import hashlib
-import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from langgraph.types import interrupt
 
 from treadle.core.errors import BudgetExceededError, ConfigError, TreadleError
 from treadle.core.files import load_object
+from treadle.core.functions import call_function
 from treadle.graphs._guards import STOPPED, failed, not_called
 from treadle.graphs._prompts import join
 from treadle.graphs._reasoning import Reasoner, Shown, so_far
@@ -153,10 +152,7 @@ class Python:
         Raises:
             ConfigError: it gives back something else than fields, or a value that does not fit.
         """
-        if inspect.iscoroutinefunction(self.function):
-            update = await self.function(dict(state))
-        else:
-            update = await asyncio.to_thread(self.function, dict(state))
+        update = await call_function(self.function, dict(state))
         writer = f"the function of the node {self.node!r}"
         if update is not None and not isinstance(update, Mapping):
             raise ConfigError(

@@ -8,6 +8,7 @@ from langgraph.errors import GraphRecursionError
 
 from treadle.core.errors import ConfigError, RunError, TreadleError
 from treadle.core.events import Reply
+from treadle.core.functions import raised
 from treadle.runtime.journal import to_data
 from treadle.runtime.runs._options import RunOptions
 from treadle.runtime.runs._record import Run
@@ -81,5 +82,6 @@ def failure_of(agent: str, error: Exception, options: RunOptions | None = None) 
             f"The graph of the agent {agent!r} took {asked or MAX_STEPS:,} steps without an end.",
             hint=f"Look for a loop without an exit: 'treadle graph' draws it{raised}.",
         )
-    reason = " ".join(str(error).split()) or "no reason given"
-    return RunError(f"The agent {agent!r} failed: {type(error).__name__}: {reason}")
+    cause = raised(error)
+    reason = " ".join(str(cause).split()) or "no reason given"
+    return RunError(f"The agent {agent!r} failed: {type(cause).__name__}: {reason}")
