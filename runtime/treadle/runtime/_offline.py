@@ -8,6 +8,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.memory import InMemoryStore
 
 from treadle.memory.bundle import Memory
+from treadle.memory.transcript import Page
 
 
 class OfflineMemory(Memory):
@@ -39,6 +40,9 @@ class _NoTranscript:
 
     async def read(self, thread_id: str, message_id: str) -> None:
         return None
+
+    async def page(self, thread_id: str, **_: object) -> Page:
+        return Page((), 0, 0)
 
 
 class _NoRecall:

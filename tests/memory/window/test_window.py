@@ -1,5 +1,6 @@
 """The window in a graph, over a real Redis: what leaves, what is kept, what the model is shown."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -26,6 +27,7 @@ from treadle.runtime.testing import ScriptedOpenAI, call, calls, say
 from treadle.tools import Effect, tool
 
 BUDGET = 2_000
+REF = re.compile(r"read_more\(ref='(\w+)', offset=(\d+)\)")
 FILLER = "The weather on the coast was calm and the boats stayed out until the evening. " * 4
 
 
@@ -42,6 +44,10 @@ def memory(client):
 
 def thread(name="t"):
     return {"configurable": {"thread_id": name}}
+
+
+def call_of(id_):
+    return {"id": id_, "name": "fetch", "args": {}, "type": "tool_call"}
 
 
 async def talk(graph, *questions):
@@ -171,6 +177,58 @@ async def test_reading_on_to_the_end_gives_the_whole_message(memory):
     for wrong in [("t", "other", 0), ("elsewhere", "q", 0), ("t", "q", len(text)), ("t", "q", -1)]:
         with pytest.raises(InputError):
             await window.read_more(*wrong)
+
+
+async def test_the_ref_of_a_message_follows_from_what_it_says(memory):
+    @tool
+    def read_more(ref: str) -> str:
+        """Read on."""
+        return ref
+
+    window = memory.window(BUDGET)
+    refs = []
+    for name, first, second in [("one", "a", "b"), ("two", "c", "d")]:
+        said = [HumanMessage("Which?", id=f"q-{name}")]
+        said.append(AIMessage("", id=f"a-{name}", tool_calls=[call_of("1"), call_of("2")]))
+        for id_, number in ((first, "1"), (second, "2")):
+            text = f"This is book {number}. " * 2_000
+            said.append(ToolMessage(text, tool_call_id=number, id=id_))
+        composed = await window.compose({"messages": said}, thread_id=name, tools=[read_more])
+        told = [REF.search(m.text) for m in composed.messages if isinstance(m, ToolMessage)]
+        refs.append([one[1] for one in told])
+        for number, ref in enumerate(refs[-1], 1):
+            page = await window.read_more(name, ref, 13)
+            assert page.startswith(f"{number}. This is book {number}.")
+        by_id = await window.read_more(name, first, 13)
+        assert by_id == await window.read_more(name, refs[-1][0], 13)
+    assert refs[0] == refs[1]
+    assert len(set(refs[0])) == 2
+
+
+async def test_a_result_that_was_shortened_twice_is_read_on_in_whole(memory):
+    @tool
+    def read_more(ref: str) -> str:
+        """Read on."""
+        return ref
+
+    ids = [str(n) for n in range(6)]
+    many = "Many. " * 3_000
+    said = [HumanMessage("Which?", id="q")]
+    said.append(AIMessage(many, id="a", tool_calls=[call_of(id_) for id_ in ids]))
+    texts = {id_: f"Result {id_}: " + FILLER * 30 for id_ in ids}
+    said += [ToolMessage(text, tool_call_id=id_, id=f"r{id_}") for id_, text in texts.items()]
+    window = memory.window(BUDGET)
+    composed = await window.compose({"messages": said}, thread_id="t", tools=[read_more])
+    cut = [m for m in composed.messages if "are left out" in m.text]
+    assert len(cut) >= 3
+    for message in cut:
+        assert message.text.count("are left out") == 1
+        whole = texts[message.tool_call_id] if isinstance(message, ToolMessage) else many
+        head, note = message.text.split("\n[… characters ")
+        ref = REF.search(note)
+        assert int(ref[2]) == len(head)
+        page = await window.read_more("t", ref[1], int(ref[2]))
+        assert page.startswith(whole[len(head) : len(head) + 100])
 
 
 async def test_a_giant_does_not_come_before_what_was_said_before_it(memory):

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from treadle.memory.window._history import aside
+from treadle.memory.window._refs import ref_of
 from treadle.memory.window._tokens import CHARS_PER_TOKEN, Counter
 
 LEAST_RESULT_TOKENS = 60
@@ -39,11 +40,19 @@ class Cutter:
             known = self._counted[id(message)] = (message, self._count([message]))
         return known[1]
 
-    def message(self, message: BaseMessage, limit: int) -> BaseMessage:
+    def message(
+        self, message: BaseMessage, limit: int, whole: BaseMessage | None = None
+    ) -> BaseMessage:
         """Return the message, or its beginning and end in at most ``limit`` tokens.
 
         A limit that not even the bare message fits into is passed.
+
+        Args:
+            message: the message.
+            limit: the tokens.
+            whole: what is read on in, where ``message`` is part of it already.
         """
+        whole = whole or message
         if self._tokens(message) <= limit:
             return message
         if isinstance(message, AIMessage) and message.tool_calls:
@@ -53,26 +62,21 @@ class Cutter:
         pictures = _pictures(message)
         if pictures and self._tokens(_with(message, pictures)) > limit // 2:
             pictures = []
-        return self._shortened(message, pictures, limit)
+        # What has no id is not in the transcript.
+        ref = ref_of(whole) if self._reads_on and whole.id else None
+        return self._shortened(message, pictures, limit, ref)
 
-    def _shortened(self, message: BaseMessage, pictures: list[Any], limit: int) -> BaseMessage:
+    def _shortened(
+        self, message: BaseMessage, pictures: list[Any], limit: int, ref: str | None
+    ) -> BaseMessage:
         text = message.text
         room = min(len(text), max(0, limit) * CHARS_PER_TOKEN)
         while True:
-            shown = self._part(text, room, message.id)
+            shown = _part(text, room, ref)
             cut = _with(message, [*pictures, _text_block(shown)] if pictures else shown)
             if room == 0 or self._tokens(cut) <= limit:
                 return cut
             room = int(room * _SHRINK)
-
-    def _part(self, text: str, room: int, ref: str | None) -> str:
-        if not text or not room:
-            return "[…]" if text else ""
-        head = math.ceil(room * _HEAD_SHARE)
-        tail = len(text) - (room - head)
-        more = f"; read_more(ref={ref!r}, offset={head}) reads on" if self._reads_on and ref else ""
-        note = f"[… characters {head:,} to {tail:,} of {len(text):,} are left out{more} …]"
-        return f"{text[:head]}\n{note}\n{text[tail:]}"
 
     def turn(self, turn: Sequence[BaseMessage], limit: int, most: int) -> list[BaseMessage]:
         """Return the turn in at most ``limit`` tokens, no message of it over ``most``.
@@ -80,10 +84,10 @@ class Cutter:
         The question always stays. Steps are left out from the oldest on, and a call only together
         with its result.
         """
-        steps = _steps([self.message(message, most) for message in turn])
-        question, steps = steps[0], steps[1:]
+        whole = _steps(turn)
+        question, *steps = [[self.message(message, most) for message in step] for step in whole]
         if self.size(question) > limit:
-            question = [self.message(question[0], limit)]
+            question = [self.message(whole[0][0], min(limit, most))]
         sizes = [self.size(step) for step in steps]
         room = limit - self.size(question)
         if sum(sizes) <= room:
@@ -94,24 +98,34 @@ class Cutter:
             room = limit - self.size(question)
         shown = steps[gone:]
         if sum(sizes[gone:]) > room:
-            shown = [self._step(steps[-1], room)]
+            shown = [self._step(whole[-1], room, most)]
         return [message for step in (question, *shown) for message in step]
 
-    def _step(self, step: Sequence[BaseMessage], limit: int) -> list[BaseMessage]:
+    def _step(self, step: Sequence[BaseMessage], limit: int, most: int) -> list[BaseMessage]:
         """Return a step with as many of its calls as fit, the results cut to the same length."""
         said, results = step[0], list(step[1:])
         if not isinstance(said, AIMessage) or not results:
-            return [self.message(said, limit)] if self._tokens(_LEFT_OUT) < limit else []
+            return [self.message(said, min(limit, most))] if self._tokens(_LEFT_OUT) < limit else []
         for kept in _halvings(len(results)):
-            first = self.message(_with_calls(said, kept), limit // 2)
+            first = self.message(_with_calls(said, kept), min(limit // 2, most), said)
             room = limit - self._tokens(first)
             if room < kept * LEAST_RESULT_TOKENS:
                 continue
-            level = _level([self._tokens(result) for result in results[:kept]], room)
+            level = min(most, _level([self._tokens(result) for result in results[:kept]], room))
             shown = [first, *(self.message(result, level) for result in results[:kept])]
             if self.size(shown) <= limit:
                 return shown
         return []
+
+
+def _part(text: str, room: int, ref: str | None) -> str:
+    if not text or not room:
+        return "[…]" if text else ""
+    head = math.ceil(room * _HEAD_SHARE)
+    tail = len(text) - (room - head)
+    more = f"; read_more(ref={ref!r}, offset={head}) reads on" if ref else ""
+    note = f"[… characters {head:,} to {tail:,} of {len(text):,} are left out{more} …]"
+    return f"{text[:head]}\n{note}\n{text[tail:]}"
 
 
 def to_drop(sizes: Sequence[int], room: int) -> int:

@@ -1,6 +1,5 @@
 """`ContextWindow`: what a model is shown of a conversation of any length, in a fixed budget."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -23,6 +22,7 @@ from treadle.memory.window import _notes as notes
 from treadle.memory.window._cutting import Cutter, to_drop
 from treadle.memory.window._history import aside_kind, repair, turns_of
 from treadle.memory.window._notes import Facts, Recall
+from treadle.memory.window._refs import find, full_text
 from treadle.memory.window._summary import (
     ModelSummarizer,
     Summarizer,
@@ -306,13 +306,13 @@ class ContextWindow:
 
         Args:
             thread_id: the thread it was said on.
-            ref: its id, as the place where it was cut says.
+            ref: what names it, as the place where it was cut says; or its id.
             offset: how many characters to skip.
 
         Raises:
             InputError: the thread holds no such message, or the offset lies behind its end.
         """
-        found = await self.transcript.read(thread_id, ref) if self.transcript else None
+        found = await find(self.transcript, thread_id, ref) if self.transcript else None
         if found is None:
             raise InputError(f"Nothing on this thread has the ref {ref!r}.")
         text = full_text(found.message)
@@ -384,10 +384,3 @@ def _kept_notes(
     if kept and kept["question"] == current[0].id:
         return None
     return Notes(question=current[0].id, text=noted[0].text if noted else "")
-
-
-def full_text(message: BaseMessage) -> str:
-    """Return all that a message says, the arguments of its tool calls included."""
-    calls = message.tool_calls if isinstance(message, AIMessage) else ()
-    parts = [message.text, *(json.dumps(call["args"], default=str) for call in calls)]
-    return "\n".join(part for part in parts if part)
