@@ -1,6 +1,6 @@
 """Agents: their definitions, the models they reason with, and the graphs they compile to."""
 
-from treadle.agents._build import BuiltAgent, build_agent
+from treadle.agents._build import BuiltAgent, Caller, build_agent
 from treadle.agents._catalogue import AGENT_FOLDER, agent_files, find_agent
 from treadle.agents._definition import Agent, Budget, CitationMode, ClientTool, MemorySettings
 from treadle.agents._instrument import instrument
@@ -14,6 +14,7 @@ __all__ = [
     "Agent",
     "Budget",
     "BuiltAgent",
+    "Caller",
     "CitationMode",
     "ClientTool",
     "Decision",

@@ -1,10 +1,12 @@
 """Making an agent's graph."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from treadle.agents._catalogue import find_agent
@@ -29,17 +31,34 @@ from treadle.tools import Tool, ToolContext, build_tools, client_tool
 
 
 @dataclass(frozen=True)
+class Caller:
+    """An agent that calls tools in a graph: the one that was made, or one that works for it.
+
+    Attributes:
+        agent: its definition.
+        tools: the tools it was given.
+        graph: its graph, which may have tools of its own.
+    """
+
+    agent: Agent
+    tools: Sequence[BaseTool]
+    graph: Graph
+
+
+@dataclass(frozen=True)
 class BuiltAgent:
     """An agent that was made.
 
     Attributes:
         graph: its graph.
+        callers: the agents whose policies hold in it: itself, and those that work for it.
         settings_taken: the model settings that a run of it can be given: those that all models
             take which it may ask. None where its graph, or that of an agent which works for it,
             brings models of its own.
     """
 
     graph: Graph
+    callers: Sequence[Caller]
     settings_taken: frozenset[str]
 
 
@@ -65,7 +84,8 @@ def build_agent(
     """
     builder = _Builder(context, models, memory)
     graph = builder.graph(agent, ())
-    return BuiltAgent(graph, reduce(frozenset.intersection, builder.taken, ALL))
+    taken = reduce(frozenset.intersection, builder.taken, ALL)
+    return BuiltAgent(graph, list(builder.callers.values()), taken)
 
 
 @dataclass(frozen=True)
@@ -74,6 +94,7 @@ class _Builder:
     models: Models
     memory: Memory | BaseCheckpointSaver[Any] | None
     taken: list[frozenset[str]] = field(default_factory=list)
+    callers: dict[str, Caller] = field(default_factory=dict)
     _made: dict[str, Colleague] = field(default_factory=dict)
 
     def graph(self, agent: Agent, above: tuple[str, ...], *, is_alone: bool = False) -> Graph:
@@ -111,6 +132,7 @@ class _Builder:
         graph = build_graph(agent.graph, parts, agent.options, context.project)
         if brings_own_models(agent.graph, context.project):
             self.taken.append(frozenset())
+        self.callers[agent.name] = Caller(agent, tools, graph)
         return graph
 
     def _model(self, name: str) -> ResolvedModel:

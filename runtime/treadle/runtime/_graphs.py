@@ -17,6 +17,7 @@ from treadle.memory.bundle import Memory
 from treadle.runtime._offline import OfflineMemory
 from treadle.runtime._tasks import uninterrupted
 from treadle.runtime.approvals.arguments import tools_in
+from treadle.runtime.approvals.rules import check_policy
 from treadle.tools import ToolContext, build_tools
 
 MAX_LOADED = 256
@@ -96,6 +97,8 @@ class AgentGraphs:
         if key not in self._loaded:
             self._check_budget(found)
             built = build_agent(found, self._context, self._models, self._memory)
+            for caller in built.callers:
+                check_policy(caller, self._context)
             if len(self._loaded) >= MAX_LOADED:
                 self._loaded.pop(next(iter(self._loaded)), None)
             self._loaded[key] = found, built

@@ -181,3 +181,22 @@ async def test_calls_are_journaled_held_to_policy_and_replayed_without_the_serve
         replay = await rt.runs.replay(file)
     assert replay.difference is None
     assert done(project) == 1
+
+
+async def test_rules_name_tools_that_were_accepted_or_may_be_yet(project, redis_url):
+    def careful(**rule):
+        return Agent(name="careful", policy=(Rule(**rule, then=Decision.DENY),))
+
+    with ScriptedOpenAI(lambda _: say("Done.")) as model:
+        settings = settings_for(model).model_copy(update={"mcp": {"raw": server()}})
+        async with Runtime.open(redis_url, project, settings=settings) as rt:
+            early = careful(tool="raw__akt", when={"txt": 1})
+            assert (await rt.ask(early, "Go.")).text == "Done."
+        await accept(project)
+        async with Runtime.open(redis_url, project, settings=settings) as rt:
+            good = careful(tool="raw__act", when={"text": "no*"})
+            assert (await rt.ask(good, "Go.")).text == "Done."
+            with pytest.raises(ConfigError, match="Did you mean 'raw__act'"):
+                await rt.ask(early, "Go.")
+            with pytest.raises(ConfigError, match="'txt', which 'raw__act' does not take"):
+                await rt.ask(careful(tool="raw__act", when={"txt": 1}), "Go.")
