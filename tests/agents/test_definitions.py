@@ -56,10 +56,23 @@ def test_an_agent_file_says_everything_a_python_agent_can(tmp_path):
         ("memory: {window_tokens: 5}\n", 1, "greater than or equal to 500"),
         ("memory: {summary: long}\n", 1, "'none', 'extract' or 'model'"),
         ("output: {type: string}\n", 1, "type 'object'"),
+        (
+            "output:\n  type: object\n  properties: 5\n",
+            1,
+            "no JSON schema: ['properties'] 5 is not",
+        ),
+        ("output: {type: object, properties: {a: {type: strin}}}\n", 1, "'strin' is not valid"),
+        (
+            "output: {type: object, properties: {a: {$ref: '#/b'}}}\n",
+            1,
+            "'#/b', which is not in it",
+        ),
+        ("output: {type: object, items: {$ref: 'http://x.test/y'}}\n", 1, "http://x.test/y"),
+        ("output: {type: object, properties: {a: {pattern: '('}}}\n", 1, "no JSON schema"),
         ("name: Loom Agent\n", 1, "name"),
         ("graph: [a\n", 2, "not valid YAML"),
         ("- a\n- b\n", 1, "holds a list"),
-        ("", 1, "holds a NoneType"),
+        ("", 1, "this one is empty"),
         ("a: !!python/object/apply:os.system ['true']\n", 1, "not valid YAML"),
     ],
 )
@@ -69,6 +82,14 @@ def test_a_wrong_file_is_named_with_its_line(tmp_path, text, line, expected):
     assert expected in str(caught.value)
     assert caught.value.line == line
     assert str(caught.value).startswith(f"{tmp_path / 'looms.yaml'}:{line}: ")
+
+
+def test_an_output_schema_may_refer_to_its_own_places_and_hold_the_word_in_data(tmp_path):
+    text = (
+        "output:\n  type: object\n  $defs: {b: {type: string}}\n"
+        "  properties: {a: {$ref: '#/$defs/b'}, $ref: {const: {$ref: '#/nowhere'}}}\n"
+    )
+    assert read(tmp_path, text).output["properties"]["a"] == {"$ref": "#/$defs/b"}
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a" * 2_000_000])

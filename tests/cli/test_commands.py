@@ -196,6 +196,45 @@ def test_agents_are_listed_with_what_is_wrong_with_them(run):
     assert "bad.yaml:1" in run("agents").stdout
 
 
+WRONG = {
+    "options": ("options: {max_stepz: 3}", "option 'max_stepz'"),
+    "model": ('model: "openai:"', "openai:"),
+    "tool": ("tools: [calculat]", "Did you mean 'calculate'"),
+    "tool-file": ('tools: ["none.py:x"]', "there is no such file"),
+    "embeddings": ("memory: {embeddings: nosuch}", "nosuch"),
+    "graph-file": ('graph: "none.py:x"', "there is no such file"),
+    "colleague": ("graph: supervisor\nagents: [nosuch]", "No agent is named 'nosuch'"),
+    "circle": ("graph: supervisor\nagents: [circle]", "in a circle"),
+    "nobody": ("graph: route", "there are none"),
+    "price": ("budget: {usd: 1}", "is not known"),
+    "toolless": ("graph: chain_of_thought\ntools: [calculate]", "calls no tools"),
+    "rule": ("tools: [calculate]\npolicy: [{tool: calculat, then: ask}]", "mean 'calculate'"),
+}
+
+
+def test_agents_are_listed_with_what_a_run_of_them_would_be_refused_for(run):
+    (run.folder / "agents").mkdir()
+    for name, (text, _) in WRONG.items():
+        (run.folder / "agents" / f"{name}.yaml").write_text(f"description: It.\n{text}\n")
+    offline = {"TREADLE_MODEL": "openai:gpt-5-mini", "OPENAI_API_KEY": "sk-none"}
+    offline["TREADLE_REDIS_URL"] = "redis://127.0.0.1:1"
+    told = run("agents", "--json", **offline)
+    assert told.returncode == 2, told.stderr
+    listed = {agent["name"]: agent for agent in json.loads(told.stdout)}
+    for name, (_, problem) in WRONG.items():
+        assert problem in listed[name]["error"], name
+        assert listed[name]["description"] == "It."
+    assert listed["assistant"]["error"] == ""
+    examined = json.loads(run("doctor", "--json", **offline).stdout)
+    wrong = [
+        one["detail"] for one in examined if (one["about"], one["state"]) == ("agents", "wrong")
+    ]
+    for name, (_, problem) in WRONG.items():
+        assert any(name in one and problem in one for one in wrong), name
+    asked = run("ask", "x", "--agent", "rule", TREADLE_MODEL="embedded")
+    assert "mean 'calculate'" in asked.stderr
+
+
 def test_a_graph_is_drawn_as_text_and_as_a_picture(run):
     assert "-->" in run("graph", "assistant").stdout
     assert run("graph", "assistant", "-o", "graph.svg").returncode == 0

@@ -7,8 +7,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from treadle.agents._policy import Rule
+from treadle.core.errors import ConfigError
 from treadle.core.limits import Limits
 from treadle.core.scheduling import ScheduleName, ScheduleSettings
+from treadle.graphs import check_schema
 from treadle.memory.window import SummaryMode
 
 CitationMode = Literal["mark", "report", "off"]
@@ -144,6 +146,16 @@ class Agent(_Part):
             raise ValueError("a JSON schema of type 'object' is needed")
         if schema is not None and "title" not in schema:
             return {"title": "answer", **schema}
+        return schema
+
+    @field_validator("output")
+    @classmethod
+    def _can_be_used(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
+        if schema is not None:
+            try:
+                check_schema(schema)
+            except ConfigError as error:
+                raise ValueError(str(error).removesuffix(".")) from None
         return schema
 
     @classmethod

@@ -118,7 +118,7 @@ def chat(
 
 @app.command()
 def agents(project: Project = HERE, as_json: AsJson = False) -> None:
-    """List the agents that can be asked."""
+    """List the agents, each with what it is made of and why it cannot be asked, if so."""
     from treadle.cli._agents import list_agents
 
     list_agents(project, as_json=as_json)

@@ -11,14 +11,14 @@ from typing import get_args
 import typer
 from rich.text import Text
 
-from treadle.agents import agent_files, find_agent
+from treadle.agents import agent_files
 from treadle.agents.models import Models, info_of
 from treadle.cli._console import out, print_json
 from treadle.cli._opening import Opening
 from treadle.core.errors import ConfigError, TreadleError
 from treadle.core.plugins import Kind, load_plugin, plugin_names, plugin_package
 from treadle.core.settings import EMBEDDED_MODEL, SETTINGS_FILE, Settings, home, project_folder
-from treadle.runtime import Runtime
+from treadle.runtime import AgentCheck, Runtime
 from treadle.runtime.queue import QueueStats
 from treadle.tools.mcp import Lock
 
@@ -101,10 +101,10 @@ def _agent_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
     folder = project_folder(opening.project)
     good = []
     wrong: dict[str, list[str]] = {}
-    for name in agent_files(folder):
+    check = AgentCheck(folder, settings)
+    for name in agent_files(folder, with_shipped=settings.shipped_agents):
         try:
-            agent = find_agent(name, folder)
-            Models(settings).resolve(agent.model or settings.model)
+            check.check(name)
         except TreadleError as error:
             wrong.setdefault(str(error), []).append(name)
         else:

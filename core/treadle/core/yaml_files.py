@@ -16,6 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
 """Where in a file a value stands: keys and positions, from the outside in."""
 
+_KINDS: Mapping[type, str] = {list: "a list", str: "a text"}
 _MAX_BYTES = 1_000_000
 _MAX_VALUES = 50_000
 _MAX_DEPTH = 40
@@ -101,8 +102,9 @@ def read_yaml(path: Path, kind: str) -> YamlFile:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"this is not valid YAML: {error}.", path=path) from None
     if not isinstance(data, dict):
+        found = "is empty" if data is None else f"holds {_KINDS.get(type(data), 'a value')}"
         raise ConfigError(
-            f"{kind} holds 'field: value' lines; this one holds a {type(data).__name__}.",
+            f"{kind} holds 'field: value' lines; this one {found}.",
             path=path,
             line=1,
         )

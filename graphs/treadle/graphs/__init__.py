@@ -9,6 +9,7 @@ run, what a person said that is worth remembering.
 from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._extraction import extract_facts
 from treadle.graphs._guards import STOPPED, partial_answer
+from treadle.graphs._output import check_schema
 from treadle.graphs._parts import Colleague, Graph, GraphParts, NamedModel, cannot_call_tools
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._reasoning import ThoughtState
@@ -57,6 +58,7 @@ __all__ = [
     "build_graph",
     "cannot_call_tools",
     "chain_of_thought",
+    "check_schema",
     "extract_facts",
     "graph_files",
     "least_to_most",

@@ -15,6 +15,7 @@ from treadle.core.events import (
 )
 from treadle.core.model_settings import ModelSettings
 from treadle.memory.transcript import Turn
+from treadle.runtime._checking import AgentCheck
 from treadle.runtime._rerecording import rerecord
 from treadle.runtime._runtime import Runtime
 from treadle.runtime._sync import SyncRuntime
@@ -22,6 +23,7 @@ from treadle.runtime._threads import Thread, Threads, check_thread_id
 from treadle.runtime.runs import Plan, PlannedEffect
 
 __all__ = [
+    "AgentCheck",
     "CallDelta",
     "CallFinished",
     "CallStarted",

@@ -8,6 +8,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.store.memory import InMemoryStore
 
 from treadle.memory.bundle import Memory
+from treadle.memory.embeddings import embeddings_named
 from treadle.memory.transcript import Page
 
 
@@ -24,7 +25,7 @@ class OfflineMemory(Memory):
         self.saver = saver  # type: ignore[assignment]
         self.transcript: Any = _NoTranscript()
         self.store: Any = InMemoryStore()
-        self._recall_with = lambda _: _NoRecall()  # type: ignore[assignment]
+        self._recall_with = _no_recall  # type: ignore[assignment]
 
     async def facts(self, query: str, limit: int) -> list[str]:
         """Find nothing: the journal answers before this is asked."""
@@ -51,6 +52,12 @@ class _NoRecall:
 
     async def within(self, thread_id: str, query: str, tokens: int) -> Sequence[Any]:
         return ()
+
+
+def _no_recall(embeddings: object) -> _NoRecall:
+    if isinstance(embeddings, str):
+        embeddings_named(embeddings)  # A name that nothing has is refused here too.
+    return _NoRecall()
 
 
 class NoRedis:

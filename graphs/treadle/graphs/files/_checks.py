@@ -4,8 +4,9 @@ import keyword
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, TypeVar
 
-from treadle.core.errors import nearest
+from treadle.core.errors import ConfigError, nearest
 from treadle.core.yaml_files import Place, YamlFile
+from treadle.graphs._output import check_schema
 from treadle.graphs.files._conditions import TESTS, Condition
 from treadle.graphs.files._flow import check_flow
 from treadle.graphs.files._spec import END, KINDS, START, EdgeSpec, FieldSpec, GraphSpec, NodeSpec
@@ -136,6 +137,10 @@ class _Checks:
         if node.output is not None:
             if node.output.get("type") != "object":
                 self._refuse((*place, "output"), "a JSON schema of type 'object' is needed here.")
+            try:
+                check_schema(node.output)
+            except ConfigError as error:
+                self._refuse((*place, "output"), error.message, error.hint)
             takes = {"object"} | ({"array"} if field.reduce == "append" else set())
         if field.type not in takes:
             self._refuse(
