@@ -9,6 +9,7 @@ import gc
 import sys
 
 from treadle.cli._exit import exit_code
+from treadle.cli._streams import open_standard_streams
 
 
 def main() -> None:
@@ -18,6 +19,7 @@ def main() -> None:
     4: the run was stopped early, by its budget for example, and answered with what it knew.
     130: stopped with Ctrl-C.
     """
+    open_standard_streams()
     # What is loaded stays: looking through it for garbage again and again, and once more at the
     # end, was a quarter of what a command cost. `Opening.runtime` lets the collector work.
     gc.disable()
