@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import Markdown
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.text import Text
 
-from treadle.cli._safe import visible
+from treadle.cli._safe import VisibleFormatter, visible, visible_json
 from treadle.core.calls import CallKind
 from treadle.core.events import CallFinished, CallStarted, Event, Reply, RunFinished, RunStarted
 from treadle.core.usage import Usage
@@ -26,20 +27,48 @@ _MARK = (
     r"|\[unknown source\]"
 )
 
-out = Console()
-err = Console(stderr=True)
+
+class _Console(Console):
+    """A console that no text from elsewhere commands, where a person reads it.
+
+    What goes to a pipe or a file from standard output stays as it is.
+    """
+
+    @property
+    def _is_read(self) -> bool:
+        return self.stderr or self.is_terminal
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as text, what a terminal would obey written out."""
+        return super().render_str(visible(text) if self._is_read else text, **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield what is printed, what a terminal would obey written out, but for our own."""
+        for piece in super().render(renderable, options):
+            if self._is_read and not piece.control:
+                yield Segment(visible(piece.text), piece.style)
+            else:
+                yield piece
+
+
+out = _Console()
+err = _Console(stderr=True)
 
 
 def log_runs() -> None:
     """Have what is logged written to standard error, with the runs that failed among it."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(VisibleFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logging.getLogger("treadle.runs").setLevel(logging.INFO)
 
 
 def print_json(data: object) -> None:
     """Print data as JSON on standard output."""
     text = json.dumps(data, ensure_ascii=False, indent=2, default=_plain)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(visible_json(text) + "\n")
 
 
 class RunView:

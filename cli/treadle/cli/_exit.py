@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from treadle.cli._safe import visible
+
 _DEFECT = "This is a defect in Treadle. TREADLE_DEBUG=1 shows where; please report it."
 
 
@@ -31,10 +33,14 @@ def _explain(error: Exception) -> int:
     if not isinstance(error, TreadleError):
         if os.environ.get("TREADLE_DEBUG"):
             raise error
-        print(f"error: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
-        print(f"       {_DEFECT}", file=sys.stderr)  # noqa: T201
+        _say(f"{type(error).__name__}: {error}", _DEFECT)
         return 1
-    print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
-    if error.hint:
-        print(f"       {error.hint}", file=sys.stderr)  # noqa: T201
+    _say(error.message, error.hint)
     return 2 if isinstance(error, UserError) else 1
+
+
+def _say(message: str, hint: str) -> None:
+    """Print what was wrong, and what to do; what it quotes cannot command the terminal."""
+    print(f"error: {visible(message)}", file=sys.stderr)  # noqa: T201
+    if hint:
+        print(f"       {visible(hint)}", file=sys.stderr)  # noqa: T201

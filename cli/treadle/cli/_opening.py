@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from treadle.cli._safe import VisibleFormatter
 from treadle.core.settings import Settings, checked_tenant, project_folder
 from treadle.runtime import Runtime
 
@@ -46,6 +48,8 @@ class Opening:
     async def runtime(self) -> AsyncGenerator[Runtime, None]:
         """Open the runtime; see `Runtime.open`."""
         gc.enable()  # `main` put it off until all is loaded
+        if logging.lastResort is not None:
+            logging.lastResort.setFormatter(VisibleFormatter())
         async with Runtime.open(self.redis, self.project, settings=self.settings()) as runtime:
             yield runtime
 

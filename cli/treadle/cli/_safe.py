@@ -1,5 +1,7 @@
 """Text from models, tools and files, made safe to show in a terminal."""
 
+import json
+import logging
 from unicodedata import category
 
 _HIDING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -29,6 +31,22 @@ def visible(text: str) -> str:
     another is meant. Line feeds and tabs stay.
     """
     return text.translate(_WRITTEN)
+
+
+def visible_json(text: str) -> str:
+    """Return JSON that means the same, with those characters as its own ``\\u001b``."""
+    shown = visible(text)
+    if shown == text:
+        return text
+    return "".join(one if visible(one) == one else json.dumps(one)[1:-1] for one in text)
+
+
+class VisibleFormatter(logging.Formatter):
+    """Writes log lines, whatever the errors in them quote, as `visible` makes them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, with what failed below it."""
+        return visible(super().format(record))
 
 
 def one_line(text: str, limit: int) -> str:

@@ -13,6 +13,7 @@ from rich.markdown import Markdown
 
 from treadle.cli._console import err, out, print_json, rows
 from treadle.cli._opening import Opening
+from treadle.cli._safe import visible, visible_json
 from treadle.core.errors import InputError
 from treadle.memory.transcript import to_markdown
 from treadle.runtime import Runtime, Turn
@@ -73,13 +74,14 @@ def export_thread(opening: Opening, thread: str, output: Path | None, *, as_json
     """
 
     async def write(runtime: Runtime) -> None:
-        threads = runtime.threads
+        threads, is_read = runtime.threads, output is None and out.is_terminal
+        shown = (visible_json if as_json else visible) if is_read else str
         pieces = threads.export_json(thread) if as_json else threads.export_markdown(thread)
         first = await anext(pieces)  # an unknown thread leaves no file behind
         with _opened(output) as file:
-            file.write(first)
+            file.write(shown(first))
             async for piece in pieces:
-                file.write(piece)
+                file.write(shown(piece))
 
     opening.run(write)
     if output is not None:
