@@ -100,7 +100,7 @@ class RunView:
                     self._line("✗", "red", Text(error, style="red"))
             case CallFinished(thought=thought) if thought:
                 self._line("…", "magenta", Text(thought.strip(), style="italic"))
-            case RunFinished(reply=reply) if reply.stopped and not is_question(reply):
+            case RunFinished(reply=reply) if reply.stopped and not reply.is_question:
                 self._line("!", "yellow", Text(f"stopped early: {reply.stopped}"))
 
     def _observation(self, event: CallFinished) -> None:
@@ -125,11 +125,6 @@ class RunView:
                 self._console.print(Padding(line, (0, 0, 0, 2)))
         else:
             self._console.print(grid + body)
-
-
-def is_question(reply: Reply) -> bool:
-    """Return whether a reply is what its run asks a person."""
-    return reply.stopped.startswith("interrupt:")
 
 
 def print_reply(reply: Reply, console: Console) -> None:

@@ -32,7 +32,7 @@ class Ended:
     @classmethod
     async def of(cls, runtime: Runtime, reply: Reply) -> "Ended":
         """Return how the run of a reply ended."""
-        return cls(reply, await runtime.runs.interrupts(reply.run_id) if reply.stopped else [])
+        return cls(reply, await runtime.runs.interrupts(reply.run_id) if reply.is_question else [])
 
     def data(self) -> dict[str, Any]:
         """Return it as plain data."""

@@ -21,8 +21,10 @@ class Reply:
         run_id: the run.
         thread_id: the conversation; ask with it again to go on.
         data: the answer as the agent's ``output`` schema has it, or ``None`` without one.
-        stopped: why the run ended early with what it knew, such as ``"budget: 12 model calls"``;
-            empty when it came to its own end.
+        stopped: why the answer is not whole: why the run ended early with what it knew, such as
+            ``"budget: 12 model calls"``, or why the model's answer did, beginning with
+            ``length:``, ``content_filter:`` or ``refusal:`` (the text is then what it declined
+            with). What begins with ``interrupt:`` is what the run asks. Empty otherwise.
         thought: the reasoning that was kept apart from the answer; may be empty.
         unverified: links, quotations and numbers of the answer that its sources do not bear out.
     """
@@ -36,6 +38,16 @@ class Reply:
     stopped: str = ""
     thought: str = ""
     unverified: tuple[Unverified, ...] = ()
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the run waits for a person, and this is what it asks."""
+        return self.stopped.startswith("interrupt:")
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the model declined to answer, and the text is what it said to that."""
+        return self.stopped.startswith("refusal:")
 
 
 @dataclass(frozen=True, slots=True)

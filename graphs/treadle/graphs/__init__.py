@@ -6,6 +6,7 @@ own in YAML (`GraphFile`) or writes them with `treadle.graphs.turns`. `extract_f
 run, what a person said that is worth remembering.
 """
 
+from treadle.graphs._cut_short import cut_short, refusal_of, words_of
 from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._extraction import extract_facts
 from treadle.graphs._guards import STOPPED, partial_answer
@@ -59,6 +60,7 @@ __all__ = [
     "cannot_call_tools",
     "chain_of_thought",
     "check_schema",
+    "cut_short",
     "extract_facts",
     "graph_files",
     "least_to_most",
@@ -68,6 +70,7 @@ __all__ = [
     "plan_execute",
     "react",
     "reflexion",
+    "refusal_of",
     "research",
     "route",
     "self_consistency",
@@ -76,4 +79,5 @@ __all__ = [
     "to_svg",
     "tree_of_thoughts",
     "versions",
+    "words_of",
 ]

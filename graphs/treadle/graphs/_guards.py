@@ -14,6 +14,7 @@ from treadle.core.calls import MAYBE_DONE
 from treadle.core.errors import BudgetExceededError, TreadleError
 from treadle.core.functions import in_words
 from treadle.core.headroom import Headroom, headroom
+from treadle.graphs._cut_short import words_of
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._sharing import side_by_side
 from treadle.memory.window import aside, since_last_question
@@ -56,7 +57,7 @@ class LoopGuard(AgentMiddleware[Any, Any]):
         if not reason:
             return response
         answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
-        if answer is None or answer.tool_calls or not answer.text.strip():
+        if answer is None or answer.tool_calls or not words_of(answer).strip():
             return _partial(turn, reason)
         answer.response_metadata[STOPPED] = reason
         return response
@@ -113,7 +114,7 @@ class LoopGuard(AgentMiddleware[Any, Any]):
         except BudgetExceededError:
             return _partial(turn, reason)
         answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
-        if answer is None or not answer.text.strip():
+        if answer is None or not words_of(answer).strip():
             return _partial(turn, reason)
         answer.response_metadata[STOPPED] = reason
         return response

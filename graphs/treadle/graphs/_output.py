@@ -12,6 +12,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
 from treadle.core.errors import ConfigError, ModelError
+from treadle.graphs._cut_short import cut_short
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._repair import problem_of, read_arguments
 from treadle.memory.window import aside
@@ -88,6 +89,8 @@ async def filled(
 ) -> tuple[AIMessage, Any]:
     """Ask for data until it fits, at most `REPAIRS` times more than once.
 
+    What was refused or cut off is not asked for again: it would be again.
+
     Args:
         ask: asks the model, as `structured` makes it.
         prompt: what it is asked.
@@ -95,7 +98,7 @@ async def filled(
         prompts: where it is said how to ask again.
 
     Returns:
-        The reply, and its data.
+        The reply, and its data; ``None`` where it was refused or cut off.
 
     Raises:
         MisfitError: it does not fit in the end.
@@ -107,6 +110,8 @@ async def filled(
         data, problem = _read(result["parsed"], raw.text, schema)
         if not problem:
             return raw, data
+        if cut_short(raw):
+            return raw, None
         messages = [*messages, *_again(raw, problem, prompts)]
     raise _does_not_fit(problem)
 
@@ -144,6 +149,8 @@ class OutputRepair(AgentMiddleware[Any, Any]):
             data, problem = _read(data, result[0].text, schema)
             if not problem:
                 return ModelResponse(result, data)
+            if isinstance(result[0], AIMessage) and cut_short(result[0]):
+                return ModelResponse(result)
             messages = [*request.messages, *_again(result[0], problem, self._prompts)]
             request = request.override(messages=messages)
         raise _does_not_fit(problem)

@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable
 
 from treadle.core.boundary import thinking
 from treadle.core.errors import BrokenAnswerError, BudgetExceededError, ConfigError, ModelError
+from treadle.graphs._cut_short import cut_short, words_of
 from treadle.graphs._guards import STOPPED, leave_one, partial_answer
 from treadle.graphs._output import MisfitError, filled, structured
 from treadle.graphs._parts import GraphParts
@@ -59,10 +60,12 @@ class Said(TypedDict):
     Attributes:
         text: its words; empty when it was not asked.
         stopped: why it was not asked; empty when it was.
+        cut: why its words are not whole; empty when they are.
     """
 
     text: str
     stopped: str
+    cut: str
 
 
 class Branch(TypedDict):
@@ -146,11 +149,11 @@ class Reasoner:
         try:
             if output is not None:
                 text = await self._fitting(prompt, output, may_be_last)
-            else:
-                text = (await self._thought(robust(self.parts), prompt, may_be_last)).text
+                return Said(text=text, stopped="", cut="")
+            reply = await self._thought(robust(self.parts), prompt, may_be_last)
         except BudgetExceededError as error:
-            return Said(text="", stopped=f"budget: {error.message}")
-        return Said(text=text, stopped="")
+            return Said(text="", stopped=f"budget: {error.message}", cut="")
+        return Said(text=words_of(reply), stopped="", cut=cut_short(reply))
 
     async def _thought(
         self, model: Runnable[Any, Any], prompt: Sequence[BaseMessage], may_be_last: bool
@@ -198,7 +201,7 @@ class Reasoner:
             _, data = await filled(ask, prompt, schema, self.parts.prompts)
         except MisfitError:
             return ""
-        return json.dumps(data, sort_keys=True, ensure_ascii=False)
+        return "" if data is None else json.dumps(data, sort_keys=True, ensure_ascii=False)
 
     async def answer(
         self,

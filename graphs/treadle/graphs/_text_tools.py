@@ -20,6 +20,7 @@ from langchain_core.messages.tool import invalid_tool_call
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from treadle.core.boundary import thinking
+from treadle.graphs._cut_short import refusal_of
 from treadle.graphs._prompts import Prompts, join
 from treadle.graphs._text_calls import Tools, read, shown
 
@@ -53,7 +54,7 @@ class TextTools(AgentMiddleware[Any, Any]):
         answer = response.result[-1] if response.result else None
         if request.response_format is None or not isinstance(answer, AIMessage):
             return response
-        if answer.tool_calls or answer.invalid_tool_calls:
+        if answer.tool_calls or answer.invalid_tool_calls or refusal_of(answer):
             return response
         # The data is asked for once there is an answer: with its schema a model writes no calls.
         messages = [*as_text(request.messages), answer, HumanMessage(self._prompts("as_data"))]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, ToolMessage
 
 from treadle.core.boundary import thinking
+from treadle.graphs._cut_short import cut_short, words_of
 from treadle.graphs._guards import STOPPED
 from treadle.graphs._parts import GraphParts
 from treadle.graphs.react import ReactOptions, react
@@ -20,11 +21,13 @@ class Found:
         text: its report.
         steps: its tool calls with their results, which a conversation may take in.
         stopped: why it had to stop, where the budget was the reason; empty otherwise.
+        cut: why its report is not whole; empty when it is.
     """
 
     text: str
     steps: list[AnyMessage]
     stopped: str
+    cut: str
 
 
 class Worker:
@@ -56,9 +59,10 @@ class Worker:
         report = next((m for m in reversed(new) if isinstance(m, AIMessage)), AIMessage(""))
         reason = str(report.response_metadata.get(STOPPED, ""))
         return Found(
-            report.text.strip(),
+            words_of(report).strip(),
             [m for m in new if isinstance(m, ToolMessage) or _calls(m)],
             reason if reason.startswith("budget:") else "",
+            cut_short(report),
         )
 
 

@@ -49,6 +49,7 @@ class ReflexionState(ThoughtState):
 class _State(PatternState, total=False):
     lessons: list[str]
     draft: str
+    cut: str
     earlier: str
     attempts: int
     accepted: bool
@@ -90,8 +91,8 @@ class _Nodes:
 
     async def begin(self, state: _State) -> dict[str, Any]:
         lessons = state.get("lessons", [])
-        fresh = {"draft": "", "earlier": "", "attempts": 0, "accepted": False, "stopped": None}
-        return {**fresh, "lessons": lessons}
+        fresh = {"draft": "", "cut": "", "earlier": "", "attempts": 0, "accepted": False}
+        return {**fresh, "lessons": lessons, "stopped": None}
 
     async def act(self, state: _State) -> dict[str, Any]:
         if state["draft"] and (reason := out_of_room(await headroom())):
@@ -106,6 +107,7 @@ class _Nodes:
             "messages": [*shown.update.get("messages", ()), *found.steps],
             "earlier": state["draft"],
             "draft": found.text,
+            "cut": found.cut,
             "attempts": state["attempts"] + 1,
             "stopped": found.stopped,
         }
@@ -134,7 +136,7 @@ class _Nodes:
             )
         else:
             text = draft or partial_answer(since_last_question(state["messages"]))
-            ending = ended({}, AIMessage(text), None, stopped, lessons)
+            ending = ended({}, AIMessage(text), None, stopped or state["cut"], lessons)
         return {**ending, "draft": "", "earlier": "", "stopped": None}
 
 

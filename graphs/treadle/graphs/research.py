@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from treadle.core.sentences import Span, sentences
 from treadle.core.sources import LABEL
+from treadle.graphs._cut_short import cut_short
 from treadle.graphs._guards import STOPPED, still_out_of_room
 from treadle.graphs._parts import Graph, GraphParts
 from treadle.graphs._plans import tool_list
@@ -149,7 +150,7 @@ class _Nodes:
         """Ask once for the sources that the answer leaves out, and mark what has none even then."""
         *others, reply = messages
         missing = unsourced(reply.text)
-        if not missing or STOPPED in reply.response_metadata:
+        if not missing or cut_short(reply) or STOPPED in reply.response_metadata:
             return messages
         draft = "\n".join([notes, "", "The draft:", reply.text, "", "Without a source:", *missing])
         shown = await self._reasoner.shown(state, "research_sources", draft)

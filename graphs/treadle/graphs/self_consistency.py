@@ -48,10 +48,12 @@ class Sample(TypedDict):
     Attributes:
         text: what the model wrote.
         answer: the final answer in it; empty when it casts no vote.
+        cut: why it is not whole; empty when it is.
     """
 
     text: str
     answer: str
+    cut: str
 
 
 class _State(PatternState, total=False):
@@ -88,7 +90,7 @@ def self_consistency(parts: GraphParts, options: SelfConsistencyOptions | None =
         said = await reasoner.think(state["prompt"], may_be_last=True, output=parts.output)
         answer = said["text"] if parts.output else final_answer(said["text"])
         return {
-            "samples": [Sample(text=said["text"], answer=answer)],
+            "samples": [Sample(text=said["text"], answer=answer, cut=said["cut"])],
             "stopped": said["stopped"],
         }
 
@@ -125,7 +127,7 @@ def _elected(parts: GraphParts, samples: Sequence[Sample], stopped: str) -> dict
     chosen = next(one for one in voting if normalised(one["answer"]) == winner)
     data = json.loads(chosen["answer"]) if parts.output else None
     reasoning = f"{chosen['text']}\n\n({count} of {len(samples)} samples agree.)"
-    return ended({}, AIMessage(chosen["answer"]), data, stopped, reasoning)
+    return ended({}, AIMessage(chosen["answer"]), data, stopped or chosen["cut"], reasoning)
 
 
 def missing(answers: Sequence[str], most: int) -> int:

@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from treadle.agents import CitationMode
 from treadle.core.events import Reply
 from treadle.core.usage import Usage
-from treadle.graphs import STOPPED
+from treadle.graphs import STOPPED, cut_short, words_of
 from treadle.memory.window import since_last_question
 from treadle.runtime.citations import Checked, Evidence, ToolText, check
 
@@ -36,8 +36,8 @@ def make_reply(
     answer = _answer(messages)
     checked = Checked("", ())
     if answer:
-        checked = check(answer.text, Evidence.of(messages, answer, earlier), citations)
-    stopped = str(answer.response_metadata.get(STOPPED, "")) if answer else ""
+        checked = check(words_of(answer), Evidence.of(messages, answer, earlier), citations)
+    stopped = _stopped(answer) if answer else ""
     if interrupts := state.get("__interrupt__"):
         stopped = f"interrupt: {_question(interrupts[0].value)}"
     return Reply(
@@ -56,6 +56,10 @@ def make_reply(
 def _answer(messages: Sequence[BaseMessage]) -> AIMessage | None:
     turn = since_last_question(messages)
     return next((m for m in reversed(turn) if isinstance(m, AIMessage)), None)
+
+
+def _stopped(answer: AIMessage) -> str:
+    return cut_short(answer) or str(answer.response_metadata.get(STOPPED, ""))
 
 
 def _question(value: Any) -> Any:

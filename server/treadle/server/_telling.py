@@ -22,6 +22,7 @@ from treadle.core.events import (
 )
 from treadle.core.shareable import shareable
 
+Kind = Literal["reasoning", "text", "refusal"]
 _MAX_CHARS = 300
 _PIECE_CHARS = 64
 
@@ -38,9 +39,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A piece of the answer, or of the way to it."""
+    """A piece of the answer, of what is said in its place, or of the way to it."""
 
-    kind: Literal["reasoning", "text"]
+    kind: Kind
     text: str
 
 
@@ -113,7 +114,7 @@ class Teller:
                         event.reply.text if event.reply.data is None else content_of(event.reply)
                     )
                     for piece in self._rest(final):
-                        yield Said("text", piece)
+                        yield Said(kind_of(event.reply), piece)
                     yield Ended(event.reply)
                 elif (said := self._said(event)) is not None and said.text:
                     yield said
@@ -162,6 +163,11 @@ class Teller:
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 1]}…"
+
+
+def kind_of(reply: Reply) -> Kind:
+    """Return whether a reply's text is an answer, or what the model declined with."""
+    return "refusal" if reply.is_refusal else "text"
 
 
 def content_of(reply: Reply) -> str:

@@ -217,7 +217,7 @@ async def asked(rt: Runtime, turn: Turn) -> tuple[Sequence[AnyMessage], str]:
 
 async def ending_of(rt: Runtime, reply: Reply) -> Ending:
     """Return what is told at the end of a run, or where it waits."""
-    ending = await left_at(rt, reply.run_id, reply.text) if reply.stopped else Ending("")
+    ending = await left_at(rt, reply.run_id, reply.text) if reply.is_question else Ending("")
     return ending if ending.calls or ending.waits_for else Ending(content_of(reply))
 
 

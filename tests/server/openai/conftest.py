@@ -9,8 +9,10 @@ from treadle.runtime.testing import (
     ScriptedOpenAI,
     call,
     calls,
+    cut_off,
     fail,
     hang,
+    refuse,
     say,
     server_error,
 )
@@ -69,7 +71,12 @@ def _structured(request):
 
 
 GREETING = say("Good morning.")
+DECLINED = "I cannot help with that."
+BEGUN = "Once upon a time"
 SCRIPT = {
+    "decline": lambda _: refuse(DECLINED),
+    "break off": lambda _: cut_off(BEGUN),
+    "be filtered": lambda _: cut_off(BEGUN, by="content_filter"),
     "provider says": _refused,
     "json": _structured,
     "fail": lambda _: server_error(),

@@ -155,11 +155,10 @@ class Models:
         return through_boundary(made, info)
 
     def _openai(self, profile: ModelProfile, model: str, key: Any) -> BaseChatModel:
-        from langchain_openai import ChatOpenAI  # noqa: PLC0415 - takes a second of CPU to load
+        # It takes a second of CPU to load.
+        from treadle.agents.models._plain_completions import PlainOpenAI  # noqa: PLC0415
 
-        from treadle.agents.models._plain_completions import answer_plainly  # noqa: PLC0415
-
-        made = ChatOpenAI(
+        return PlainOpenAI(
             model=model,
             api_key=key,
             base_url=profile.base_url,
@@ -170,7 +169,6 @@ class Models:
             stream_usage=True,
             http_async_client=self._pool(),
         )
-        return answer_plainly(made)
 
     def _openai_embeddings(self, profile: ModelProfile, model: str) -> Embeddings:
         from openai import AsyncOpenAI  # noqa: PLC0415 - takes a second of CPU to load

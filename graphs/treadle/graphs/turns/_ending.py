@@ -6,6 +6,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from treadle.graphs._cut_short import words_of
 from treadle.graphs._guards import STOPPED, partial_answer
 from treadle.graphs._reasoning import so_far
 from treadle.graphs.turns.templates import Template
@@ -60,4 +61,4 @@ class Ending:
             text = self.answer.filled(state) if is_whole else ""
             return AIMessage(text) if text.strip() else None
         last = next((m for m in reversed(turn) if isinstance(m, AIMessage)), None)
-        return last if last is not None and not last.tool_calls and last.text.strip() else None
+        return last if last is not None and not last.tool_calls and words_of(last).strip() else None

@@ -72,7 +72,7 @@ def session_manager(serving: "Serving") -> StreamableHTTPSessionManager:
         try:
             rt = runtime()
             reply = await _ask(rt, params.name, params.arguments or {})
-            waiting = await rt.runs.interrupts(reply.run_id) if reply.stopped else []
+            waiting = await rt.runs.interrupts(reply.run_id) if reply.is_question else []
             return _answered(reply, waiting)
         except TreadleError as error:
             told = TextContent(type="text", text=shareable(str(error)))

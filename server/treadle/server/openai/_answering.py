@@ -1,10 +1,10 @@
 """Running what answers a request, for as long as somebody waits for it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from fastapi import Request
@@ -16,7 +16,8 @@ from treadle.core.usage import Usage
 from treadle.runtime import Runtime
 from treadle.server._problems import ProblemError
 from treadle.server._telling import Ended, FailedError, Said, Started, Teller
-from treadle.server._turn import Turn, begin
+from treadle.server._turn import Ending, Turn, begin
+from treadle.server._turn import ending_of as told_at_end
 from treadle.server.openai._failures import FailedRequestError
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ async def _told(
                 yield replace(one, number=number)
                 continue
             # Before its end is told: whoever hears of it may listen no longer.
-            if isinstance(one, Ended) and not turn.keep and not one.reply.stopped:
+            if isinstance(one, Ended) and not turn.keep and not one.reply.is_question:
                 with suppress(UnknownNameError):
                     await rt.forget_thread(thread_id)
             yield one
@@ -75,9 +76,23 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await stopped(working, leaving)
 
 
-def is_cut(reply: Reply) -> bool:
-    """Return whether an answer ended because its budget did."""
-    return reply.stopped.startswith("budget")
+def cut_by(reply: Reply) -> Literal["length", "content_filter"] | None:
+    """Return why an answer is not whole, as chat completions say it; ``None`` where it is."""
+    return _CUTS.get(reply.stopped.partition(":")[0])
+
+
+_CUTS: Mapping[str, Literal["length", "content_filter"]] = {
+    "budget": "length",
+    "length": "length",
+    "content_filter": "content_filter",
+}
+
+
+async def ending_of(rt: Runtime, reply: Reply) -> Ending:
+    """Return what is told at the end of a run, or where it waits; why it was cut is told apart."""
+    if cut_by(reply) and not reply.text and reply.data is None:
+        return Ending("")
+    return await told_at_end(rt, reply)
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
+from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -46,7 +47,16 @@ class Text(Part):
     logprobs: list[Any] | None = None
 
 
+class Refused(Part):
+    """What the model said to declining an answer."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
 Content = str | Annotated[list[Text], Field(max_length=1_000)]
+AnswerContent = str | Annotated[list[Text | Refused], Field(max_length=1_000)]
+"""What the model said; a refusal is nobody else's."""
 
 
 class Function(Part):
@@ -58,8 +68,18 @@ class Function(Part):
     strict: bool | None = None
 
 
-def text_of(content: str | Sequence[Text] | None) -> str:
-    """Return content as one text."""
+def text_of(content: str | Sequence[Text | Refused] | None) -> str:
+    """Return content as one text, without what was refused."""
     if content is None or isinstance(content, str):
         return content or ""
-    return "".join(piece.text for piece in content)
+    return "".join(piece.text for piece in content if isinstance(piece, Text))
+
+
+def answer_of(
+    content: str | Sequence[Text | Refused] | None, refusal: str | None = None
+) -> AIMessage:
+    """Return what the model said as LangChain holds it, a refusal apart from the text."""
+    pieces = () if content is None or isinstance(content, str) else content
+    refusal = refusal or "".join(one.refusal for one in pieces if isinstance(one, Refused))
+    about = {"refusal": refusal} if refusal else {}
+    return AIMessage(text_of(content), additional_kwargs=about)

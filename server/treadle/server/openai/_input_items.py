@@ -43,10 +43,16 @@ def _shown(item: Mapping[str, Any], mark: str) -> Item:
 
 
 def _content(role: str, content: str | Sequence[Mapping[str, Any]]) -> list[Item]:
-    texts = [content] if isinstance(content, str) else [str(piece["text"]) for piece in content]
+    pieces = [{"text": content}] if isinstance(content, str) else content
+    return [_piece(role, piece) for piece in pieces]
+
+
+def _piece(role: str, piece: Mapping[str, Any]) -> Item:
+    if piece.get("type") == "refusal":
+        return {"type": "refusal", "refusal": piece["refusal"]}
     if role == "assistant":
-        return [{"type": "output_text", "text": text, "annotations": []} for text in texts]
-    return [{"type": "input_text", "text": text} for text in texts]
+        return {"type": "output_text", "text": piece["text"], "annotations": []}
+    return {"type": "input_text", "text": piece["text"]}
 
 
 _PREFIXES = {

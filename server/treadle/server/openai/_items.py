@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from treadle.server._turn import ClientCall
 
@@ -21,36 +21,38 @@ class Items:
         self._open: dict[str, Any] | None = None
         self.done: list[dict[str, Any]] = []
 
-    def reasoning(self, text: str) -> Iterator[Event]:
-        """Add to what the model and the server's tools did before the answer."""
-        yield from self._opened("reasoning", {"summary": [], "content": []})
-        yield self._about("response.reasoning_text.delta", content_index=0, delta=text)
-        self._grow("reasoning_text", text)
+    def say(self, kind: Literal["reasoning", "text", "refusal"], text: str) -> Iterator[Event]:
+        """Add to the answer, to what is said in its place, or to what was done before it."""
+        about: dict[str, Any] = {"content_index": 0}
+        if kind == "reasoning":
+            yield from self._opened("reasoning", {"summary": [], "content": []})
+        else:
+            yield from self._opened("message", {"role": "assistant", "content": []})
+        part = _PARTS[kind]
+        content = self._item["content"]
+        if not content:
+            content.append(dict(part))
+            if kind != "reasoning":
+                yield self._about("response.content_part.added", **about, part=dict(part))
+        yield self._about(f"response.{part['type']}.delta", **about, delta=text, **_MORE[kind])
+        content[0][_FIELDS[kind]] += text
 
-    def text(self, text: str) -> Iterator[Event]:
-        """Add to the answer."""
-        yield from self._opened("message", {"role": "assistant", "content": []})
-        if not self._item["content"]:
-            part = {"type": "output_text", "text": "", "annotations": []}
-            yield self._about("response.content_part.added", content_index=0, part=part)
-        about = {"content_index": 0, "delta": text, "logprobs": []}
-        yield self._about("response.output_text.delta", **about)
-        self._grow("output_text", text)
-
-    def close(self, annotations: Sequence[Mapping[str, Any]] = ()) -> Iterator[Event]:
-        """End the item that grows, if one does."""
+    def close(
+        self, annotations: Sequence[Mapping[str, Any]] = (), status: str = "completed"
+    ) -> Iterator[Event]:
+        """End the item that grows, if one does, as whole or as ``incomplete``."""
         if self._open is None:
             return
-        item, content = self._item, self._item["content"]
-        if item["type"] == "reasoning":
-            text = content[0]["text"]
-            yield self._about("response.reasoning_text.done", content_index=0, text=text)
-        else:
-            content[0] |= {"annotations": list(annotations)}
-            text = {"content_index": 0, "text": content[0]["text"], "logprobs": []}
-            yield self._about("response.output_text.done", **text)
-            yield self._about("response.content_part.done", content_index=0, part=content[0])
-        item["status"] = "completed"
+        item, [part] = self._item, self._item["content"]
+        about: dict[str, Any] = {"content_index": 0}
+        kind = _KINDS[part["type"]]
+        said = {_FIELDS[kind]: part[_FIELDS[kind]]}
+        if kind == "text":
+            part["annotations"] = list(annotations)
+        yield self._about(f"response.{part['type']}.done", **about, **said, **_MORE[kind])
+        if kind != "reasoning":
+            yield self._about("response.content_part.done", **about, part=part)
+        item["status"] = status
         yield self._ended()
 
     def call(self, call: ClientCall) -> Iterator[Event]:
@@ -79,12 +81,6 @@ class Items:
         shown = {**self._open, "content": []} if "content" in fields else dict(self._open)
         yield self._placed("response.output_item.added", item=shown)
 
-    def _grow(self, kind: str, text: str) -> None:
-        content = self._item["content"]
-        if not content:
-            content.append({"type": kind, "text": ""})
-        content[0]["text"] += text
-
     def _ended(self) -> Event:
         item = self._item
         event = self._placed("response.output_item.done", item=item)
@@ -99,4 +95,13 @@ class Items:
         return {"type": kind, "output_index": len(self.done), **fields}
 
 
+_PARTS: Mapping[str, Mapping[str, Any]] = {
+    "reasoning": {"type": "reasoning_text", "text": ""},
+    "text": {"type": "output_text", "text": "", "annotations": []},
+    "refusal": {"type": "refusal", "refusal": ""},
+}
+_KINDS = {part["type"]: kind for kind, part in _PARTS.items()}
+_FIELDS = {"reasoning": "text", "text": "text", "refusal": "refusal"}
+_MORE: Mapping[str, Mapping[str, Any]] = {"reasoning": {}, "text": {"logprobs": []}, "refusal": {}}
+"""What the events of a part say besides."""
 _PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc"}

@@ -6,9 +6,8 @@ from typing import Any
 
 from treadle.core.usage import Usage
 from treadle.runtime import Runtime
-from treadle.server._telling import Ended, Said
-from treadle.server._turn import ending_of
-from treadle.server.openai._answering import Told, annotations_of, is_cut
+from treadle.server._telling import Ended, Said, kind_of
+from treadle.server.openai._answering import Told, annotations_of, cut_by, ending_of
 from treadle.server.openai._items import Event, Items
 
 PREFIX = "resp_"
@@ -106,9 +105,8 @@ class Making:
     async def events(self, one: Told) -> list[Event]:
         """Return what is to be told of what was told."""
         if isinstance(one, Said):
-            self._has_text = self._has_text or one.kind == "text"
-            add = self._items.reasoning if one.kind == "reasoning" else self._items.text
-            return list(add(one.text))
+            self._has_text = self._has_text or one.kind != "reasoning"
+            return list(self._items.say(one.kind, one.text))
         return [event async for event in self._end(one)] if isinstance(one, Ended) else []
 
     def failed(self, error: Mapping[str, str]) -> Event:
@@ -125,18 +123,19 @@ class Making:
         reply = ended.reply
         ending = await ending_of(self._rt, reply)
         if rest := ending.after(has_answer=self._has_text):
-            for event in self._items.text(rest):
+            for event in self._items.say(kind_of(reply), rest):
                 yield event
         found = [{"type": "url_citation", **one} for one in annotations_of(ending.text, reply)]
-        for event in self._items.close(found):
+        reason = _REASONS.get(cut_by(reply))
+        kind = "incomplete" if reason else "completed"
+        for event in self._items.close(found, kind):
             yield event
         for call in ending.calls:
             for event in self._items.call(call):
                 yield event
-        kind = "incomplete" if is_cut(reply) else "completed"
         known: dict[str, Any] = {"usage": _usage(reply.usage)}
-        if kind == "incomplete":
-            known["incomplete_details"] = {"reason": "max_output_tokens"}
+        if reason:
+            known["incomplete_details"] = {"reason": reason}
         response = self._head.response(kind, list(self._items.done), **known)
         yield {"type": f"response.{kind}", "response": response}
 
@@ -152,6 +151,10 @@ def parsed_id(text: str) -> tuple[str, int]:
     return run_id, int(number) if number.isdecimal() and len(number) < 10 else 1
 
 
+_REASONS: Mapping[str | None, str] = {
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+}
 _TOOL: Mapping[str, Any] = {"description": None, "parameters": None, "strict": None}
 
 

@@ -1,9 +1,9 @@
 """What requests for a response may hold."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from treadle.core.model_settings import (
     Effort,
@@ -15,11 +15,14 @@ from treadle.core.model_settings import (
 from treadle.server._asked_settings import AskedSettings
 from treadle.server._turn import arguments_of
 from treadle.server.openai._fields import (
+    AnswerContent,
     Asking,
     Content,
     Function,
     Name,
     Part,
+    Refused,
+    answer_of,
     text_of,
 )
 
@@ -29,9 +32,15 @@ class Said(Asking):
 
     type: Literal["message"] = "message"
     role: Literal["user", "assistant", "system", "developer"]
-    content: Content
+    content: AnswerContent
     id: str | None = None
     status: str | None = None
+
+    @model_validator(mode="after")
+    def _only_the_model_refuses(self) -> Self:
+        if self.role != "assistant" and any(isinstance(one, Refused) for one in self.content):
+            raise ValueError(f"only the assistant refuses, and the role is {self.role!r}")
+        return self
 
 
 class Called(Part):
@@ -206,4 +215,4 @@ def _add(messages: list[AnyMessage], item: Said | Called | Returned | Thought) -
     elif isinstance(item, Said) and item.role == "user":
         messages.append(HumanMessage(text_of(item.content)))
     elif isinstance(item, Said) and item.role == "assistant":
-        messages.append(AIMessage(text_of(item.content)))
+        messages.append(answer_of(item.content))

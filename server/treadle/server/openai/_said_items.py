@@ -9,6 +9,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
 from treadle.core.errors import UnknownNameError
+from treadle.graphs import refusal_of
 from treadle.memory.transcript import Said
 from treadle.runtime import Runtime
 from treadle.server.openai._input_items import Item, Order, page_of
@@ -87,15 +88,21 @@ def items_of(said: Said) -> list[Item]:
         return []
     items: list[Item] = []
     named: dict[str, Any]
-    if message.text:
-        text = {"type": "output_text", "text": message.text, "annotations": []}
+    if content := _answered(message):
         named = {"id": f"msg_{number}", "type": "message", "role": "assistant"}
-        items.append({**about, **named, "content": [text]})
+        items.append({**about, **named, "content": content})
     for call in message.tool_calls:
         arguments = json.dumps(call["args"], ensure_ascii=False)
         named = {"id": call_item(number, call["id"]), "type": "function_call", "name": call["name"]}
         items.append({**about, **named, "call_id": call["id"], "arguments": arguments})
     return items
+
+
+def _answered(message: AIMessage) -> list[Item]:
+    if refusal := refusal_of(message):
+        return [{"type": "refusal", "refusal": refusal}]
+    text = message.text
+    return [{"type": "output_text", "text": text, "annotations": []}] if text else []
 
 
 def call_item(number: int, call_id: str | None) -> str:

@@ -26,13 +26,14 @@ from treadle.core.model_settings import (
 from treadle.runtime import Runtime
 from treadle.server._asked_settings import AskedSettings
 from treadle.server._sse import EventStream, sse
-from treadle.server._telling import Ended, Said, Started
-from treadle.server._turn import ClientCall, Turn, adapted, agent_named, arguments_of, ending_of
+from treadle.server._telling import Ended, Said, Started, kind_of
+from treadle.server._turn import ClientCall, Turn, adapted, agent_named, arguments_of
 from treadle.server.langgraph import Rt
 from treadle.server.openai._answering import (
     Told,
     annotations_of,
-    is_cut,
+    cut_by,
+    ending_of,
     places,
     told,
     usage_of,
@@ -40,11 +41,13 @@ from treadle.server.openai._answering import (
 )
 from treadle.server.openai._failures import FailedRequestError, without_answer
 from treadle.server.openai._fields import (
+    AnswerContent,
     Asking,
     Content,
     Function,
     Name,
     Part,
+    answer_of,
     text_of,
 )
 from treadle.server.security import memory_user
@@ -91,7 +94,8 @@ class Answer(Asking):
     """What the model said."""
 
     role: Literal["assistant"]
-    content: Content | None = None
+    content: AnswerContent | None = None
+    refusal: str | None = None
     reasoning_content: str | None = None
     name: str | None = None
     tool_calls: list[Called] | None = None
@@ -270,7 +274,8 @@ def _message(said: Question | Answer | Result) -> AnyMessage:
         {"name": c.function.name, "args": arguments_of(c.function.arguments), "id": c.id}
         for c in said.tool_calls or ()
     ]
-    return AIMessage(text_of(said.content), tool_calls=calls)
+    answer = answer_of(said.content, said.refusal)
+    return AIMessage(answer.content, additional_kwargs=answer.additional_kwargs, tool_calls=calls)
 
 
 async def _whole(rt: Runtime, body: ChatRequest, source: AsyncGenerator[Told]) -> dict[str, Any]:
@@ -283,8 +288,9 @@ async def _whole(rt: Runtime, body: ChatRequest, source: AsyncGenerator[Told]) -
             thought.append(one.text)
         elif isinstance(one, Ended):
             ending = await ending_of(rt, one.reply)
-            message: dict[str, Any] = {"role": "assistant", "content": ending.text or None}
-            message |= {"refusal": None, "annotations": _annotations(ending.text, one)}
+            message: dict[str, Any] = {"role": "assistant", "content": None, "refusal": None}
+            message[_DELTAS[kind_of(one.reply)]] = ending.text or None
+            message["annotations"] = _annotations(ending.text, one)
             if thought:
                 message["reasoning_content"] = "".join(thought).strip()
             if ending.calls:
@@ -315,7 +321,7 @@ async def _chunks(
         async with aclosing(source):
             async for one in source:
                 if isinstance(one, Said):
-                    has_text = has_text or one.kind == "text"
+                    has_text = has_text or one.kind != "reasoning"
                     yield chunk({_DELTAS[one.kind]: one.text})
                 elif isinstance(one, Ended):
                     for piece in await _last_deltas(rt, one, has_text=has_text):
@@ -333,13 +339,15 @@ async def _last_deltas(
     """Return the deltas at the end, each with the reason it is one."""
     ending = await ending_of(rt, ended.reply)
     text = ending.after(has_answer=has_text)
-    deltas: list[tuple[dict[str, Any], str | None]] = [({"content": text}, None)] if text else []
+    deltas: list[tuple[dict[str, Any], str | None]] = []
+    if text:
+        deltas.append(({_DELTAS[kind_of(ended.reply)]: text}, None))
     for index, call in enumerate(_calls(ending.calls)):
         deltas.append(({"tool_calls": [{"index": index, **call}]}, None))
     return [*deltas, ({}, _reason(ended, ending.calls))]
 
 
-_DELTAS = {"reasoning": "reasoning_content", "text": "content"}
+_DELTAS = {"reasoning": "reasoning_content", "text": "content", "refusal": "refusal"}
 
 
 def _annotations(text: str, ended: Ended) -> list[dict[str, Any]]:
@@ -350,7 +358,7 @@ def _annotations(text: str, ended: Ended) -> list[dict[str, Any]]:
 def _reason(ended: Ended, calls: Sequence[ClientCall]) -> str:
     if calls:
         return "tool_calls"
-    return "length" if is_cut(ended.reply) else "stop"
+    return cut_by(ended.reply) or "stop"
 
 
 def _calls(calls: Sequence[ClientCall]) -> list[dict[str, Any]]:
