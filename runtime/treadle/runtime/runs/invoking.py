@@ -77,10 +77,10 @@ def failure_of(agent: str, error: Exception, options: RunOptions | None = None) 
         return error
     if isinstance(error, GraphRecursionError):
         asked = options.recursion_limit if options else None
-        raised = f", or raise the run's recursion_limit, {asked:,}" if asked else ""
+        more = f", or raise the run's recursion_limit, {asked:,}" if asked else ""
         return RunError(
             f"The graph of the agent {agent!r} took {asked or MAX_STEPS:,} steps without an end.",
-            hint=f"Look for a loop without an exit: 'treadle graph' draws it{raised}.",
+            hint=f"Look for a loop without an exit: 'treadle graph' draws it{more}.",
         )
     cause = raised(error)
     reason = " ".join(str(cause).split()) or "no reason given"
