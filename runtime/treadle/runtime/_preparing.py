@@ -6,7 +6,6 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.constants import END, START
 
 from treadle.agents import Agent, Budget
 from treadle.core.errors import InputError
@@ -39,6 +38,8 @@ from treadle.runtime.runs import (
     RunStateError,
     RunStatus,
     RunStore,
+    check_change,
+    check_stops,
     dry_thread,
 )
 from treadle.runtime.runs.before import latest_state, put_state
@@ -127,7 +128,8 @@ class Preparation:
         request.checked(keep)
         loaded, graph = self._changed(request.agent, request.changes)
         self._graphs.check_settings(loaded, request.options.model_settings)
-        _check_nodes(graph, Change.of(request.options))
+        check_change(graph, Change.of(request.options))
+        check_stops(graph, request.options)
         run_id = request.run_id(prefix)
         given, text = given_of(request.input)
         run = Run(
@@ -175,15 +177,20 @@ class Preparation:
         redacted = self._redact(dict(request.metadata))
         return {"request": request.to_dict(), "metadata": redacted}
 
-    async def answered(self, run: Run, answers: object, change: Change) -> Resumption:
+    async def answered(
+        self, run: Run, answers: object, change: Change, options: RunOptions | None
+    ) -> Resumption:
         """Return what a run goes on with that is answered.
 
         Raises:
             RunStateError: the run came to its end already, or its thread has moved on.
-            InputError: the answers do not fit what it waits for, or the change its graph.
+            InputError: the answers do not fit what it waits for, or the change or the options its
+                graph.
         """
         if run.status is RunStatus.SUCCESS:
             raise RunStateError(f"The run {run.id} came to its end already.")
+        if options is not None:
+            check_stops(self._graphs.load(run.agent)[1], options)
         given = await self._by_interrupt(run, answers)
         if change:
             if not for_the_graph(given):
@@ -191,7 +198,7 @@ class Preparation:
                     "An update or a node to go on with needs an answer to what the graph asks.",
                     hint="Update the thread's state, or leave them out.",
                 )
-            _check_nodes(self._graphs.load(run.agent)[1], change)
+            check_change(self._graphs.load(run.agent)[1], change)
         latest = await self._memory.saver.aget_tuple(config_of(run))
         if run.status is RunStatus.INTERRUPTED:
             place = await place_of(run, self._store, self._memory.saver, latest)
@@ -382,18 +389,6 @@ class Preparation:
             f"The run {run.id} waits at {len(waiting)} interrupts, and the answer does not say "
             "which.",
             hint=f"Give a mapping by the interrupts' ids: {', '.join(others)}.",
-        )
-
-
-def _check_nodes(graph: Graph, change: Change) -> None:
-    """Refuse nodes that the graph does not have: LangGraph would pass over them."""
-    named = [node if isinstance(node, str) else node["node"] for node in change.goto]
-    unknown = next((name for name in named if name not in {*graph.nodes, END} - {START}), None)
-    if unknown is not None:
-        nodes = ", ".join(name for name in graph.nodes if name != START)
-        raise InputError(
-            f"The graph has no node {unknown!r:.100} to go on with.",
-            hint=f"Its nodes are {nodes:.500}.",
         )
 
 

@@ -198,6 +198,25 @@ async def test_nodes_that_the_graph_does_not_have_are_refused(client):
     assert state["said"][-1] == "yes"
 
 
+@pytest.mark.parametrize("when", ["interrupt_before", "interrupt_after"])
+async def test_nodes_to_stop_at_that_the_graph_does_not_have_are_refused(client, when):
+    thread = await new_thread(client)
+    wrong = {when: ["inner", "nowhere"]}
+    said = f"no node 'nowhere' to {when.replace('_', ' ')}.*Its nodes are first, inner, ask\\."
+    with pytest.raises(Exception, match=said):
+        await client.runs.wait(thread, "own", input=ASKED, **wrong)
+    with pytest.raises(Exception, match=said):
+        await client.crons.create("own", schedule="1 1 * * *", input=ASKED, **wrong)
+    cron = await client.crons.create("own", schedule="1 1 * * *", input=ASKED, **{when: ["inner"]})
+    with pytest.raises(Exception, match=said):
+        await client.crons.update(cron["cron_id"], **wrong)
+    await client.runs.wait(thread, "own", input=ASKED)
+    with pytest.raises(Exception, match=said):
+        await client.runs.wait(thread, "own", command={"resume": "yes"}, **wrong)
+    state = await client.runs.wait(thread, "own", command={"resume": "yes"}, **{when: "*"})
+    assert state["said"][-1] == "yes"
+
+
 async def test_runs_are_stopped(client):
     thread = await new_thread(client)
     later = await client.runs.create(thread, "own", input=ASKED, after_seconds=100)

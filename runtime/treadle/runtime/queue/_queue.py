@@ -227,7 +227,7 @@ class Queue:
         if options is not None:
             change = change or Change.of(options)
             options = replace(options, update=None, goto=())  # They are taken once.
-        resumption = await self._preparation.answered(run, answers, change or Change())
+        resumption = await self._preparation.answered(run, answers, change or Change(), options)
         return await uninterrupted(self._resume(run, resumption, options))
 
     async def _resume(self, run: Run, resumption: Resumption, options: RunOptions | None) -> Run:

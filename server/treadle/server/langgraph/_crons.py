@@ -10,6 +10,7 @@ from fastapi import HTTPException
 
 from treadle.core.errors import UnknownNameError
 from treadle.runtime import Runtime
+from treadle.runtime.runs import RunOptions, check_stops
 from treadle.runtime.schedules import Asked, Schedule, ScheduleSettings
 from treadle.server.langgraph._assistants import Assistants
 from treadle.server.langgraph._cron_bodies import (
@@ -48,7 +49,7 @@ class ProtocolCrons:
 
         Raises:
             UnknownNameError: there is no such assistant.
-            InputError: it would never fire.
+            InputError: it would never fire, or its runs stop at a node that there is not.
             HTTPException: there is no such thread, or the caller has too many crons.
         """
         assistant = await self._assistants.get(body.assistant_id)
@@ -58,6 +59,7 @@ class ProtocolCrons:
         if len(await self._schedules.owned(owner)) >= MAX_CRONS:
             raise HTTPException(409, f"There are {MAX_CRONS} crons of yours already; delete some.")
         check_webhook(self._runtime, body.webhook)
+        self._check_stops(body, assistant)
         name = str(uuid.uuid4())
         given = body.model_dump(mode="json", exclude_unset=True)
         payload = {**given, "assistant_id": assistant["assistant_id"]}
@@ -94,6 +96,7 @@ class ProtocolCrons:
         check_webhook(self._runtime, body.webhook)
         known = _asked_of(found).about["payload"]["assistant_id"]
         assistant = await self._assistants.get(known)
+        self._check_stops(body, assistant)
         given = body.given()
 
         def change(schedule: Schedule) -> tuple[ScheduleSettings, Asked]:
@@ -131,6 +134,17 @@ class ProtocolCrons:
             for schedule in await self._seen()
             if _fits(cron := described(schedule), schedule, wanted)
         ]
+
+    def _check_stops(self, body: CronCreate | CronUpdate, assistant: Record) -> None:
+        """Refuse nodes to stop at that the graph does not have: each fire would fail.
+
+        Raises:
+            InputError: there is one.
+        """
+        before, after = body.interrupt_before or (), body.interrupt_after or ()
+        if before or after:
+            options = RunOptions(interrupt_before=before, interrupt_after=after)
+            check_stops(self._runtime.graph(assistant["graph_id"]), options)
 
     async def _seen(self) -> Sequence[Schedule]:
         principal = current_principal()
