@@ -21,6 +21,23 @@ async def test_items_are_kept_found_and_removed(client):
     assert await client.store.get_item(["docs", "ann"], "one") is None
 
 
+async def test_true_is_not_1(client):
+    for key, value in (("yes", True), ("one", 1), ("deep", {"a": [True]})):
+        await client.store.put_item(["n"], key, {"flag": value})
+    for wanted, keys in (
+        (True, {"yes"}),
+        (1, {"one"}),
+        (1.0, {"one"}),
+        ({"a": [1]}, set()),
+        ({"a": [True]}, {"deep"}),
+        ({"$eq": 1}, {"one"}),
+        ({"$ne": True}, {"one", "deep"}),
+        ({"$gt": 0}, {"one"}),
+    ):
+        found = await client.store.search_items(["n"], filter={"flag": wanted})
+        assert {one["key"] for one in found["items"]} == keys, wanted
+
+
 async def test_a_namespace_without_names_is_refused(client):
     for namespace in ([], [""]):
         with pytest.raises(UnprocessableEntityError):

@@ -89,6 +89,23 @@ async def test_threads_are_found_by_metadata_status_and_values(client, runtime):
     assert oldest["thread_id"] == thread_id
 
 
+async def test_true_is_not_1_in_what_is_searched_for(client):
+    yes = (await client.threads.create(metadata={"flag": True}))["thread_id"]
+    one = (await client.threads.create(metadata={"flag": 1, "deep": [{"a": 1}]}))["thread_id"]
+    for wanted, ids in (
+        ({"flag": True}, [yes]),
+        ({"flag": 1}, [one]),
+        ({"deep": [{"a": 1.0}]}, [one]),
+        ({"deep": [{"a": True}]}, []),
+        ({"flag": {"a": 1}}, []),
+    ):
+        found = await client.threads.search(metadata=wanted)
+        assert [thread["thread_id"] for thread in found] == ids
+    await client.runs.wait(yes, "own", input={"said": []}, metadata={"flag": True})
+    assert await client.threads.get_history(yes, metadata={"flag": 1}) == []
+    assert await client.threads.get_history(yes, metadata={"flag": True})
+
+
 async def test_a_state_is_changed_and_its_history_read(client, runtime):
     thread_id = await waiting_thread(client, runtime)
     before = await client.threads.get_state(thread_id)

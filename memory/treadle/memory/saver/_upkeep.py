@@ -6,6 +6,7 @@ from typing import Any
 from langgraph.checkpoint.base import CheckpointTuple
 
 from treadle.core.errors import InputError
+from treadle.core.json_text import same_json
 from treadle.memory._codec import naming
 from treadle.memory._lua import FindKeys
 from treadle.memory.saver import _scripts as scripts
@@ -73,7 +74,7 @@ def _has(
 ) -> bool:
     with naming(where(thread, field)):
         _, _, metadata = read_checkpoint(record, context.codec)
-    return all(metadata.get(key) == value for key, value in wanted.items())
+    return all(same_json(metadata.get(key), value) for key, value in wanted.items())
 
 
 def delete(context: Context, thread_id: str) -> Operation[None]:

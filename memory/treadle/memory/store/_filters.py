@@ -2,7 +2,8 @@
 
 As LangGraph's stores do: a plain value must be equal, a dict is matched key by key, a list item
 by item, and ``{"$gt": 3}`` compares. ``$gt``, ``$gte``, ``$lt`` and ``$lte`` compare numbers as
-numbers and text as text; a missing value, or one of another kind, does not match.
+numbers and text as text; a missing value, or one of another kind, does not match. What is equal is
+what is the same in JSON, where true is not 1.
 """
 
 import operator
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from treadle.core.errors import InputError
+from treadle.core.json_text import same_json
 
 _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,
@@ -18,8 +20,8 @@ _ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     "$lte": operator.le,
 }
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
-    "$eq": operator.eq,
-    "$ne": operator.ne,
+    "$eq": same_json,
+    "$ne": lambda value, operand: not same_json(value, operand),
     **_ORDERS,
 }
 
@@ -71,7 +73,7 @@ def _fits(value: Any, wanted: Any) -> bool:
         return (
             isinstance(value, list) and len(value) == len(wanted) and all(map(_fits, value, wanted))
         )
-    return bool(value == wanted)
+    return same_json(value, wanted)
 
 
 def _compare(value: Any, name: str, operand: Any) -> bool:
@@ -85,6 +87,6 @@ def _compare(value: Any, name: str, operand: Any) -> bool:
 
 def _number(value: Any) -> float | None:
     try:
-        return float(value)
+        return None if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         return None

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from treadle.core.json_text import same_json
 from treadle.memory.scripts import ScriptCall, driver_of, load_script
 
 Record = dict[str, Any]
@@ -87,4 +88,4 @@ def contains(whole: Any, part: Any) -> bool:
         return isinstance(whole, dict) and all(
             key in whole and contains(whole[key], value) for key, value in part.items()
         )
-    return bool(whole == part)
+    return same_json(whole, part)
