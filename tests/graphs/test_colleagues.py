@@ -216,11 +216,13 @@ async def test_each_agent_keeps_to_its_own_policy(redis_url, project, given):
         ({"agents": ()}, "gives work to other agents, and there are none"),
         ({"agents": ("nobody",)}, "nobody"),
         ({"agents": ("finder", "finder")}, "is listed 2 times"),
+        ({"tools": ("own.py:ask_finder",)}, "2 tools are named 'ask_finder'"),
         ({"graph": "react"}, "gives no work to other agents"),
         ({"graph": "route", "options": {"otherwise": "findr"}}, "Did you mean 'finder'"),
     ],
 )
 async def test_a_team_that_cannot_work_is_refused(redis_url, project, agent, message):
+    (project / "own.py").write_text('def ask_finder() -> str:\n    """Ask."""\n    return ""\n')
     with ScriptedOpenAI([]) as server:
         async with Runtime.open(redis_url, project, settings=settings_for(server)) as runtime:
             with pytest.raises((UserError, ValueError), match=message):

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.support.models import settings_for
-from treadle.agents import Agent, Budget
+from treadle.agents import Agent, Budget, ClientTool
 from treadle.core.errors import (
     ConfigError,
     InputError,
@@ -218,6 +218,40 @@ async def test_unknown_names_offer_the_nearest(redis_url, tmp_path):
                 await rt.ask(Agent(name="a", graph="reakt"), "hello")
             with pytest.raises(UnknownNameError, match="provider:model"):
                 await rt.ask(Agent(name="a", model="gpt"), "hello")
+
+
+NAMED = {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"tools": ("calculate", "own.py:calculate")},
+            r"'calculate' and 'own\.py:calculate' are both named 'calculate'",
+        ),
+        (
+            {"tools": ("own.py:calculate", "calculate")},
+            r"'own\.py:calculate' and 'calculate' are both named 'calculate'",
+        ),
+        ({"tools": ("own.py:read_more",)}, "2 tools are named 'read_more'"),
+        (
+            {
+                "tools": ("own.py:calculate",),
+                "client_tools": (ClientTool(name="calculate", parameters=NAMED),),
+            },
+            "2 tools are named 'calculate'",
+        ),
+    ],
+)
+async def test_two_tools_of_one_name_are_refused(redis_url, tmp_path, fields, said):
+    (tmp_path / "own.py").write_text(
+        'def calculate() -> str:\n    """Guess."""\n    return "5"\n'
+        'def read_more() -> str:\n    """Read."""\n    return ""\n'
+    )
+    async with Runtime.open(redis_url, tmp_path) as rt:
+        with pytest.raises(ConfigError, match=said):
+            await rt.ask(Agent(name="a", model="embedded", **fields), "What is 2+2?")
 
 
 async def test_a_redis_that_is_not_there_is_said(tmp_path):

@@ -1,5 +1,6 @@
 """What every reasoning graph is made of."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from langgraph.store.base import BaseStore
 from treadle.core.errors import ConfigError
 from treadle.graphs._prompts import Prompts
 from treadle.memory.window import ContextWindow
+from treadle.tools import OTHER_NAME
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 """A compiled LangGraph graph."""
@@ -76,6 +78,9 @@ def no_models(name: str) -> NamedModel:
 class GraphParts:
     """What every reasoning graph is made of.
 
+    Raises:
+        ConfigError: two tools have the same name.
+
     Attributes:
         model: the reasoning engine.
         fallbacks: models asked in order when ``model`` fails.
@@ -108,3 +113,17 @@ class GraphParts:
     calls_in_text: Callable[[BaseChatModel], bool] = cannot_call_tools
     model_named: Callable[[str], NamedModel] = no_models
     project: Path = Path()
+
+    def __post_init__(self) -> None:
+        check_names(self.tools)
+
+
+def check_names(tools: Sequence[BaseTool]) -> None:
+    """Refuse tools of the same name: a call would reach one of them only.
+
+    Raises:
+        ConfigError: there are such.
+    """
+    for name, count in Counter(tool.name for tool in tools).items():
+        if count > 1:
+            raise ConfigError(f"{count} tools are named {name!r}.", hint=OTHER_NAME)

@@ -16,7 +16,7 @@ from treadle.core.errors import BrokenAnswerError
 from treadle.graphs._chain import Chain
 from treadle.graphs._guards import LoopGuard, ToolFailures
 from treadle.graphs._output import OutputRepair
-from treadle.graphs._parts import Graph, GraphParts, Middleware
+from treadle.graphs._parts import Graph, GraphParts, Middleware, check_names
 from treadle.graphs._prompts import join
 from treadle.graphs._repair import ToolCallRepair
 from treadle.graphs._text_tools import TextTools
@@ -56,11 +56,15 @@ def react(parts: GraphParts, options: ReactOptions | None = None) -> Graph:
     Args:
         parts: the model, the tools and the rest.
         options: its bounds.
+
+    Raises:
+        ConfigError: a tool has the name of one that reads the conversation.
     """
     bounds = options or ReactOptions()
     tools = list(parts.tools)
     if parts.window.transcript is not None:
         tools.append(read_more_tool(parts.window))
+        check_names(tools)
     middleware: list[Middleware] = [
         ToolCallRepair(tools),
         LoopGuard(bounds.repeat_limit, bounds.max_steps, parts.prompts),

@@ -70,6 +70,14 @@ async def test_a_pattern_stands_for_all_that_are_allowed(project):
         tools_of(project, "raw__die", tools=("e*",))
 
 
+async def test_a_tool_of_a_server_has_its_name_for_itself(project):
+    await accept(project)
+    (project / "own.py").write_text('def raw__echo() -> str:\n    """Echo."""\n    return ""\n')
+    assert set(tools_of(project, "raw__echo", "raw__e*")) == {"raw__echo"}  # The same, twice.
+    with pytest.raises(ConfigError, match="are both named 'raw__echo'"):
+        tools_of(project, "raw__*", "own.py:raw__echo")
+
+
 async def test_effects_are_the_operators_word_and_not_the_servers(project):
     await accept(project)
     assert {tool.effect for tool in tools_of(project, "raw__*").values()} == {Effect.ONCE}

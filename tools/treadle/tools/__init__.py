@@ -9,10 +9,11 @@ from treadle.core.sources import Passage, Source
 from treadle.tools._client import CLIENT_CALL, client_tool
 from treadle.tools._contract import Found, Tool, ToolResult, tool
 from treadle.tools._read_more import read_more_tool
-from treadle.tools._registry import ToolContext, build_tool, build_tools, shipped_tools
+from treadle.tools._registry import OTHER_NAME, ToolContext, build_tool, build_tools, shipped_tools
 
 __all__ = [
     "CLIENT_CALL",
+    "OTHER_NAME",
     "Effect",
     "Found",
     "Passage",

@@ -37,6 +37,9 @@ class ToolContext:
     servers: "McpServers | None" = None
 
 
+OTHER_NAME = "A function of your own is given another name by @tool(name='...')."
+"""What to do about two tools of the same name."""
+
 _SHIPPED = {
     "calculate": "treadle.tools.calculate",
     "current_time": "treadle.tools.current_time",
@@ -68,12 +71,21 @@ def build_tools(names: Iterable[str], context: ToolContext) -> list[BaseTool]:
 
     Raises:
         UserError: as `build_tool` does.
+        ConfigError: two of them have the same name.
     """
-    made: dict[str, BaseTool] = {}
+    made: dict[str, tuple[str, BaseTool]] = {}
     for name in names:
-        found = _mcp_tools(name, context) or [build_tool(name, context)]
-        made |= {each.name: each for each in found}
-    return list(made.values())
+        from_server = _mcp_tools(name, context)
+        for each in from_server or [build_tool(name, context)]:
+            # One of a server may be listed by itself and by a pattern as well.
+            origin = each.name if from_server else name
+            other, _ = made.setdefault(each.name, (origin, each))
+            if other != origin:
+                raise ConfigError(
+                    f"the tools {other!r} and {origin!r} are both named {each.name!r}.",
+                    hint=OTHER_NAME,
+                )
+    return [each for _, each in made.values()]
 
 
 def _mcp_tools(name: str, context: ToolContext) -> list[BaseTool]:
