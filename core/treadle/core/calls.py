@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from treadle.core.characters import whole
 from treadle.core.usage import Price, Usage
 
 
@@ -261,9 +262,10 @@ class CallSpec:
 
 
 def _json(value: object) -> str:
-    return json.dumps(
+    text = json.dumps(
         value, sort_keys=True, default=_plain, separators=(",", ":"), ensure_ascii=False
     )
+    return whole(text)
 
 
 _MESSAGE_FIELDS = ("content", "tool_calls", "tool_call_id", "name")

@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from treadle.core.characters import whole
+
 
 async def call_function(function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Await a coroutine function, and run a plain one in a thread; return what it returned.
@@ -68,9 +70,9 @@ def raised(error: BaseException) -> BaseException:
 
 
 def in_words(error: BaseException) -> str:
-    """Return an exception as its type and what it says."""
+    """Return an exception as its type and what it says, as text that can be written down."""
     error = raised(error)
-    name, said = type(error).__name__, str(error)
+    name, said = type(error).__name__, whole(str(error))
     return f"{name}: {said}" if said else name
 
 

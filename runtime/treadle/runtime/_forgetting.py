@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+from treadle.core.characters import check_whole
 from treadle.core.errors import UnknownNameError
 from treadle.memory import encoded
 from treadle.memory.bundle import Memory
@@ -48,7 +49,12 @@ class Forgetting:
         self._ledger = Ledger(redis, prefix=prefix)
 
     async def note_user(self, user: str, thread_id: str) -> None:
-        """Remember that a thread is a user's, so that it is forgotten with the user."""
+        """Remember that a thread is a user's, so that it is forgotten with the user.
+
+        Raises:
+            InputError: the user's name is no text that can be kept.
+        """
+        check_whole("The user's name", user)
         await self._redis.sadd(self._user_key(user), thread_id)
 
     async def thread(self, thread_id: str) -> Counts:

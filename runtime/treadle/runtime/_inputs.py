@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, convert_to_messages
 
+from treadle.core.characters import check_whole
 from treadle.core.errors import InputError
 from treadle.memory import stamped
 
@@ -18,8 +19,9 @@ def check_question(text: str) -> str:
     """Return the question as it is.
 
     Raises:
-        InputError: when it is empty or longer than `MAX_QUESTION_CHARS`.
+        InputError: it is empty, longer than `MAX_QUESTION_CHARS`, or no text that can be kept.
     """
+    check_whole("The question", text)
     if not text.strip():
         raise InputError("The question is empty.")
     if len(text) > MAX_QUESTION_CHARS:
@@ -36,6 +38,7 @@ def given_of(asked: str | Mapping[str, Any] | None) -> tuple[Any, str]:
         return None, ""
     if isinstance(asked, str):
         return asking(check_question(asked)), asked
+    check_whole("The input", asked)
     messages = asked.get("messages")
     if messages is None:
         return dict(asked), ""
@@ -75,6 +78,7 @@ def saying(messages: Sequence[AnyMessage]) -> dict[str, Any]:
     Raises:
         InputError: together they are longer than `MAX_QUESTION_CHARS`.
     """
+    check_whole("The conversation", *(message.content for message in messages))
     length = sum(len(message.text) for message in messages)
     if length > MAX_QUESTION_CHARS:
         raise InputError(

@@ -8,6 +8,7 @@ from langchain_core.messages import AnyMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from treadle.agents import Agent, Budget
+from treadle.core.characters import check_whole
 from treadle.core.errors import InputError
 from treadle.core.model_settings import ModelSettings
 from treadle.graphs import Graph
@@ -374,6 +375,7 @@ class Preparation:
             )
         if answers is None:
             return approved
+        check_whole("The answer", answers)
         others = [id_ for id_ in waiting if id_ not in asked]
         if isinstance(answers, Mapping) and answers and set(answers) <= set(others):
             given = {str(name): answer_to(waiting[name], one) for name, one in answers.items()}

@@ -13,6 +13,7 @@ from typing import Any
 from langchain_core.messages import AIMessage
 
 from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
+from treadle.core.characters import is_whole, whole_data
 from treadle.core.errors import InputError
 from treadle.runtime.journal._data import (
     error_from_data,
@@ -319,6 +320,9 @@ def digest(text: str) -> str:
 def as_text(data: Any, blobs: dict[str, str]) -> str:
     """Return ``data`` as JSON with references for its long texts, which are put in ``blobs``."""
     text = _compact(data)
+    if not is_whole(text):  # A stream was cut inside a pair.
+        data = whole_data(data)
+        text = _compact(data)
     if len(text) * 4 <= BLOB_BYTES or len(text.encode()) <= BLOB_BYTES:
         return text  # Short as a whole, it has no long part.
     return _compact(split(data, blobs))

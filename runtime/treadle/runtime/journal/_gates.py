@@ -12,6 +12,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Interrupt, interrupt
 
 from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
+from treadle.core.characters import is_whole, whole_data
 from treadle.core.errors import InputError, RunError, ToolError
 from treadle.core.redaction import Redactor, StreamRedactor
 from treadle.core.usage import Usage
@@ -315,12 +316,13 @@ class Recorder:
         except InputError as problem:
             outcome = _unrecordable(call, outcome, problem.message)
             return outcome_to_data(outcome), outcome
-        size = len(json.dumps(data, ensure_ascii=False))
+        text = json.dumps(data, ensure_ascii=False)
+        size = len(text)
         if size > MAX_OUTCOME_BYTES:
             problem_text = f"it returned {size >> 20} MB, and at most {MAX_OUTCOME_BYTES >> 20} MB"
             outcome = _unrecordable(call, outcome, f"{problem_text} can be recorded")
             return outcome_to_data(outcome), outcome
-        clean = self._journal.redact(data)
+        clean = self._journal.redact(data if is_whole(text) else whole_data(data))
         if clean == data or outcome.error is not None:
             return clean, outcome
         return clean, replace(outcome, value=from_data(clean["value"]))
