@@ -2,11 +2,15 @@
 
 import asyncio
 import inspect
-from datetime import timedelta
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from tests.support.recording import Recording
 from treadle.core.boundary import boundary
@@ -62,14 +66,14 @@ async def test_the_same_call_is_handed_the_same_key_and_another_call_another():
 
 
 def test_a_key_is_taken_by_keyed_tools_only():
-    with pytest.raises(ValueError, match="idempotency_key"):
+    with pytest.raises(ValueError, match="takes 'idempotency_key', and its effect is 'read'"):
 
         @tool(effect=Effect.READ)
         def read(idempotency_key: str) -> str:
             """Read."""
             return ""
 
-    with pytest.raises(ValueError, match="idempotency_key"):
+    with pytest.raises(ValueError, match="'keyed', and it does not take the key: add the argument"):
 
         @tool(effect=Effect.KEYED)
         def write() -> str:
@@ -197,6 +201,65 @@ async def test_passages_are_labelled_and_kept_beside_the_text():
     assert 1 <= len(shown) < 5
     assert message.artifact == {"sources": [source.to_dict() for source in shown]}
     assert f"{5 - len(shown)} more results were left out" in message.text
+
+
+@pytest.mark.parametrize("kind", [ValueError, RunError, ToolError])
+async def test_a_long_error_is_cut_as_a_result_is(kind):
+    @tool(effect=Effect.READ, max_chars=100)
+    def broken() -> str:
+        """Break."""
+        raise kind("row 7; " * 5_000)
+
+    text = (await called(broken)).text
+    assert "characters left out" in text
+    assert len(text) < 300
+
+
+class Item(BaseModel):
+    name: str
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass
+class Box:
+    items: list[Item]
+
+
+class Plain:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (Item(name="x", tags=frozenset("ba")), {"name": "x", "tags": ["a", "b"]}),
+        (Box([Item(name="x")]), {"items": [{"name": "x", "tags": []}]}),
+        ({3, 1, 2}, [1, 2, 3]),
+        ([Effect.READ, datetime(2026, 1, 2, tzinfo=UTC)], ["read", "2026-01-02T00:00:00Z"]),
+        (Decimal("0.10"), "0.10"),
+        (object(), "<object object>"),
+        ([Plain()], ["<tests.tools.test_contract.Plain object>"]),
+    ],
+)
+async def test_what_json_has_no_word_for_is_data_and_the_same_in_each_run(value, shown):
+    @tool(effect=Effect.READ)
+    def look() -> object:
+        """Look."""
+        return value
+
+    assert json.loads((await called(look)).text) == shown
+
+
+async def test_what_cannot_be_shown_is_not_told_as_a_call_that_was_not_made():
+    @tool
+    def act() -> object:
+        """Act."""
+        return {(1, 2): 3}
+
+    message = await called(act)
+    assert message.status == "error"
+    assert message.text.startswith("act was called, and what it returned cannot be shown: Type")
+    assert message.text.endswith("Do not call it again for the same.")
 
 
 async def test_anything_json_can_hold_may_be_returned():

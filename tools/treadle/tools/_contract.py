@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,10 +17,12 @@ from pydantic import ValidationError
 
 from treadle.core import boundary
 from treadle.core.calls import MAYBE_DONE, CallKind, CallSpec, Effect
+from treadle.core.characters import whole
 from treadle.core.errors import ToolError, TreadleError
 from treadle.core.functions import as_sentence, call_function, in_words
 from treadle.core.sources import Passage, Source
 from treadle.core.usage import TOOL_CALL
+from treadle.tools._plain import as_text
 
 Artifact = dict[str, Any]
 """What is kept beside a tool's text: ``{"sources": [Source.to_dict(), ...]}``, and under ``found``
@@ -170,17 +171,32 @@ class Tool(StructuredTool):
             if self.effect is Effect.CALLS:
                 raise
             raise ToolError(
-                f"{self.name} failed: {as_sentence(in_words(error))}",
+                f"{self.name} failed: {as_sentence(_cut(in_words(error), self.max_chars))}",
                 hint=self._advice("Try other arguments"),
             ) from error
-        return _render(result, self.max_chars)
+        return self._rendered(result)
+
+    def _rendered(self, result: object) -> tuple[str, Artifact]:
+        """Return what the model is shown of a result.
+
+        Raises:
+            ToolError: it is nothing that can be shown.
+        """
+        try:
+            return _render(result, self.max_chars)
+        except Exception as error:
+            problem = as_sentence(_cut(in_words(error), self.max_chars))
+            raise ToolError(
+                f"{self.name} was called, and what it returned cannot be shown: {problem}",
+                hint="" if self.effect is Effect.READ else "Do not call it again for the same.",
+            ) from error
 
     def _told(self, error: TreadleError) -> ToolError:
         """Return an error of Treadle's as the model is told it; a tool's own words are enough."""
         hint = error.hint
         if not isinstance(error, ToolError) and self.effect is not Effect.READ:
             hint = f"{hint} {MAYBE_DONE}".lstrip()
-        return ToolError(f"{self.name}: {error.message}", hint=hint)
+        return ToolError(f"{self.name}: {_cut(whole(error.message), self.max_chars)}", hint=hint)
 
     def _advice(self, other: str) -> str:
         """Return what to do about a call that broke off in the middle.
@@ -212,8 +228,8 @@ def tool(
     """Make a tool of a function.
 
     The docstring (Google style) tells the model what the tool does and what its arguments mean;
-    the annotations tell it their types. The function returns text, a `ToolResult`, or anything
-    that JSON can hold. A plain function runs in a thread of its own.
+    the annotations tell it their types. The function returns text, a `ToolResult`, or data, which
+    becomes JSON. A plain function runs in a thread of its own.
 
     Args:
         function: the function, when used without parentheses.
@@ -245,10 +261,15 @@ def tool_of(
 ) -> Tool:
     """Make a tool of a function; see `tool`."""
     takes_key = "idempotency_key" in inspect.signature(function).parameters
-    if takes_key != (effect is Effect.KEYED):
+    if effect is Effect.KEYED and not takes_key:
         raise ValueError(
-            f"{function.__name__}: a tool takes 'idempotency_key' when its effect is 'keyed', "
-            f"and only then; its effect is {effect.value!r}."
+            f"{function.__name__}: its effect is 'keyed', and it does not take the key: add the "
+            "argument 'idempotency_key: str'."
+        )
+    if takes_key and effect is not Effect.KEYED:
+        raise ValueError(
+            f"{function.__name__}: it takes 'idempotency_key', and its effect is "
+            f"{effect.value!r}: only a 'keyed' one is given a key."
         )
     made = Tool.from_function(
         coroutine=_as_coroutine(function),
@@ -296,9 +317,7 @@ def _usage(_: object) -> Any:
 def _render(result: object, max_chars: int) -> tuple[str, Artifact]:
     if isinstance(result, ToolResult):
         return _render_passages(result, max_chars)
-    if not isinstance(result, str):
-        result = json.dumps(result, ensure_ascii=False, default=str)
-    return _cut(result, max_chars), {"sources": []}
+    return _cut(as_text(result), max_chars), {"sources": []}
 
 
 def _render_passages(result: ToolResult, max_chars: int) -> tuple[str, Artifact]:
