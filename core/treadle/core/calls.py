@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from treadle.core.characters import whole
+from treadle.core.redaction import Redactor
 from treadle.core.usage import Price, Usage
 
 
@@ -203,18 +204,22 @@ class Permit:
             are.
         max_output_tokens: how long a model's answer may be; ``None`` where nothing limits it.
         seconds: how long the call may take before it is cut off; ``None`` where nothing limits it.
+        redactor: takes secrets out of what is told of an answer while it is received; ``None``
+            tells of it as it is.
     """
 
     arguments: Mapping[str, Any] | None = None
     max_output_tokens: int | None = None
     seconds: float | None = None
+    redactor: Redactor | None = None
 
     def __and__(self, other: "Permit") -> "Permit":
         """Return leave on the terms of both; later arguments replace earlier ones."""
         tokens = [n for n in (self.max_output_tokens, other.max_output_tokens) if n is not None]
         seconds = [n for n in (self.seconds, other.seconds) if n is not None]
         arguments = self.arguments if other.arguments is None else other.arguments
-        return Permit(arguments, min(tokens, default=None), min(seconds, default=None))
+        limits = min(tokens, default=None), min(seconds, default=None)
+        return Permit(arguments, *limits, other.redactor or self.redactor)
 
 
 class Gate(Protocol):

@@ -218,7 +218,7 @@ class Executor:
             if not begun.number:
                 start = await start_of(work, self._runs, self._memory.saver)
                 begun = await uninterrupted(self._begin(work))
-            reporter = Reporter(run.id, emit, run.usage)
+            reporter = Reporter(run.id, emit, run.usage, self._redactor)
             writer = self._runs.writer(run, begun.number)
             is_behind = work.options.durability == "async"
             blank = run.thread_id if begun.is_blank else None
@@ -291,6 +291,7 @@ class Executor:
                     work.options,
                     control=work.control,
                     events=attempt.events,
+                    redactor=self._redactor,
                 )
         state = checked_state(state, was_asked=bool(run.question))
         if _is_read_again(work, state):

@@ -1,15 +1,15 @@
 """Running a graph to its end, a stop or an interrupt, and passing on what it streams meanwhile."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import RunControl
 
-from treadle.core.json_text import as_json
+from treadle.core.redaction import Redactor
 from treadle.graphs import Graph
-from treadle.runtime.events import EVENTS, Encoder, EventWriter
+from treadle.runtime.events import Encoder, EventWriter
 from treadle.runtime.runs import RunOptions
 
 _INTERRUPT = "__interrupt__"
@@ -23,6 +23,7 @@ async def run_graph(
     *,
     control: RunControl,
     events: EventWriter | None,
+    redactor: Redactor,
 ) -> Any:
     """Run the graph and return its last state, with its interrupts where it stopped at some.
 
@@ -33,17 +34,20 @@ async def run_graph(
         options: how it is executed.
         control: how it is asked to stop after the superstep it is in.
         events: where what it streams is written; nowhere when ``None``.
+        redactor: takes secrets out of what is written there.
 
     Raises:
         GraphDrained: it was asked to stop, and did.
         FencedError: the events could not be written: another attempt has the thread.
     """
-    encoder = Encoder(options)
+    encoder = Encoder(options, redactor)
     state: Any = None
     interrupts: list[Any] = []
     modes: list[Any] = sorted({*encoder.modes, "updates", "values"})
-    told = events if encoder.has_events else None
-    pieces = (graph.astream if told is None else partial(_with_events, graph, told))(
+    stream: Callable[..., AsyncIterator[Any]] = graph.astream
+    if events is not None and encoder.has_events:
+        stream = partial(_with_events, graph, encoder, events)
+    pieces = stream(
         given,
         config,
         context=options.context,
@@ -69,7 +73,12 @@ async def run_graph(
 
 
 async def _with_events(
-    graph: Graph, events: EventWriter, given: Any, config: RunnableConfig, **options: Any
+    graph: Graph,
+    encoder: Encoder,
+    events: EventWriter,
+    given: Any,
+    config: RunnableConfig,
+    **options: Any,
 ) -> AsyncIterator[Any]:
     """Yield what the graph streams, and write every event of its parts beside it."""
     root = ""
@@ -78,7 +87,7 @@ async def _with_events(
         if event["event"] == "on_chain_stream" and event["run_id"] == root:
             yield event["data"]["chunk"]
         else:
-            events.add(EVENTS, as_json(event))
+            events.add(*encoder.happened(event))
 
 
 def _taken_apart(piece: Any) -> tuple[tuple[str, ...], str, Any]:

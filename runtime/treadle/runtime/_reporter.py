@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage
 from treadle.core.calls import Call, CallKind, Outcome, Purpose
 from treadle.core.errors import TreadleError
 from treadle.core.events import CallDelta, CallFinished, CallStarted, Event
+from treadle.core.redaction import Redactor
 from treadle.core.sources import Source
 from treadle.core.usage import Usage
 from treadle.runtime.citations import sources_of
@@ -18,20 +19,27 @@ Emit = Callable[[Event], None]
 class Reporter:
     """Turns every call into events, and adds up what the calls cost.
 
+    Args:
+        run_id: the run.
+        emit: takes the events.
+        usage: what earlier attempts cost.
+        redactor: takes secrets out of what is asked and of errors; answers come without them.
+
     Attributes:
         usage: what the calls so far cost, with those of earlier attempts.
     """
 
-    def __init__(self, run_id: str, emit: Emit, usage: Usage) -> None:
+    def __init__(self, run_id: str, emit: Emit, usage: Usage, redactor: Redactor) -> None:
         self._run_id = run_id
         self._emit = emit
+        self._redact: Callable[[Any], Any] = redactor.redact
         self.usage = usage
 
     def began(self, call: Call) -> None:
         """Report that a call begins."""
         if not call.kind.is_told:
             return
-        arguments = dict(call.request) if call.kind is CallKind.TOOL else {}
+        arguments = self._redact(dict(call.request)) if call.kind is CallKind.TOOL else {}
         self._emit(
             CallStarted(
                 self._run_id,
@@ -65,7 +73,7 @@ class Reporter:
                 text=text,
                 thought=thought,
                 sources=sources,
-                error=one_line(outcome.error),
+                error=self._redact(one_line(outcome.error)),
             )
         )
 

@@ -17,10 +17,12 @@ from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from treadle.agents.models._clean_pieces import CleanPieces
 from treadle.agents.models._failures import Attempt, explained
 from treadle.agents.models._limits import foreign_limits
 from treadle.agents.models._retries import Retries
 from treadle.agents.models._settings import settings_taken, with_settings
+from treadle.agents.models._telling import AsyncTelling, Telling
 from treadle.core import boundary
 from treadle.core.boundary import Execution
 from treadle.core.calls import CAPS, CallKind, CallSpec, Effect, ModelLimits, Purpose
@@ -121,6 +123,39 @@ else:
 
 
 class _Generates(_Door):
+    def _should_stream(
+        self,
+        *,
+        async_api: bool,
+        run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None = None,
+        **options: Any,
+    ) -> bool:
+        """Tell whether LangChain is to put a whole answer together itself, of its pieces.
+
+        The graph would see the pieces then, and not what the gates make of the answer.
+        """
+        if run_manager is not None and self._tells_itself(async_api):
+            return False
+        return super()._should_stream(async_api=async_api, run_manager=run_manager, **options)
+
+    def _tells_itself(self, is_async: bool) -> bool:
+        door = _StreamsAsync if is_async else _Streams
+        # LangChain numbers the blocks of its own form of messages as it puts them together.
+        return boundary.is_open() and door in type(self).__mro__ and self.output_version != "v1"
+
+    def _is_told(
+        self,
+        run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
+        options: dict[str, Any],
+        *,
+        is_async: bool,
+    ) -> bool:
+        """Tell whether LangChain's handlers want the pieces of a whole answer."""
+        if run_manager is None or not self._tells_itself(is_async):
+            return False
+        wanted = super()._should_stream
+        return wanted(async_api=is_async, run_manager=run_manager, **options)
+
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -130,10 +165,14 @@ class _Generates(_Door):
     ) -> ChatResult:
         stop, options = _as_asked(self, stop, options)
         spec = _spec(self, messages, stop, options)
+        is_told = self._is_told(run_manager, options, is_async=False)
+        telling = Telling(run_manager) if run_manager and is_told else None
 
         def execute(execution: Execution) -> AIMessage:
-            sent = _capped(options, execution)
             with _explained(self), boundary.suspended():
+                if isinstance(self, _Streams) and telling is not None:
+                    return self._told(self._pieces(messages, stop, options, execution), telling)
+                sent = _capped(options, execution)
                 whole = super(_Generates, self)._generate(  # type: ignore[safe-super]
                     messages, stop, **sent
                 )
@@ -142,9 +181,15 @@ class _Generates(_Door):
         retries = Retries(info_of(self).max_retries)
         while True:
             try:
-                return _result(boundary.call(spec, execute, _usage(self)))
+                message = boundary.call(spec, execute, _usage(self))
             except ModelUnavailableError as error:
+                if telling is not None and telling.has_told:
+                    raise
                 time.sleep(retries.next_wait(error))
+            else:
+                if telling is not None and not telling.has_told:
+                    telling.tell(_piece(telling.named(message)))
+                return _result(message)
 
     async def _agenerate(
         self,
@@ -155,12 +200,15 @@ class _Generates(_Door):
     ) -> ChatResult:
         stop, options = _as_asked(self, stop, options)
         spec = _spec(self, messages, stop, options)
+        is_told = self._is_told(run_manager, options, is_async=True)
+        telling = AsyncTelling(run_manager) if run_manager and is_told else None
 
         async def execute(execution: Execution) -> AIMessage:
             with _explained(self), boundary.suspended():
-                if isinstance(self, _StreamsAsync) and _is_heard(self, execution):
-                    pieces = self._pieces(messages, stop, options, execution)
-                    return _joined([piece async for piece in pieces])
+                is_heard = telling is not None or _is_heard(self, execution)
+                if isinstance(self, _StreamsAsync) and is_heard:
+                    pieces = self._apieces(messages, stop, options, execution)
+                    return await self._atold(pieces, telling)
                 sent = _capped(options, execution)
                 whole = super(_Generates, self)._agenerate(messages, stop, **sent)
                 return _message(await whole)
@@ -168,9 +216,15 @@ class _Generates(_Door):
         retries = Retries(info_of(self).max_retries)
         while True:
             try:
-                return _result(await boundary.acall(spec, execute, _usage(self)))
+                message = await boundary.acall(spec, execute, _usage(self))
             except ModelUnavailableError as error:
+                if telling is not None and telling.has_told:
+                    raise
                 await asyncio.sleep(retries.next_wait(error))
+            else:
+                if telling is not None and not telling.has_told:
+                    await telling.tell(_piece(telling.named(message)))
+                return _result(message)
 
 
 class _Streams(_Door):
@@ -185,11 +239,7 @@ class _Streams(_Door):
         spec = _spec(self, messages, stop, options)
 
         def stream(execution: Execution) -> Iterator[ChatGenerationChunk]:
-            sent = _capped(options, execution)
-            with _explained(self) as attempt:
-                for piece in super(_Streams, self)._stream(messages, stop, **sent):
-                    attempt.has_begun = True
-                    yield _heard(piece, execution)
+            return self._pieces(messages, stop, options, execution)
 
         retries, has_begun = Retries(info_of(self).max_retries), False
         while True:
@@ -205,6 +255,29 @@ class _Streams(_Door):
             else:
                 return
 
+    def _told(self, pieces: Iterator[ChatGenerationChunk], telling: Telling) -> AIMessage:
+        received = []
+        for piece in pieces:
+            telling.tell(piece)
+            received.append(piece)
+        telling.end()
+        return _joined(received)
+
+    def _pieces(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        options: dict[str, Any],
+        execution: Execution,
+    ) -> Iterator[ChatGenerationChunk]:
+        sent, pieces = _capped(options, execution), CleanPieces(execution.permit.redactor)
+        with _explained(self) as attempt:
+            for piece in super()._stream(messages, stop, **sent):
+                attempt.has_begun = True
+                yield _heard(pieces.clean(piece), execution)
+            if (rest := pieces.rest()) is not None:
+                yield _heard(rest, execution)
+
 
 class _StreamsAsync(_Door):
     async def _astream(
@@ -218,7 +291,7 @@ class _StreamsAsync(_Door):
         spec = _spec(self, messages, stop, options)
 
         def stream(execution: Execution) -> AsyncIterator[ChatGenerationChunk]:
-            return self._pieces(messages, stop, options, execution)
+            return self._apieces(messages, stop, options, execution)
 
         retries, has_begun = Retries(info_of(self).max_retries), False
         while True:
@@ -236,18 +309,32 @@ class _StreamsAsync(_Door):
             else:
                 return
 
-    async def _pieces(
+    async def _atold(
+        self, pieces: AsyncIterator[ChatGenerationChunk], telling: AsyncTelling | None
+    ) -> AIMessage:
+        received = []
+        async for piece in pieces:
+            if telling is not None:
+                await telling.tell(piece)
+            received.append(piece)
+        if telling is not None:
+            await telling.end()
+        return _joined(received)
+
+    async def _apieces(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None,
         options: dict[str, Any],
         execution: Execution,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        sent = _capped(options, execution)
+        sent, pieces = _capped(options, execution), CleanPieces(execution.permit.redactor)
         with _explained(self) as attempt:
             async for piece in super()._astream(messages, stop, **sent):
                 attempt.has_begun = True
-                yield _heard(piece, execution)
+                yield _heard(pieces.clean(piece), execution)
+            if (rest := pieces.rest()) is not None:
+                yield _heard(rest, execution)
 
 
 def _spec(

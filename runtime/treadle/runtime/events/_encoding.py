@@ -1,11 +1,12 @@
 """What LangGraph streams, as the events of LangGraph's protocol."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 
 from treadle.core.json_text import as_json
+from treadle.core.redaction import Redactor
 from treadle.memory.saver import unfenced
 from treadle.runtime.runs import RunOptions
 
@@ -23,13 +24,15 @@ class Encoder:
 
     Args:
         options: what is wanted; what else the graph streams is passed over.
+        redactor: takes secrets out of what nodes and tools tell beside their results.
 
     Attributes:
         modes: what the graph must be asked to stream.
         has_events: whether what each of its parts does is told as well.
     """
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, options: RunOptions, redactor: Redactor) -> None:
+        self._redactor = redactor
         self._wanted = set(options.stream)
         names = {"messages-tuple": "messages"}
         self.modes = sorted({names.get(mode, mode) for mode in self._wanted - {EVENTS}})
@@ -41,7 +44,15 @@ class Encoder:
         if mode == "messages":
             yield from self._message_events(namespace, payload)
         elif mode in self._wanted:
-            yield _named(mode, namespace), as_json(_told(mode, payload))
+            told = self._redactor.redact(payload) if mode == "custom" else _told(mode, payload)
+            yield _named(mode, namespace), as_json(told)
+
+    def happened(self, event: Mapping[str, Any]) -> Event:
+        """Return the event that tells what a part of the graph does.
+
+        It tells of a tool's insides too, before the gates have seen what it returned.
+        """
+        return EVENTS, as_json(self._redactor.redact(event))
 
     def _message_events(self, namespace: Sequence[str], payload: Any) -> Iterator[Event]:
         message, metadata = payload

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from langgraph.types import Interrupt, interrupt
 
-from treadle.core.calls import Call, CallKind, Effect, Outcome, Purpose
+from treadle.core.calls import Call, CallKind, Effect, Outcome, Permit, Purpose
 from treadle.core.characters import is_whole, whole_data
 from treadle.core.errors import InputError, RunError, ToolError
-from treadle.core.redaction import Redactor, StreamRedactor
+from treadle.core.redaction import Redactor
 from treadle.core.usage import Usage
 from treadle.runtime.journal._data import from_data, to_data
 from treadle.runtime.journal._entries import (
@@ -212,16 +212,19 @@ class Recorder:
 
     def __init__(self, journal: CallJournal) -> None:
         self._journal = journal
+        self._terms = Permit(redactor=journal.redactor)
         self._delta: _Delta | None = None
-        self._streams: dict[tuple[str, Purpose], StreamRedactor] = {}
 
-    async def before(self, call: Call) -> None:
-        """Record that the call is about to be made; for an effect, before it is made."""
-        journal = self._journal
+    async def before(self, call: Call) -> Permit:
+        """Record that the call is about to be made; for an effect, before it is made.
+
+        What is told of its answer while that grows holds no secret, as what is recorded does not.
+        """
+        journal, terms = self._journal, self._terms
         journal.recorded.add(call.id)
         journal.listener.began(call)
         if journal.writer is None:
-            return
+            return terms
         record, pieces = journal.record(call)
         data = journal.started(record, pieces)
         self._end_delta()
@@ -230,18 +233,19 @@ class Recorder:
             journal.effects.begun(record)
         else:
             journal.writer.note(EntryType.CALL_STARTED, data)
+        return terms
 
     async def after(self, call: Call, outcome: Outcome) -> Outcome:
         """Record how the call ended, and return that as it is recorded."""
         journal = self._journal
-        self._end_streams(call)
+        self._end_delta()
         if isinstance(outcome.error, GraphBubbleUp):
             await self._paused(call, outcome.error)
             return outcome  # The graph waits for somebody, or goes elsewhere: this is no end.
         if isinstance(outcome.error, GeneratorExit) and outcome.value is not None:
-            data, _ = self._recordable(call, replace(outcome, error=None))
+            data, seen = self._recordable(call, replace(outcome, error=None))
             await self._finished(call, {"call_id": call.id, "outcome": {**data, "partial": True}})
-            journal.listener.ended(call, outcome)
+            journal.listener.ended(call, replace(seen, error=outcome.error))
             return outcome
         if outcome.error is not None and not isinstance(outcome.error, Exception):
             if journal.writer is not None:
@@ -286,28 +290,12 @@ class Recorder:
         self._delta = _Delta(call.id, purpose, now, [text])
 
     def _end_delta(self) -> None:
-        """Record the pieces so far, but for an end that may turn out to be half a secret."""
+        """Record the pieces so far."""
         delta, self._delta = self._delta, None
-        if delta is None:
+        if delta is None or self._journal.writer is None:
             return
-        stream = self._streams.get((delta.call_id, delta.purpose))
-        if stream is None:
-            stream = self._journal.redactor.stream()
-            self._streams[delta.call_id, delta.purpose] = stream
-        self._note(delta.call_id, delta.purpose, stream.feed("".join(delta.texts)))
-
-    def _end_streams(self, call: Call) -> None:
-        """Record the rest of what the call said."""
-        self._end_delta()
-        for purpose in Purpose:
-            stream = self._streams.pop((call.id, purpose), None)
-            if stream is not None:
-                self._note(call.id, purpose, stream.close())
-
-    def _note(self, call_id: str, purpose: Purpose, text: str) -> None:
-        if text and self._journal.writer is not None:
-            data = {"call_id": call_id, "purpose": purpose.value, "text": text}
-            self._journal.writer.note(EntryType.CALL_DELTA, data)
+        data = {"call_id": delta.call_id, "purpose": delta.purpose.value}
+        self._journal.writer.note(EntryType.CALL_DELTA, {**data, "text": "".join(delta.texts)})
 
     def _recordable(self, call: Call, outcome: Outcome) -> tuple[dict[str, Any], Outcome]:
         """Return the outcome as data, and as the graph is to see it: the two say the same."""
