@@ -25,7 +25,7 @@ class Headroom:
         used: the share of it that is spent or reserved, from 0 to 1.
         model_calls: how many more model calls fit, as far as can be told: 0, 1, or ``None`` for
             more.
-        about: the same in words, such as ``"9 of 10 model calls are used"``.
+        about: the same in words, such as ``"90% of the run's 10 model calls are used"``.
     """
 
     unit: str

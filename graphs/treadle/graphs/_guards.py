@@ -17,13 +17,16 @@ from treadle.core.headroom import Headroom, headroom
 from treadle.graphs._cut_short import words_of
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._sharing import side_by_side
-from treadle.memory.window import aside, since_last_question
+from treadle.memory.window import READ_MORE, aside, since_last_question
 
 STOPPED = "treadle_stopped"
 """The key in an answer's ``response_metadata`` that says why the agent stopped early."""
 
 _NEAR_THE_END = 0.8
+_NO_MORE_TOOLS = "tool_calls"
+"""The unit of which a call of a tool that did not fit says that no other one will."""
 
+_UNIT = "treadle_unit"
 _Handler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 _ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
 
@@ -31,9 +34,9 @@ _ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]
 class LoopGuard(AgentMiddleware[Any, Any]):
     """Ends an agent that repeats itself, takes too many steps or meets its budget.
 
-    Near the end of its budget it is told so. It is asked once more for an answer, without tools;
-    if it still gives none, or the budget allows no further call, the answer is what its tools
-    found.
+    Near the end of its budget it is told so. It is asked once more for an answer, without tools,
+    also when it called one that the budget does not allow; if it still gives none, or the budget
+    allows no further call, the answer is what its tools found.
     """
 
     def __init__(self, repeat_limit: int, max_steps: int, prompts: Prompts) -> None:
@@ -48,19 +51,24 @@ class LoopGuard(AgentMiddleware[Any, Any]):
         """Pass the call on, or make it the last one."""
         turn = since_last_question(request.messages)
         room = await headroom()
-        reason = self._reason_to_stop(turn) or (out_of_room(room) and await still_out_of_room())
+        refused = _refusals(turn)
+        reason = self._reason_to_stop(turn) or refused.get(_NO_MORE_TOOLS, "")
+        is_last = not reason and out_of_room(room) and await still_out_of_room()
+        if is_last and _has_use_for_tools(request, turn):
+            reason = is_last
         try:
-            asked = self._without_tools(request) if reason else self._warned(request, room)
+            asked = (
+                self._last(request, reason) if reason or is_last else self._warned(request, room)
+            )
             response = await side_by_side(lambda: handler(asked))
         except BudgetExceededError as error:
             return await self._last_words(request, turn, handler, error)
-        if not reason:
-            return response
+        if not reason and not is_last:
+            return _marked(response, next(iter(refused.values()), ""))
         answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
         if answer is None or answer.tool_calls or not words_of(answer).strip():
-            return _partial(turn, reason)
-        answer.response_metadata[STOPPED] = reason
-        return response
+            return _partial(turn, reason or str(is_last))
+        return _marked(response, reason)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: _ToolHandler
@@ -119,10 +127,31 @@ class LoopGuard(AgentMiddleware[Any, Any]):
         answer.response_metadata[STOPPED] = reason
         return response
 
-    def _without_tools(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
-        messages = [*request.messages, aside(self._prompts("finish"))]
+    def _last(self, request: ModelRequest[Any], reason: str) -> ModelRequest[Any]:
+        """Return the request without tools; with a reason, the model is told to do without."""
+        told = [aside(self._prompts("finish"))] if reason else []
         choice = "none" if request.tools else None
-        return request.override(messages=messages, tool_choice=choice)
+        return request.override(messages=[*request.messages, *told], tool_choice=choice)
+
+
+def _has_use_for_tools(request: ModelRequest[Any], turn: Sequence[BaseMessage]) -> bool:
+    """Tell whether an answer without tools may be less than one with them."""
+    tools = {getattr(tool, "name", None) for tool in request.tools} - {READ_MORE}
+    return bool(tools) or any(isinstance(m, ToolMessage) for m in turn)
+
+
+def _refusals(turn: Sequence[BaseMessage]) -> dict[str, str]:
+    """Return why the budget refused calls of tools in the turn, by what it limits."""
+    marks = [m.response_metadata for m in turn if isinstance(m, ToolMessage)]
+    return {mark[_UNIT]: mark[STOPPED] for mark in reversed(marks) if STOPPED in mark}
+
+
+def _marked(response: ModelResponse[Any], reason: str) -> ModelResponse[Any]:
+    """Say in the answer, if it is one, why it was made with less than it called for."""
+    answer = next((m for m in response.result if isinstance(m, AIMessage)), None)
+    if reason and answer is not None and not answer.tool_calls:
+        answer.response_metadata[STOPPED] = reason
+    return response
 
 
 class ToolFailures(AgentMiddleware[Any, Any]):
@@ -146,7 +175,9 @@ def not_called(called: ToolCall, error: BudgetExceededError) -> ToolMessage:
     """Return what the model is told where the budget allows no more tool calls, or cut one off."""
     if error.is_cut_off:
         return _told(called, f"{called['name']} failed: {error.message} {MAYBE_DONE}")
-    return _told(called, f"Not called: {error.message} Answer with what you have.")
+    told = _told(called, f"Not called: {error.message} Answer with what you have.")
+    told.response_metadata = {STOPPED: f"budget: {error.message}", _UNIT: error.unit}
+    return told
 
 
 def failed(called: ToolCall, error: Exception) -> ToolMessage:

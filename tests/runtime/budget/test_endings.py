@@ -114,3 +114,48 @@ async def test_chain_of_thought_keeps_the_last_call_for_the_answer(ledger, spent
     with ScriptedOpenAI(script) as server:
         answer = await ask(ledger, thinking_of(server), spent=spent, model_calls=10)
     assert answer.text == text
+
+
+async def test_an_answer_that_needed_no_tools_is_whole_though_it_was_the_last_call(ledger):
+    with ScriptedOpenAI([say("Four.")]) as server:
+        graph = react(GraphParts(model=resolved(server).chat))
+        answer = await ask(ledger, graph, model_calls=1)
+    assert answer.text == "Four."
+    assert STOPPED not in answer.response_metadata
+    assert len(server.requests[0].messages) == 2
+
+
+async def test_the_reason_names_the_budget_and_no_share_of_it(ledger):
+    with ScriptedOpenAI([say("Four.")]) as server:
+        answer = await ask(ledger, react_of(server), model_calls=1)
+    assert answer.response_metadata[STOPPED] == (
+        "budget: no call fits after this one; the run has a budget of 1 model calls"
+    )
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+async def test_after_a_tool_call_that_does_not_fit_the_answer_is_asked_for(ledger, limit):
+    script = [*(call("look_up", topic=f"loom {n}") for n in range(limit + 1)), say("Four.")]
+    with ScriptedOpenAI(script) as server:
+        answer = await ask(ledger, react_of(server), tool_calls=limit)
+    assert answer.text == "Four."
+    assert f"budget of {limit} tool calls" in answer.response_metadata[STOPPED]
+    choices = [request.body.get("tool_choice") for request in server.requests]
+    assert choices == [None] * (limit + 1) + ["none"]
+    assert "Call no more tools" in str(server.requests[-1].messages)
+
+
+async def test_a_model_that_goes_on_calling_ends_with_what_was_found(ledger):
+    script = [call("look_up", topic=f"loom {n}") for n in range(3)]
+    with ScriptedOpenAI(script, verify=False) as server:
+        answer = await ask(ledger, react_of(server), tool_calls=1)
+    assert "A loom 0 has four shafts." in answer.text
+    assert "budget of 1 tool calls" in answer.response_metadata[STOPPED]
+    assert len(server.requests) == 3
+
+
+async def test_a_limit_that_no_call_met_is_no_reason(ledger):
+    with ScriptedOpenAI([call("look_up", topic="loom"), say("Four.")]) as server:
+        answer = await ask(ledger, react_of(server), tool_calls=1)
+    assert answer.text == "Four."
+    assert STOPPED not in answer.response_metadata

@@ -117,11 +117,12 @@ def headroom_of(
 
 
 def _left(title: str, unit: str, limit: int, used: int, calls: int | None) -> Headroom:
-    whole = Amounts(*(limit if name == unit else 0 for name in UNITS))
+    whole = Amounts(*(limit if name == unit else 0 for name in UNITS)).shown(unit)
     share = used / limit if limit else 1.0
-    return Headroom(
-        unit, min(share, 1.0), calls, f"{share:.0%} of the {title}'s {whole.shown(unit)} are used"
-    )
+    about = f"{share:.0%} of the {title}'s {whole} are used"
+    if calls is not None:  # A share would not tell why: one call may be all there is.
+        about = f"the {title} has a budget of {whole}"
+    return Headroom(unit, min(share, 1.0), calls, about)
 
 
 def _output(price: Price) -> Decimal:
