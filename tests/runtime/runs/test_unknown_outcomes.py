@@ -1,6 +1,8 @@
 """Effects whose outcome nobody knows: a person says what became of each, and of no other."""
 
 import asyncio
+import json
+import re
 
 import pytest
 
@@ -113,6 +115,19 @@ async def test_each_answer_is_for_its_call(opened, tmp_path, agent):
         reply = await opened.resume(run_id, given, agent=agent)
     assert not answers
     assert reply.text == "a is done, b was done"
+    assert done(tmp_path) == ["a", "a", "b"]
+
+
+async def test_the_answers_that_are_offered_can_be_given_as_they_are_printed(opened, tmp_path):
+    run_id = await stopped(opened, tmp_path, IN_TURN, 1)
+    [waiting] = await opened.runs.interrupts(run_id)
+    with pytest.raises(InputError) as refused:
+        await opened.resume(run_id, "{'repeat': true}", agent=IN_TURN)
+    for told in (waiting["value"]["message"], refused.value.hint):
+        repeat, outcome = map(json.loads, re.findall(r"\{.*?\}", told))
+        assert (repeat, list(outcome)) == ({"repeat": True}, ["outcome"])
+    reply = await opened.resume(run_id, repeat, agent=IN_TURN)
+    assert reply.text == "a is done, b is done"
     assert done(tmp_path) == ["a", "a", "b"]
 
 

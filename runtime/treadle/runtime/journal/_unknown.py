@@ -8,6 +8,9 @@ from treadle.core.errors import InputError
 from treadle.runtime.journal._data import to_data
 
 _REASON = "unknown_outcome"
+# JSON, as it is typed on a command line or sent over HTTP.
+_REPEAT = '{"repeat": true}'
+_OUTCOME = '{"outcome": "what became of it"}'
 
 
 def question(call: Call) -> dict[str, Any]:
@@ -18,8 +21,7 @@ def question(call: Call) -> dict[str, Any]:
         "tool": call.name,
         "arguments": to_data(dict(call.request)),
         "message": f"{call.name} was called, and the process ended before it returned. "
-        "Whether it took effect is not known. Answer {'repeat': true} to call it again, "
-        "or {'outcome': 'what became of it'}.",
+        f"Whether it took effect is not known. Answer {_REPEAT} to call it again, or {_OUTCOME}.",
     }
 
 
@@ -46,7 +48,7 @@ def answer_to(asked: Any, answer: Any) -> Any:
             return {"reason": _REASON, "call_id": asked["call_id"], **answer}
     raise InputError(
         f"The answer {answer!r:.200} says neither 'repeat' nor 'outcome'; the run waits on.",
-        hint="Answer {'repeat': true} or {'outcome': 'what became of it'}.",
+        hint=f"Answer {_REPEAT} or {_OUTCOME}, as JSON.",
     )
 
 
