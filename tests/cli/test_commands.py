@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -194,6 +195,33 @@ def test_agents_are_listed_with_what_is_wrong_with_them(run):
     assert listed["assistant"]["graph"] == "react"
     assert "bad.yaml:1" in listed["bad"]["error"]
     assert "bad.yaml:1" in run("agents").stdout
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_what_is_listed_can_be_copied_from_a_narrow_terminal(run, columns):
+    narrow = {"COLUMNS": str(columns)}
+    asked = json.loads(run("ask", "Hello, hello, hello, hello, hello!", "--json").stdout)
+    listed = run("threads", "list", **narrow).stdout
+    [first, second] = listed.splitlines()
+    assert first.startswith(f"{asked['thread_id']}  ")
+    assert first.endswith("assistant, 1 turn")
+    assert second.startswith("  Hello, hello")
+    assert asked["run_id"] in run("runs", "list", **narrow).stdout
+
+    daily = ("--cron", "0 8 * * MON-FRI", "--agent", "assistant")
+    assert run("schedule", "add", "the-morning-digest", "News.", *daily, **narrow).returncode == 0
+    for command in (("schedule", "list"), ("schedule", "show", "the-morning-digest")):
+        shown = run(*command, **narrow).stdout
+        assert "the-morning-digest" in shown, shown
+        assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d", shown), shown
+
+    made = run("keys", "create", "a-rather-long-name-of-a-key", "--json").stdout
+    key = json.loads(made)["id"]
+    shown = run("keys", "list", **narrow).stdout
+    for cell in (key, "a-rather-long-name-of-a-key"):
+        assert cell in shown
+    agents = run("agents", **narrow).stdout
+    assert "search_documents" in agents
 
 
 WRONG = {

@@ -56,6 +56,7 @@ def _print(agents: Sequence[_Listed]) -> None:
     rows(
         ["agent", "graph", "tools", "from"],
         [[a.name, a.graph, ", ".join(a.tools), a.origin] for a in agents],
+        prose=["tools"],
     )
     for agent in agents:
         about = Text(f"\n{agent.name}  ", style="bold")

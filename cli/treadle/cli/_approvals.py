@@ -10,7 +10,7 @@ from typing import Any
 from rich.padding import Padding
 from rich.text import Text
 
-from treadle.cli._console import err, out, print_json, reply_data, rows
+from treadle.cli._console import err, hint, out, print_json, reply_data, rows
 from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._safe import one_line
@@ -57,10 +57,11 @@ def list_approvals(opening: Opening, limit: int, *, as_json: bool, **chosen: str
                 ]
                 for one in waiting
             ],
+            prose=["arguments"],
         )
-        err.print(f"Look closer: treadle approvals show {waiting[0].id}", style="dim")
+        hint(f"Look closer: treadle approvals show {waiting[0].id}")
         if len(waiting) == limit:
-            err.print(f"There may be more: --after {waiting[-1].id}", style="dim")
+            hint(f"There may be more: --after {waiting[-1].id}")
 
 
 def show_approval(opening: Opening, id_: str, *, as_json: bool) -> None:
@@ -118,9 +119,9 @@ def answer(opening: Opening, give: Answer, *, resume: bool, as_json: bool) -> No
         print_json({**data, "reply": reply_data(ended.reply) if ended is not None else None})
     elif ended is None:
         _print(approval)
-        err.print(f"\nGo on with it: treadle runs resume {approval.run_id}", style="dim")
+        hint(f"\nGo on with it: treadle runs resume {approval.run_id}")
         for one in others:
-            err.print(f"The run waits for more: treadle approvals show {one.id}", style="dim")
+            hint(f"The run waits for more: treadle approvals show {one.id}")
     else:
         ended.show()
     if ended is not None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from treadle.cli._ask import told
-from treadle.cli._console import err, out, print_reply
+from treadle.cli._console import err, hint, out, print_reply
 from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._run_view import print_question
@@ -33,8 +33,8 @@ def run_chat(opening: Opening, agent: str, thread: str | None, user: str | None)
             _take_turn(runtime, talk, line)
     if talk.waiting:
         run = talk.run_id[:12]
-        err.print(f"The run waits on: treadle inbox show {run}", style="yellow", highlight=False)
-    err.print(f"Go on with: treadle chat --agent {agent} --thread {thread_id}", style="dim")
+        hint(f"The run waits on: treadle inbox show {run}", "yellow")
+    hint(f"Go on with: treadle chat --agent {agent} --thread {thread_id}")
 
 
 class _Talk:

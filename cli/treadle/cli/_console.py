@@ -3,10 +3,10 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import Markdown
@@ -20,6 +20,8 @@ from treadle.core.events import CallFinished, CallStarted, Event, Reply, RunFini
 from treadle.core.usage import Usage
 
 MAX_OBSERVATION_LINES = 6
+_LEAST_PROSE = 20
+"""How wide a column of text must be at least, so that it can be read in further lines."""
 _MAX_ARGUMENT_CHARS = 100
 _MAX_UNVERIFIED_CHARS = 32
 _MARK = (
@@ -63,6 +65,11 @@ def log_runs() -> None:
     handler.setFormatter(VisibleFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
     logging.getLogger("treadle.runs").setLevel(logging.INFO)
+
+
+def hint(text: str, style: str = "dim") -> None:
+    """Print what can be done next on standard error; a command in it stays in one piece."""
+    err.print(Text(visible(text), style=style), soft_wrap=True)
 
 
 def print_json(data: object) -> None:
@@ -184,16 +191,15 @@ def _print_unverified(reply: Reply, console: Console) -> None:
 
 def usage_line(usage: Usage) -> str:
     """Return what a run cost, in a line."""
-    calls = (
-        f"{_counted(usage.model_calls, 'model call')}, {_counted(usage.tool_calls, 'tool call')}"
-    )
+    calls = f"{counted(usage.model_calls, 'model call')}, {counted(usage.tool_calls, 'tool call')}"
     tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
     if usage.unpriced_calls:
         return f"{calls}, {tokens}, price unknown"
     return f"{calls}, {tokens}, ${usage.usd:.4f}"
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words, such as ``"1 call"``."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
@@ -204,16 +210,56 @@ def reply_data(reply: Reply) -> dict[str, Any]:
     return data
 
 
-def rows(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    """Print a table on standard output."""
+def rows(
+    headings: Sequence[str],
+    lines: Sequence[Sequence[str | Text]],
+    *,
+    prose: Collection[str] = (),
+    right: Collection[str] = (),
+) -> None:
+    """Print a table on standard output; where it does not fit, each of its lines as a list.
+
+    No id, name or time is broken, so that each can be copied.
+
+    Args:
+        headings: the columns'.
+        lines: the cells of each line; the first cell names the line.
+        prose: the columns whose text may go on in further lines.
+        right: the columns of numbers.
+    """
+    told = [[Text(visible(c)) if isinstance(c, str) else c for c in line] for line in lines]
+    widths = [
+        max(len(heading), *(cell.cell_len for cell in column))
+        for heading, column in zip(headings, zip(*told, strict=True), strict=False)
+    ]
+    least = [
+        min(width, _LEAST_PROSE) if heading in prose else width
+        for heading, width in zip(headings, widths, strict=False)
+    ]
+    if sum(least) + 2 * (len(least) - 1) > out.width:
+        _print_entries(headings, told)
+        return
     from rich.table import Table  # noqa: PLC0415 - only some commands print tables
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(visible(cell)) for cell in line))
+        justify: Literal["left", "right"] = "right" if heading in right else "left"
+        is_prose = heading in prose
+        table.add_column(heading, overflow="fold", no_wrap=not is_prose, justify=justify)
+    for line in told:
+        table.add_row(*line)
     out.print(table)
+
+
+def _print_entries(headings: Sequence[str], lines: Sequence[Sequence[Text]]) -> None:
+    """Print each line as a list: its name, and below it the other cells with their headings."""
+    width = max(map(len, headings[1:]))
+    for name, *others in lines:
+        name.stylize("bold")
+        out.print(name, soft_wrap=True)
+        for heading, cell in zip(headings[1:], others, strict=True):
+            if cell.plain:
+                out.print(Text(f"  {heading:{width}}  ", style="dim") + cell, soft_wrap=True)
 
 
 def _arguments(arguments: Mapping[str, Any]) -> str:

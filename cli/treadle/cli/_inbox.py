@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from treadle.cli._console import err, out, print_json, rows
+from treadle.cli._console import err, hint, out, print_json, rows
 from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._run_view import print_question
@@ -71,9 +71,10 @@ def list_waiting(opening: Opening, limit: int, *, as_json: bool) -> None:
             ]
             for run, waiting in found
         ],
+        prose=["asked", "waits for"],
     )
     first = found[0][0].id[:_SHORT_ID]
-    err.print(f"\nLook closer: treadle inbox show {first}", style="dim", highlight=False)
+    hint(f"\nLook closer: treadle inbox show {first}")
 
 
 def show_waiting(opening: Opening, run_id: str, *, as_json: bool) -> None:
@@ -87,7 +88,8 @@ def show_waiting(opening: Opening, run_id: str, *, as_json: bool) -> None:
     for one in waiting:
         print_question(one["value"])
     answers = "approve" if not others else "'JSON or text'"
-    out.print(Text(f"\n  treadle inbox answer {run.id[:_SHORT_ID]} {answers}", style="cyan"))
+    line = Text(f"\n  treadle inbox answer {run.id[:_SHORT_ID]} {answers}", style="cyan")
+    out.print(line, soft_wrap=True)
 
 
 def answer_waiting(opening: Opening, run_id: str, given: Given, *, as_json: bool) -> None:
@@ -111,7 +113,7 @@ def answer_waiting(opening: Opening, run_id: str, given: Given, *, as_json: bool
     if as_json:
         print_json({"run": run.id, "reply": ended.data() if ended is not None else None})
     elif ended is None:
-        out.print(f"A worker goes on with it: treadle runs show {run.id}", highlight=False)
+        out.print(Text(f"A worker goes on with it: treadle runs show {run.id}"), soft_wrap=True)
     else:
         ended.show()
     if ended is not None:

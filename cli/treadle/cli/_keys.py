@@ -75,6 +75,7 @@ def list_keys(opening: Opening, *, as_json: bool) -> None:
             [k.id, k.name, k.tenant, k.scope, ", ".join(k.agents or ["all"]), k.created, _end(k)]
             for k in found
         ],
+        prose=["agents"],
     )
 
 

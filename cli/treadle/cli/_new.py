@@ -4,7 +4,7 @@ import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from treadle.cli._console import err
+from treadle.cli._console import err, hint
 from treadle.core.errors import InputError
 from treadle.core.settings import SETTINGS_FILE
 
@@ -39,7 +39,7 @@ def make_project(folder: Path) -> None:
     err.print(f"Made a project in {folder}. Now:\n", highlight=False)
     err.print(f"  cd {folder}", highlight=False)
     err.print("  treadle index docs", highlight=False)
-    err.print('  treadle ask --agent guide "When does the workshop open?"', highlight=False)
+    hint('  treadle ask --agent guide "When does the workshop open?"', "default")
 
 
 def _tenant_of(folder: Path) -> str:

@@ -40,6 +40,7 @@ def list_messages(opening: Opening, limit: int, *, dead: bool, as_json: bool) ->
             ]
             for one in found
         ],
+        prose=["why"],
     )
 
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import cast
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
-from treadle.cli._console import err, out, print_json
+from treadle.cli._console import err, hint, out, print_json, rows
 from treadle.cli._ending import STOPPED, WAITS
 from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
@@ -97,18 +97,17 @@ def status(opening: Opening, *, as_json: bool) -> None:
     if as_json:
         print_json(stats.to_dict())
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("queue", "ready", "at work", "workers"):
-        table.add_column(name, justify="left" if name == "queue" else "right")
+    lines = []
     for name in stats.ready:
+        style = "yellow" if stats.is_unserved(name) else "default"
         numbers = [stats.ready[name], stats.running[name], stats.workers[name]]
-        style = "yellow" if stats.is_unserved(name) else ""
-        table.add_row(name, *map(str, numbers), style=style)
-    out.print(table)
+        lines.append([Text(str(cell), style=style) for cell in (name, *numbers)])
+    numeric = ["ready", "at work", "workers"]
+    rows(["queue", *numeric], lines, right=numeric)
     out.print(f"{stats.delayed} due later, {stats.dead} given up", style="dim")
     for name in stats.ready:
         if stats.is_unserved(name):
-            err.print(f"Nobody serves {name!r}: start 'treadle worker --queue {name}'.")
+            hint(f"Nobody serves {name!r}: start 'treadle worker --queue {name}'.", "default")
 
 
 def dead(opening: Opening, *, as_json: bool) -> None:

@@ -89,7 +89,7 @@ def print_run(
         out.print(Text(visible(run.error), style="red"))
     if run.status in _CAN_GO_ON and (place is None or place.state == "dead"):
         out.print()
-        out.print(Text(f"Go on with it: treadle runs resume {run.id}", style="dim"))
+        out.print(Text(f"Go on with it: treadle runs resume {run.id}", style="dim"), soft_wrap=True)
 
 
 def print_waiting(run_id: str, waiting: Sequence[Mapping[str, Any]]) -> None:

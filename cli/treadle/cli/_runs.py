@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from treadle.agents import Agent, find_agent
-from treadle.cli._console import err, out, print_json, usage_line
+from treadle.cli._console import err, hint, out, print_json, usage_line
 from treadle.cli._ending import WAITS, Ended
 from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
@@ -39,7 +39,7 @@ def list_runs(
     if as_json:
         print_json([run.to_dict() for run in runs])
     elif not runs:
-        err.print("No such runs yet. Ask something: treadle ask 'a question'", style="dim")
+        hint("No such runs yet. Ask something: treadle ask 'a question'")
     else:
         for run in runs:
             print_listed(run)
@@ -241,7 +241,7 @@ def import_run(opening: Opening, path: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(run.to_dict())
     else:
-        err.print(f"Kept the run {run.id}: treadle runs show {run.id}", highlight=False)
+        hint(f"Kept the run {run.id}: treadle runs show {run.id}", "default")
 
 
 def print_difference(difference: Difference) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from rich.text import Text
 
-from treadle.cli._console import err, out, print_json
+from treadle.cli._console import err, hint, out, print_json
 from treadle.cli._opening import Opening
 from treadle.cli._safe import visible
 from treadle.cli._schedule_view import (
@@ -48,7 +48,7 @@ def add_schedule(opening: Opening, name: str, told: Mapping[str, Any], *, as_jso
     out.print(Text.assemble(("Added ", "bold"), (kept.name, "bold cyan"), ", which fires:"))
     following = [kept.next] if kept.next else []
     print_moments(following, settings.tz, datetime.now(UTC))
-    err.print(f"\nTry it out first: treadle schedule simulate {name}", style="dim")
+    hint(f"\nTry it out first: treadle schedule simulate {name}")
     if not is_watched:
         err.print(NOBODY, style="yellow")
 
@@ -126,7 +126,8 @@ def pause_schedule(opening: Opening, name: str, *, as_json: bool) -> None:
     if as_json:
         print_json(schedule_data(found))
     else:
-        out.print(f"{name} rests. Go on with it: treadle schedule resume {name}", highlight=False)
+        told = Text(f"{name} rests. Go on with it: treadle schedule resume {name}")
+        out.print(told, soft_wrap=True)
 
 
 def resume_schedule(opening: Opening, name: str, *, as_json: bool) -> None:
@@ -150,7 +151,8 @@ def run_schedule_now(opening: Opening, name: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"fire": id_, "is_watched": is_watched})
         return
-    out.print(f"{name} fires now. See what came of it: treadle schedule show {name}")
+    told = Text(f"{name} fires now. See what came of it: treadle schedule show {name}")
+    out.print(told, soft_wrap=True)
     if not is_watched:
         err.print("It waits: start 'treadle serve' or 'treadle worker'.", style="yellow")
 
@@ -177,6 +179,6 @@ def print_next(opening: Opening, name: str, count: int, *, as_json: bool) -> Non
     elif following:
         print_moments(following, found.settings.tz, datetime.now(UTC))
         if found.is_paused:
-            err.print(f"\nIt rests: treadle schedule resume {name}", style="yellow")
+            hint(f"\nIt rests: treadle schedule resume {name}", "yellow")
     else:
         err.print("It is over: nothing follows.", style="dim")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from rich.cells import cell_len
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from treadle.cli._console import out, rows
@@ -46,6 +46,7 @@ def print_list(schedules: Sequence[Schedule], new: Mapping[str, Written], now: d
             [name, settings.when(), settings.agent, following, source]
             for name, settings, following, source in sorted(told, key=lambda each: each[0])
         ],
+        prose=["when"],
     )
 
 
@@ -75,7 +76,11 @@ def print_schedule(schedule: Schedule, fires: Sequence[Fire], now: datetime) -> 
 def print_field(name: str, value: Text) -> None:
     """Print a named value; its further lines stand below the first."""
     value.plain = visible(value.plain)
-    first, *others = value.wrap(out, max(20, out.width - 10))
+    room = max(20, out.width - 10)
+    if max(map(cell_len, value.plain.split()), default=0) > room:  # It would be broken.
+        out.print(Text(f"{name:10}", style="dim") + value, soft_wrap=True)
+        return
+    first, *others = value.wrap(out, room)
     out.print(Text(f"{name:10}", style="dim") + first)
     for line in others:
         out.print(Padding(line, (0, 0, 0, 10)))
@@ -83,14 +88,15 @@ def print_field(name: str, value: Text) -> None:
 
 def print_moments(moments: Sequence[datetime], zone_name: str, now: datetime) -> None:
     """Print moments as the clock of their zone shows them, and as UTC where that differs."""
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 3, 0, 0))
     for moment in moments:
         local = moment.astimezone(zone(zone_name))
-        cells = [Text(f"  {local:%a %Y-%m-%d %H:%M:%S}"), Text(f"{local:%Z}", style="dim")]
-        if zone_name != "UTC":
-            cells.append(Text(f"{moment.astimezone(UTC):%H:%M} UTC", style="dim"))
-        table.add_row(*cells, Text(in_words(moment - now), style="dim"))
-    out.print(table)
+        cells = [
+            f"{local:%Z}",
+            *([f"{moment.astimezone(UTC):%H:%M} UTC"] if zone_name != "UTC" else []),
+        ]
+        line = Text(f"  {local:%a %Y-%m-%d %H:%M:%S}")
+        line.append("".join(f"   {cell}" for cell in (*cells, in_words(moment - now))), "dim")
+        out.print(line, soft_wrap=True)
 
 
 def when_in_words(settings: ScheduleSettings) -> str:
@@ -140,9 +146,7 @@ def fire_data(fire: Fire) -> dict[str, Any]:
 
 
 def _print_fires(fires: Sequence[Fire], settings: ScheduleSettings) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("fired for", "outcome", "took", "cost", "run"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "cost" else "left")
+    lines: list[list[str | Text]] = []
     for fire in fires:
         local = fire.planned.astimezone(zone(settings.tz))
         outcome = Text(fire.status.value, style=_STYLES.get(fire.status, "red"))
@@ -152,14 +156,19 @@ def _print_fires(fires: Sequence[Fire], settings: ScheduleSettings) -> None:
             outcome.append(f": {one_line(fire.note, _NOTE_CHARS)}", "default")
         kind = " by hand" if fire.kind is FireKind.MANUAL else ""
         took = fire.ended - fire.fired if fire.ended and fire.fired and fire.run_id else None
-        table.add_row(
-            Text(f"{local:%a %Y-%m-%d %H:%M:%S}{kind}"),
-            outcome,
-            "" if took is None else show_duration(timedelta(seconds=round(took.total_seconds()))),
-            money(fire.usd) if fire.tokens or fire.usd else "",
-            fire.run_id,
+        lines.append(
+            [
+                f"{local:%a %Y-%m-%d %H:%M:%S}{kind}",
+                outcome,
+                ""
+                if took is None
+                else show_duration(timedelta(seconds=round(took.total_seconds()))),
+                money(fire.usd) if fire.tokens or fire.usd else "",
+                fire.run_id,
+            ]
         )
-    out.print(table)
+    headings = ["fired for", "outcome", "took", "cost", "run"]
+    rows(headings, lines, prose=["outcome"], right=["cost"])
 
 
 def _next(schedule: Schedule, now: datetime) -> str:

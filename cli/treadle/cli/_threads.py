@@ -4,19 +4,21 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from shlex import quote
 from typing import TextIO
 
 import typer
 from rich.markdown import Markdown
+from rich.text import Text
 
-from treadle.cli._console import err, out, print_json, rows
+from treadle.cli._console import counted, err, hint, out, print_json, rows
 from treadle.cli._opening import Opening
-from treadle.cli._safe import visible, visible_json
+from treadle.cli._safe import one_line, visible, visible_json
 from treadle.core.errors import InputError
 from treadle.memory.transcript import to_markdown
-from treadle.runtime import Runtime, Turn
+from treadle.runtime import Runtime, Thread, Turn
 
 _EXCERPT_CHARS = 120
 
@@ -27,12 +29,20 @@ def list_threads(opening: Opening, limit: int, *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(thread) for thread in threads])
     elif not threads:
-        err.print("No threads yet. Begin one with: treadle ask 'a question'", style="dim")
+        hint("No threads yet. Begin one with: treadle ask 'a question'")
     else:
-        rows(
-            ["thread", "agent", "turns", "updated", "began with"],
-            [[t.id, t.agent, str(t.turns), t.updated, t.title] for t in threads],
-        )
+        for thread in threads:
+            _print_listed(thread)
+
+
+def _print_listed(thread: Thread) -> None:
+    """Print a conversation in two lines, as one of many."""
+    line = Text(f"{visible(thread.id)}  ", style="bold")
+    updated = datetime.fromisoformat(thread.updated).astimezone()
+    line.append(f"{updated:%Y-%m-%d %H:%M}  ", "dim")
+    line.append(f"{visible(thread.agent)}, {counted(thread.turns, 'turn')}", "default")
+    out.print(line, soft_wrap=True)
+    out.print(Text(f"  {one_line(thread.title, out.width - 2)}", style="dim"))
 
 
 def show_thread(
@@ -45,10 +55,9 @@ def show_thread(
         return
     _print_turns(thread, turns)
     if turns and turns[0].number:
-        err.print(
+        hint(
             f"{turns[0].number:,} earlier messages: "
-            f"treadle threads show {quote(thread)} --before {turns[0].number}",
-            style="dim",
+            f"treadle threads show {quote(thread)} --before {turns[0].number}"
         )
 
 
@@ -63,6 +72,7 @@ def search_thread(opening: Opening, thread: str, query: str, limit: int, *, as_j
         rows(
             ["number", "when", "by", "text"],
             [[str(t.number), t.at, t.tool or t.role, _excerpt(t.text, query)] for t in turns],
+            prose=["text"],
         )
 
 
