@@ -18,6 +18,8 @@ def test_the_tables_hold_what_is_known_to_be_there() -> None:
     assert "## `[models.NAME]`" in PAGES["settings.md"]()
     assert "| `keep_days` | `30" in PAGES["settings.md"]()
     assert "| `treadle runs resume RUN` |" in PAGES["command-line.md"]()
+    assert "__" not in PAGES["python.md"]()
+    assert "| `interrupt_before` |" in PAGES["python.md"]()
     assert (
         "`ask(agent, text, *, thread=None, user=None, model_settings=None)`" in PAGES["python.md"]()
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 
 import pytest
 
@@ -322,10 +323,18 @@ async def test_whatever_a_node_raises_its_run_ends_with_it(redis_url, tmp_path, 
 
 
 def test_scripts_use_it_without_an_event_loop(redis_url, tmp_path):
-    with ScriptedOpenAI([*SUM, *SUM]) as server:
+    with ScriptedOpenAI(SUM * 4) as server:
         settings = settings_for(server)
         with SyncRuntime.open(redis_url, tmp_path, settings=settings) as rt:
             assert rt.ask(CALCULATOR, "What is 2 and 2?").text == "It is 4."
             events = list(rt.stream(CALCULATOR, "What is 2 and 2?"))
             assert len(rt.call(rt.runtime.threads.recent)) == 2
+            asked = rt.ask(CALCULATOR, "What is 2 and 2?", user="ada")
+            told = list(rt.stream(CALCULATOR, "What is 2 and 2?", user="bob", pieces=False))
+            runs = [
+                rt.call(partial(rt.runtime.runs.get, id_))
+                for id_ in (asked.run_id, told[-1].reply.run_id)
+            ]
+            assert [run.user for run in runs] == ["ada", "bob"]
+            assert not any(isinstance(event, CallDelta) for event in told)
     assert isinstance(events[-1], RunFinished)

@@ -25,7 +25,7 @@ from treadle.core.settings import Settings
 from treadle.runtime import Reply, Runtime, SyncRuntime, Threads
 from treadle.runtime.approvals import Approvals
 from treadle.runtime.queue import Queue, RunRequest
-from treadle.runtime.runs import Run, Runs
+from treadle.runtime.runs import Run, RunOptions, Runs
 from treadle.runtime.schedules import Schedules
 
 MARK = "<!-- What follows is made by tests/support/reference.py. -->"
@@ -42,6 +42,7 @@ _CLASSES = (
     Run,
     Queue,
     RunRequest,
+    RunOptions,
     Schedules,
     Approvals,
 )
@@ -152,7 +153,8 @@ def _attributes(model: type) -> dict[str, str]:
         section = _SECTION.search(inspect.cleandoc(one.__doc__ or ""))
         for item in _ITEM.finditer(section[1] if section else ""):
             for name in item[1].split(", "):
-                found[name] = _plain(item[2])
+                if not name.startswith("_"):  # Those are pydantic's own.
+                    found[name] = _plain(item[2])
     return found
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 
 class SyncRuntime:
-    """A `Runtime` for scripts: the same methods, waiting instead of awaited.
+    """A `Runtime` for scripts: asks and streams while the caller waits; `call` does the rest.
 
     Its event loop runs in a thread of its own, so it may be used from any thread.
 
@@ -50,11 +51,12 @@ class SyncRuntime:
         text: str,
         *,
         thread: str | None = None,
+        user: str | None = None,
         model_settings: ModelSettings | None = None,
     ) -> Reply:
         """Ask an agent and wait for its reply; see `Runtime.ask`."""
-        ask = self.runtime.ask
-        return self.call(lambda: ask(agent, text, thread=thread, model_settings=model_settings))
+        ask = partial(self.runtime.ask, thread=thread, user=user, model_settings=model_settings)
+        return self.call(lambda: ask(agent, text))
 
     def stream(
         self,
@@ -62,11 +64,13 @@ class SyncRuntime:
         text: str,
         *,
         thread: str | None = None,
+        user: str | None = None,
+        pieces: bool = True,
         model_settings: ModelSettings | None = None,
     ) -> Iterator[Event]:
         """Ask an agent and yield each event of the run as it happens; see `Runtime.stream`."""
-        stream = self.runtime.stream
-        events: Any = stream(agent, text, thread=thread, model_settings=model_settings)
+        stream = partial(self.runtime.stream, thread=thread, user=user, pieces=pieces)
+        events = stream(agent, text, model_settings=model_settings)
         try:
             while True:
                 try:
