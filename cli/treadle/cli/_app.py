@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from treadle.cli._approvals_app import approvals_app
+from treadle.cli._commands import Commands
 from treadle.cli._inbox_app import inbox_app
 from treadle.cli._keys_app import keys_app
 from treadle.cli._mcp_app import mcp_app
@@ -28,6 +29,7 @@ from treadle.cli._schedule_app import schedule_app
 
 app = typer.Typer(
     name="treadle",
+    cls=Commands,
     help="Define an agent graph once; run it in a chatbot, over HTTP or on a schedule.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -1,7 +1,6 @@
 """``treadle approvals``."""
 
 import json
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from treadle.cli._console import err, hint, out, print_json, reply_data, rows
 from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._safe import one_line
+from treadle.cli._streams import kept, read_input
 from treadle.core.errors import InputError
 from treadle.runtime import Runtime
 from treadle.runtime.approvals import Approval, ApprovalStatus
@@ -84,7 +84,7 @@ def editing(id_: str, arguments: str, *, by: str) -> Answer:
     Raises:
         InputError: they are not a JSON object.
     """
-    text = sys.stdin.read() if arguments == "-" else arguments
+    text = read_input() if arguments == "-" else arguments
     try:
         read = json.loads(text)
     except (ValueError, RecursionError) as problem:
@@ -116,7 +116,8 @@ def answer(opening: Opening, give: Answer, *, resume: bool, as_json: bool) -> No
     others = [one for one in waiting if one.run_id == approval.run_id]
     if as_json:
         data = {"approval": _data(approval), "waits_for": [_data(one) for one in others]}
-        print_json({**data, "reply": reply_data(ended.reply) if ended is not None else None})
+        with kept(approval.run_id):
+            print_json({**data, "reply": reply_data(ended.reply) if ended is not None else None})
     elif ended is None:
         _print(approval)
         hint(f"\nGo on with it: treadle runs resume {approval.run_id}")

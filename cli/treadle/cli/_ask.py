@@ -1,7 +1,6 @@
 """``treadle ask``."""
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -11,7 +10,8 @@ from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
 from treadle.cli._sharing import tell_of_neighbour
-from treadle.core.errors import InputError, RunError
+from treadle.cli._streams import kept, read_input
+from treadle.core.errors import RunError
 from treadle.core.events import Event, Reply, RunFailed, RunFinished, RunStarted
 from treadle.runtime import Plan, Runtime
 from treadle.runtime.journal import Journal
@@ -58,14 +58,15 @@ def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool, ver
 
 def run_dry(opening: Opening, asking: Asking, *, as_json: bool) -> None:
     """Print what an agent would do, without doing it."""
-    text = _read_question(asking.question)
-    asked = (asking.agent, text)
+    asked = (asking.agent, _read_question(asking.question))
 
     async def plan(runtime: Runtime) -> tuple[Plan, Journal]:
         made = await runtime.dry_run(*asked, thread=asking.thread, user=asking.user)
         return made, await runtime.runs.journal(made.reply.run_id)
 
-    print_plan(*opening.run(plan), as_json=as_json)
+    made, journal = opening.run(plan)
+    with kept(made.reply.run_id, "plan"):
+        print_plan(made, journal, as_json=as_json)
 
 
 async def told(
@@ -97,9 +98,4 @@ async def told(
 
 
 def _read_question(question: str) -> str:
-    if question != "-":
-        return question
-    try:
-        return sys.stdin.read()
-    except UnicodeDecodeError:
-        raise InputError("Standard input is not UTF-8 text.") from None
+    return read_input() if question == "-" else question

@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from treadle.cli._ask import told
-from treadle.cli._console import err, hint, out, print_reply
+from treadle.cli._console import err, hint, out
 from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._run_view import print_question
+from treadle.cli._streams import read_line
 from treadle.core.errors import InputError, TreadleError
 from treadle.runtime import Event, Runtime, SyncRuntime
 from treadle.runtime.approvals import is_approval
@@ -110,13 +111,14 @@ def _take_turn(runtime: SyncRuntime, talk: _Talk, line: str) -> None:
     else:
         err.print()
         if not ended.waiting:
-            print_reply(ended.reply, out)
+            ended.show()
             out.print()
 
 
 def _read() -> str:
     """Return the next line, or nothing at the end."""
     try:
-        return out.input("[bold cyan]>[/] ").strip()
+        out.print("[bold cyan]>[/] ", end="")
+        return read_line().strip()
     except EOFError:
         return ""

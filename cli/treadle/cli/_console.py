@@ -15,6 +15,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from treadle.cli._safe import VisibleFormatter, visible, visible_json
+from treadle.cli._streams import OutputError, printing
 from treadle.core.calls import CallKind
 from treadle.core.events import CallFinished, CallStarted, Event, Reply, RunFinished, RunStarted
 from treadle.core.usage import Usage
@@ -39,6 +40,25 @@ class _Console(Console):
     @property
     def _is_read(self) -> bool:
         return self.stderr or self.is_terminal
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print.
+
+        Raises:
+            OutputError: standard output cannot be written.
+            BrokenPipeError: whoever read it left.
+        """
+        try:
+            with printing():
+                super().print(*objects, **options)
+        except (BrokenPipeError, OutputError):
+            self.quiet = True  # what is left would fail again
+            if not self.stderr:  # The way to an answer is worth less than the answer.
+                raise
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to whoever prints; Rich would end the process."""
+        raise  # noqa: PLE0704 - it is called where a `BrokenPipeError` is handled
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as text, what a terminal would obey written out."""
@@ -75,7 +95,8 @@ def hint(text: str, style: str = "dim") -> None:
 def print_json(data: object) -> None:
     """Print data as JSON on standard output."""
     text = json.dumps(data, ensure_ascii=False, indent=2, default=_plain)
-    sys.stdout.write(visible_json(text) + "\n")
+    with printing():
+        sys.stdout.write(visible_json(text) + "\n")
 
 
 class RunView:

@@ -8,6 +8,7 @@ import typer
 
 from treadle.cli._console import out, print_json, print_reply, reply_data
 from treadle.cli._run_view import print_waiting
+from treadle.cli._streams import kept
 from treadle.core.events import Reply
 from treadle.runtime import Runtime
 
@@ -39,13 +40,18 @@ class Ended:
         return {**reply_data(self.reply), "waits_for": list(self.waiting)}
 
     def show(self, *, as_json: bool = False) -> None:
-        """Print the answer, or what the run waits for."""
-        if as_json:
-            print_json(self.data())
-        elif self.waiting:
-            print_waiting(self.reply.run_id, self.waiting)
-        else:
-            print_reply(self.reply, out)
+        """Print the answer, or what the run waits for.
+
+        Raises:
+            OutputError: it cannot be printed.
+        """
+        with kept(self.reply.run_id):
+            if as_json:
+                print_json(self.data())
+            elif self.waiting:
+                print_waiting(self.reply.run_id, self.waiting)
+            else:
+                print_reply(self.reply, out)
 
     def leave(self) -> None:
         """Leave with the exit code that says that there is no whole answer, where there is none."""

@@ -13,6 +13,7 @@ from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
 from treadle.cli._run_view import print_question
 from treadle.cli._safe import one_line, visible
+from treadle.cli._streams import kept
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.runtime import Runtime
 from treadle.runtime.approvals import is_approval
@@ -111,7 +112,8 @@ def answer_waiting(opening: Opening, run_id: str, given: Given, *, as_json: bool
 
     run, ended = opening.run(answer)
     if as_json:
-        print_json({"run": run.id, "reply": ended.data() if ended is not None else None})
+        with kept(run.id):
+            print_json({"run": run.id, "reply": ended.data() if ended is not None else None})
     elif ended is None:
         out.print(Text(f"A worker goes on with it: treadle runs show {run.id}"), soft_wrap=True)
     else:

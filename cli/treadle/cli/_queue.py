@@ -1,6 +1,5 @@
 """``treadle queue``: queueing runs and looking after them."""
 
-import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
@@ -14,6 +13,7 @@ from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
 from treadle.cli._run_view import print_waiting
 from treadle.cli._safe import visible
+from treadle.cli._streams import kept, read_input
 from treadle.core.errors import RunError
 from treadle.runtime import Runtime
 from treadle.runtime.queue import Multitask, RunRequest
@@ -36,7 +36,7 @@ class Asked:
 
     def request(self) -> RunRequest:
         """Return it as the queue takes it."""
-        text = sys.stdin.read() if self.question == "-" else self.question
+        text = read_input() if self.question == "-" else self.question
         return RunRequest(
             self.agent,
             text,
@@ -65,9 +65,11 @@ def add(opening: Opening, asked: Asked, *, is_waited_for: bool, as_json: bool) -
         run = await runtime.queue.wait(queued.run)
         if asked.is_dry:
             plan, journal = await runtime.runs.plan(run.id), await runtime.runs.journal(run.id)
-            print_plan(plan, journal, as_json=as_json)
+            with kept(run.id, "plan"):
+                print_plan(plan, journal, as_json=as_json)
             return
-        await _print_end(runtime, run, as_json=as_json)
+        with kept(run.id):
+            await _print_end(runtime, run, as_json=as_json)
 
     opening.run(within)
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from treadle.cli._console import counted, err, hint, out, print_json, rows
 from treadle.cli._opening import Opening
 from treadle.cli._safe import one_line, visible, visible_json
+from treadle.cli._streams import printing
 from treadle.core.errors import InputError
 from treadle.memory.transcript import to_markdown
 from treadle.runtime import Runtime, Thread, Turn
@@ -101,7 +102,8 @@ def export_thread(opening: Opening, thread: str, output: Path | None, *, as_json
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
     if output is None:
-        yield sys.stdout
+        with printing():
+            yield sys.stdout
         return
     try:
         with output.open("w", encoding="utf-8") as file:

@@ -8,6 +8,7 @@ by hand is told apart from a whole one.
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,17 +116,21 @@ class JournalFile:
             raise JournalError(f"{path} is no journal: it is not UTF-8 text.") from None
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all.
+        """Write the file, whole or not at all; what is no file, a pipe for example, as it goes.
 
         Raises:
             InputError: it cannot be written.
         """
         part = path.with_name(f".{path.name}.part")
         try:
+            if path.exists() and not path.is_file():
+                path.write_text(self.to_text(), encoding="utf-8", newline="\n")
+                return
             part.write_text(self.to_text(), encoding="utf-8", newline="\n")
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise InputError(f"{path} cannot be written: {error.strerror}.") from None
 
 
