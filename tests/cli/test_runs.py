@@ -123,6 +123,7 @@ def test_a_fork_and_its_differences(run):
     found = run("runs", "diff", run_id, forked["run_id"])
     assert found.returncode == 1
     assert "no such person" in found.stdout
+    assert found.stdout.startswith("call 2, tool calculate")  # the number that --outcome takes
     assert run("runs", "diff", run_id, run_id).returncode == 0
     for outcome, said in (("x", "names no call"), ("9=x", "no call 9")):
         wrong = run("runs", "fork", run_id, "--outcome", outcome)
@@ -160,6 +161,7 @@ def test_a_folder_of_journals_is_a_test_without_redis(run, program):
     assert changed.returncode == 1
     assert "messages[0].content" in changed.stdout
     assert "Be brief." in changed.stdout
+    assert "call 1, model openai:gpt-5-mini" in changed.stdout
     with ScriptedOpenAI([call("calculate", expression="6*7"), say("42.")]) as server:
         updated = run(*check, update, program=program, server=server)
     assert updated.returncode == 0, updated.stdout + updated.stderr

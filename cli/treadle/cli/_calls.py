@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from treadle.core.calls import CallKind
-from treadle.runtime.journal import CallRecord, Journal
+from treadle.runtime.journal import CallRecord, Journal, call_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,10 @@ def call_lines(journal: Journal) -> Iterator[CallLine]:
     Raises:
         JournalError: an entry of a call cannot be read.
     """
-    number = 0
-    for record in journal.calls():
-        is_counted = record.kind.is_told
-        number += is_counted
-        yield _line(number if is_counted else None, record, journal)
+    records = journal.calls()
+    numbered = call_numbers(records)
+    for record in records:
+        yield _line(numbered.get(record.call_id), record, journal)
 
 
 def arguments_line(arguments: Mapping[str, Any]) -> str:

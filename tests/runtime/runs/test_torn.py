@@ -215,7 +215,7 @@ async def test_a_replay_that_no_longer_breaks_off_names_the_call(opened, monkeyp
     monkeypatch.setattr(_torn, "PATIENCE_SECONDS", 0.2)
     difference = (await runtime.runs.replay(run.id, agent=agent("mended"))).difference
     assert difference is not None
-    assert "call 3 of left" in difference.where
+    assert difference.where == "call 3, model openai:gpt-5-mini in left"
     assert (difference.recorded, difference.found) == ("not recorded", "needed")
 
 

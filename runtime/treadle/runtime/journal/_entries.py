@@ -132,11 +132,15 @@ class CallRecord:
         """What is called, such as ``tool calculate``."""
         return f"{self.kind.value} {self.name}"
 
-    @property
-    def where(self) -> str:
-        """Its place and what is called there, in words."""
-        task = f"{self.path or 'the run'}[{self.branch}]" if self.branch else self.path or "the run"
-        return f"call {self.ordinal + 1} of {task} ({self.what})"
+    def where(self, number: int | None) -> str:
+        """Return what is called and its place, in words.
+
+        Args:
+            number: its number, as `call_numbers` has it; ``None`` where it has none.
+        """
+        task = f"{self.path}[{self.branch}]" if self.branch else self.path
+        named = f"call {number}" if number is not None else "a call without a number"
+        return f"{named}, {self.what}" + (f" in {task}" if task else "")
 
     def with_text(self, text: str) -> "CallRecord":
         """Return the record with another outcome: the text that a tool returned or a model said.
@@ -149,7 +153,7 @@ class CallRecord:
         elif self.kind is CallKind.MODEL:
             value = AIMessage(text)
         else:
-            raise InputError(f"{self.where} returned no text that could be replaced.")
+            raise InputError(f"The call {self.what} returned no text that could be replaced.")
         return replace(self, outcome=outcome_to_data(Outcome(value=value)), made=True)
 
     @classmethod
@@ -310,6 +314,15 @@ def calls_of(entries: Iterable[Entry]) -> list[CallRecord]:
             call_id, asks = str(entry.data["call_id"]), tuple(entry.data["asks"])
             found[call_id] = replace(found[call_id], made=False, asks=asks)
     return list(found.values())
+
+
+def call_numbers(calls: Iterable[CallRecord]) -> dict[str, int]:
+    """Return the number of each call of a model or tool, from 1 in the order they began, by its id.
+
+    These are the numbers that people see and give. Decisions have none.
+    """
+    told = (one for one in calls if one.kind.is_told)
+    return {one.call_id: number for number, one in enumerate(told, 1)}
 
 
 def digest(text: str) -> str:

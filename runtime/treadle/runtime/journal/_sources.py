@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from treadle.core.calls import CallKind, Effect
 from treadle.runtime.journal._differences import Difference, request_difference
-from treadle.runtime.journal._entries import CallRecord
+from treadle.runtime.journal._entries import CallRecord, call_numbers
 from treadle.runtime.journal._errors import DivergenceError
 
 Pieces = Mapping[str, tuple[str, ...]]
@@ -150,6 +150,7 @@ class Recording:
             # A replay has no memory to make vectors for; what was found with them is a decision.
             if not (is_strict and record.kind is CallKind.EMBEDDING):
                 self._left[record.place].append(record)
+        self._numbers = call_numbers(records)
         self._blobs = blobs
         self._is_strict = is_strict
         self._may_break_off = may_break_off
@@ -177,7 +178,7 @@ class Recording:
             nearest = max(there, key=lambda record: self._tasks.fit(call, record))
             there.remove(nearest)
             raise self._diverged(self._difference(nearest, call, pieces))
-        raise self._diverged(Difference(call.where, "call", "none", call.what))
+        raise self._diverged(Difference(call.where(None), "call", "none", call.what))
 
     def _known(self, call: CallRecord, record: CallRecord) -> Finding:
         if call.effect is Effect.CALLS:
@@ -196,17 +197,21 @@ class Recording:
                 if record.outcome is None or record.call_id in self._optional:
                     continue
                 if not any(record.is_inside(one) for one in answered):
-                    return Difference(record.where, "call", record.what, "none")
+                    return Difference(self.where(record), "call", record.what, "none")
         return None
+
+    def where(self, record: CallRecord) -> str:
+        """Return a recorded call and its place in words, with its number in the journal."""
+        return record.where(self._numbers.get(record.call_id))
 
     def _difference(self, record: CallRecord, call: CallRecord, pieces: Pieces) -> Difference:
         if record.what != call.what:
-            return Difference(call.where, "name", record.what, call.what)
+            return Difference(self.where(record), "name", record.what, call.what)
         before = {
             name: tuple(self._blobs.get(piece, "") for piece in digests)
             for name, digests in record.request.items()
         }
-        return request_difference(call.where, before, pieces)
+        return request_difference(self.where(record), before, pieces)
 
     def _diverged(self, difference: Difference) -> DivergenceError:
         if self.divergence is None:

@@ -10,6 +10,7 @@ from treadle.runtime.journal import (
     Difference,
     EntryType,
     Journal,
+    call_numbers,
     first_difference,
     request_difference,
 )
@@ -25,8 +26,10 @@ def differences(left: Journal, right: Journal) -> list[Difference]:
         JournalError: a journal cannot be read.
     """
     found = changes(recorded(left), recorded(right))
+    numbered = call_numbers(left.calls()), call_numbers(right.calls())
     for before, now in _pairs(left, right):
-        difference = _call_difference(before, now, left.blobs, right.blobs)
+        where = _where(before, now, *numbered)
+        difference = _call_difference(where, before, now, left.blobs, right.blobs)
         if difference is not None:
             found.append(difference)
     inner = first_difference(_end(left), _end(right))
@@ -47,22 +50,34 @@ def _pairs(left: Journal, right: Journal) -> Iterator[tuple[CallRecord | None, C
     yield from sorted(pairs, key=lambda pair: max(order[one.call_id] for one in pair if one))
 
 
+def _where(
+    before: CallRecord | None,
+    now: CallRecord | None,
+    left: Mapping[str, int],
+    right: Mapping[str, int],
+) -> str:
+    """Return the place of a call in words, by its number in the left run where it is in that."""
+    if before is not None:
+        return before.where(left.get(before.call_id))
+    assert now is not None  # noqa: S101 - one side of a pair is there
+    return f"of the other run, {now.where(right.get(now.call_id))}"
+
+
 def _call_difference(
+    where: str,
     before: CallRecord | None,
     now: CallRecord | None,
     blobs_before: Mapping[str, str],
     blobs_now: Mapping[str, str],
 ) -> Difference | None:
     if before is None or now is None:
-        shown = before or now
-        assert shown is not None  # noqa: S101 - one side of a pair is there
-        return Difference(shown.where, "call", before and before.what, now and now.what)
+        return Difference(where, "call", before and before.what, now and now.what)
     if before.what != now.what:
-        return Difference(now.where, "name", before.what, now.what)
+        return Difference(where, "name", before.what, now.what)
     if before.fingerprint != now.fingerprint:
-        return request_difference(now.where, _pieces(before, blobs_before), _pieces(now, blobs_now))
+        return request_difference(where, _pieces(before, blobs_before), _pieces(now, blobs_now))
     inner = first_difference(_said(before), _said(now), "outcome")
-    return None if inner is None else Difference(now.where, *inner)
+    return None if inner is None else Difference(where, *inner)
 
 
 def _pieces(record: CallRecord, blobs: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

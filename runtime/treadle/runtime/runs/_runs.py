@@ -11,7 +11,7 @@ from treadle.agents import Agent
 from treadle.core.errors import InputError
 from treadle.core.events import Event
 from treadle.core.model_settings import ModelSettings
-from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording
+from treadle.runtime.journal import CallRecord, Difference, Entry, Journal, Recording, call_numbers
 from treadle.runtime.runs._diff import differences
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import JournalFile
@@ -275,10 +275,11 @@ class Runs:
 
 def _index(records: list[CallRecord], number: int) -> int:
     """Return the place of the model or tool call of that number, counted from 1."""
-    counted = [i for i, record in enumerate(records) if record.kind.is_told]
-    if not 1 <= number <= len(counted):
-        raise InputError(
-            f"The run has no call {number}; it made {len(counted)}.",
-            hint="'treadle runs show' numbers them.",
-        )
-    return counted[number - 1]
+    numbered = call_numbers(records)
+    for index, record in enumerate(records):
+        if numbered.get(record.call_id) == number:
+            return index
+    raise InputError(
+        f"The run has no call {number}; it made {len(numbered)}.",
+        hint="'treadle runs show' numbers them.",
+    )

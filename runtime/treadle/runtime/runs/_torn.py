@@ -176,7 +176,8 @@ class Torn:
         """
         asked, recorded = self._source.made[call.id]
         known = ("outcome", "not recorded", "needed") if recorded else ("call", "none", asked.what)
-        self._waiting[call.id] = Difference(asked.where, *known)
+        where = self._source.where(recorded) if recorded else asked.where(None)
+        self._waiting[call.id] = Difference(where, *known)
         self._moved.set()
         try:
             await asyncio.shield(self._over)

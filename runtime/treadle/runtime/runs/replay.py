@@ -257,7 +257,7 @@ def _order(source: Recording) -> Difference | None:
         for field in ("step", "purpose", "effect"):
             before, now = getattr(known, field), getattr(made, field)
             if before != now:
-                return Difference(made.where, field, before, now)
+                return Difference(source.where(known), field, before, now)
     return source.left()
 
 
