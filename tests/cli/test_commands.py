@@ -375,3 +375,50 @@ def test_a_question_loads_no_library_of_a_tool_that_is_not_called(tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
     assert done.stdout.split("\n")[:2] == ["6 * 7 = 42.", "[]"]
+
+
+NOTIFICATIONS = """
+[notifications.unsigned]
+webhook = "https://93.184.216.34/hook"
+secret_env = "NO_SECRET"
+
+[notifications.inside]
+webhook = "http://127.0.0.1:1/hook"
+secret_env = "HOOK_SECRET"
+
+[notifications.outside]
+webhook = "https://93.184.216.34/hook"
+secret_env = "HOOK_SECRET"
+
+[notifications.gone]
+command = ["no-such-program"]
+
+[notifications.there]
+command = ["cat"]
+
+[notifications.mail]
+email = ["ada@example.org"]
+"""
+
+
+def test_the_doctor_says_which_notifications_cannot_work(run):
+    (run.folder / "treadle.toml").write_text(NOTIFICATIONS)
+    examined = run("doctor", "--json", HOOK_SECRET="0123456789abcdef")
+    assert examined.returncode == 2
+    told = {
+        finding["detail"].partition(":")[0]: finding
+        for finding in json.loads(examined.stdout)
+        if finding["about"] == "notify"
+    }
+    assert {name: one["state"] for name, one in told.items()} == {
+        "unsigned": "wrong",
+        "inside": "wrong",
+        "outside": "ok",
+        "gone": "wrong",
+        "there": "ok",
+        "mail": "wrong",
+    }
+    assert "NO_SECRET" in told["unsigned"]["detail"]
+    assert "[outgoing] allow" in told["inside"]["detail"]
+    assert "no such program" in told["gone"]["detail"]
+    assert "[smtp]" in told["mail"]["detail"]

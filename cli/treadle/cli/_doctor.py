@@ -1,5 +1,6 @@
 """``treadle doctor``."""
 
+import asyncio
 import os
 import platform
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from treadle.core.errors import ConfigError, TreadleError
 from treadle.core.plugins import Kind, load_plugin, plugin_names, plugin_package
 from treadle.core.settings import EMBEDDED_MODEL, SETTINGS_FILE, Settings, home, project_folder
 from treadle.runtime import AgentCheck, Runtime
+from treadle.runtime.notifications import faults
 from treadle.runtime.queue import QueueStats
 from treadle.tools.mcp import Lock
 
@@ -66,6 +68,7 @@ def _findings(opening: Opening) -> Iterator[Finding]:
     yield from _model_findings(settings)
     yield from _agent_findings(opening, settings)
     yield from _redis_findings(opening)
+    yield from _notification_findings(settings)
     yield from _mcp_findings(opening, settings)
     yield from _plugin_findings()
     yield from _extra_findings(settings)
@@ -136,6 +139,15 @@ def _redis_findings(opening: Opening) -> Iterator[Finding]:
             f"runs wait in {name!r} and nobody serves it: 'treadle worker --queue {name}' does."
         )
         yield Finding("queue", "wrong", detail)
+
+
+def _notification_findings(settings: Settings) -> Iterator[Finding]:
+    """Look whether somebody could be told; 'treadle notifications test' tells them."""
+    for name, error in asyncio.run(faults(settings, os.environ)).items():
+        if error is not None:
+            yield Finding("notify", "wrong", f"{name}: {error}")
+        else:
+            yield Finding("notify", "ok", f"{name}: 'treadle notifications test {name}' tries it")
 
 
 def _plugin_findings() -> Iterator[Finding]:

@@ -89,6 +89,14 @@ class SafeTransport(httpx.AsyncBaseTransport):
                 continue
         return self._bounded(await self._send(request, addresses[-1]))
 
+    async def check(self, url: httpx.URL) -> None:
+        """Find out where an address leads, without sending anything.
+
+        Raises:
+            OutgoingError: it may not be reached, or leads nowhere.
+        """
+        await self._addresses(url)
+
     async def aclose(self) -> None:
         """Close what is open."""
         await self._inner.aclose()
@@ -217,12 +225,28 @@ class Outgoing:
         except httpx.HTTPError as error:
             raise OutgoingError(f"{url} broke off: {type(error).__name__}: {error}.") from None
 
-    def _client(self) -> httpx.AsyncClient:
-        transport = SafeTransport(
+    async def check(self, url: str) -> None:
+        """Find out whether requests to an address are sent, without sending one.
+
+        Raises:
+            OutgoingError: the address may not be reached, or leads nowhere.
+        """
+        try:
+            async with asyncio.timeout(self.seconds), self._transport() as transport:
+                await transport.check(httpx.URL(url))
+        except TimeoutError:
+            raise OutgoingError(f"{url} was not found within {self.seconds:g} seconds.") from None
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise OutgoingError(f"{url!r} is no web address: {error}") from None
+
+    def _transport(self) -> SafeTransport:
+        return SafeTransport(
             self.allowed, self.resolver, max_bytes=self.max_bytes, verify=self.verify
         )
+
+    def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            transport=transport,
+            transport=self._transport(),
             trust_env=False,
             timeout=self.seconds,
             max_redirects=self.max_redirects or 1,

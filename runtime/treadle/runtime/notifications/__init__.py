@@ -8,7 +8,7 @@ from treadle.runtime.notifications._notifications import Notifications
 from treadle.runtime.notifications._notifier import Notifier
 from treadle.runtime.notifications._outbox import AGENDA, Message, Outbox
 from treadle.runtime.notifications._telling import Telling
-from treadle.runtime.notifications._ways import Way, Ways
+from treadle.runtime.notifications._ways import Way, Ways, faults
 
 __all__ = [
     "AGENDA",
@@ -19,4 +19,5 @@ __all__ = [
     "Telling",
     "Way",
     "Ways",
+    "faults",
 ]

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
 import smtplib
 import ssl
 import time
@@ -16,7 +17,7 @@ from email.message import EmailMessage
 from typing import Protocol
 
 from treadle.core.certificates import distrust
-from treadle.core.errors import ConfigError, RunError
+from treadle.core.errors import ConfigError, RunError, TreadleError
 from treadle.core.notifying import NotificationSettings, SmtpSettings
 from treadle.core.outgoing import Outgoing
 from treadle.core.settings import Settings
@@ -44,6 +45,14 @@ class Way(Protocol):
         Raises:
             GoneError: it need not be tried again.
             RunError: it was not taken.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Look whether a message could be sent, without sending one.
+
+        Raises:
+            RunError: it could not.
         """
         ...
 
@@ -80,6 +89,10 @@ class Webhook:
             raise RunError(f"It answered {response.status_code} and led to {where!r}.")
         if not response.is_success:
             raise RunError(f"It answered {response.status_code}.")
+
+    async def check(self) -> None:
+        """See `Way`."""
+        await self._outgoing.check(self._url)
 
 
 def key_of(secret: str) -> bytes:
@@ -133,6 +146,9 @@ class Mail:
                 raise RunError(said, hint=certificate.hint) from None
             told = " ".join(str(problem).split())
             raise RunError(f"The mail server did not take it: {told or type(problem)}.") from None
+
+    async def check(self) -> None:
+        """See `Way`; whether the server takes anything is known when it is asked."""
 
     def _written(self, message: Message) -> EmailMessage:
         body = json.loads(message.body)
@@ -218,6 +234,11 @@ class Command:
             told = " ".join(said.decode(errors="replace").split())[-200:]
             raise RunError(f"It ended with {process.returncode}: {told}".rstrip(": "))
 
+    async def check(self) -> None:
+        """See `Way`."""
+        if shutil.which(self._command[0]) is None:
+            raise RunError(f"{self._command[0]!r} cannot be run: there is no such program.")
+
 
 class Ways:
     """The ways to tell those of the settings, by name, and addresses that runs name.
@@ -246,6 +267,24 @@ class Ways:
         if self._secret is not None and target.startswith(("http://", "https://")):
             return Webhook(target, self._secret, self._outgoing)
         return self._named.get(target)
+
+
+async def faults(
+    settings: Settings, environment: Mapping[str, str]
+) -> dict[str, TreadleError | None]:
+    """Return for each notification of the settings why nobody could be told; ``None`` if not so.
+
+    Nothing is sent.
+    """
+    found: dict[str, TreadleError | None] = {}
+    for name, one in settings.notifications.items():
+        try:
+            await _way(name, one, settings, environment).check()
+        except TreadleError as error:
+            found[name] = error
+        else:
+            found[name] = None
+    return found
 
 
 def _way(
