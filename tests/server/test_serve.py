@@ -195,6 +195,29 @@ async def test_what_is_wrong_with_a_body_is_said_in_the_clients_words(
             assert "'Content-Type: application/json'" in unnamed["detail"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "detail"),
+    [
+        ("GET /threads/t/runs?foo=1", "query.foo: It is not supported; leave it out"),
+        ("GET /threads/t/runs?limit=1&limit=2", "query.limit: It is given more than once"),
+        ("GET /threads/t?foo", "query.foo: It is not supported; leave it out"),
+        ("POST /threads/search?limit=1", "query.limit: It is not supported; leave it out"),
+        ("GET /runs/r?foo=1", "query.foo: It is not supported; leave it out"),
+        ("GET /threads/t/runs?select=run_id&select=status", None),
+        ("GET /threads/t/stream?stream_mode=lifecycle&stream_mode=run_modes", None),
+    ],
+)
+async def test_a_query_that_nobody_supports_is_refused_by_name(project, local_app, asked, detail):
+    method, path = asked.split()
+    async with local_app(project) as client:
+        answer = await client.request(method, path, json={} if method == "POST" else None)
+        if detail is None:
+            assert answer.status_code == 404, "the thread is looked for"
+        else:
+            assert answer.status_code == 422
+            assert answer.json()["detail"].startswith(detail)
+
+
 def test_a_change_of_a_file_starts_it_again(project, redis_url):
     with serving(project, redis_url, "--reload") as served:
 

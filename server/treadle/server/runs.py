@@ -11,6 +11,7 @@ from treadle.core.shareable import shareable
 from treadle.runtime import Runtime
 from treadle.runtime.journal import usage_to_data
 from treadle.runtime.runs import Feedback, Run, reply_to_data
+from treadle.server._queries import QueriedRoute
 from treadle.server.langgraph import Rt
 from treadle.server.security import Ownership, current_principal
 
@@ -84,7 +85,7 @@ class PlanAnswer(BaseModel):
     usage: dict[str, Any]
 
 
-runs_router = APIRouter(prefix="/runs", tags=["runs"])
+runs_router = APIRouter(prefix="/runs", tags=["runs"], route_class=QueriedRoute)
 
 
 @runs_router.get("/{run_id}")

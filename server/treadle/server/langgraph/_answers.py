@@ -4,7 +4,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import HTTPException, Path, Request, Response
-from fastapi.routing import APIRoute
 from langgraph.errors import InvalidUpdateError
 from langgraph.store.base import InvalidNamespaceError
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic_core import to_jsonable_python
 
 from treadle.core.errors import RunError, UnknownNameError, UserError
 from treadle.core.json_text import as_json
+from treadle.server._queries import QueriedRoute
 from treadle.server.langgraph._records import Record
 
 
@@ -60,7 +60,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
-class Route(APIRoute):
+class Route(QueriedRoute):
     """Answers what the caller could have known with a status and a sentence."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
