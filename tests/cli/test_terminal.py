@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.waiting import wait_until
 from tests.support.warm import TREADLE, run_warm, warm
+from treadle.runtime.testing import ScriptedOpenAI, hang, say
 
 EVIL = "kaboom \x1b[31m\x1b]0;title\x07\u202e"
 HIDDEN = set("\x1b\x07\u202e")
@@ -32,7 +33,7 @@ def run(short_tmp_path, tmp_path, redis_url):
     (tmp_path / "bad.py").write_text(BAD)
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     kept |= {"TREADLE_HOME": str(short_tmp_path), "TREADLE_REDIS_URL": redis_url}
-    kept |= {"TERM": "xterm", "NO_COLOR": "1"}
+    kept |= {"TERM": "dumb"}
 
     def run_command(*arguments, text=None):
         return run_warm([TREADLE, *arguments], cwd=tmp_path, env=kept, text=text)
@@ -132,3 +133,43 @@ def test_an_export_commands_no_terminal_and_is_exact_elsewhere(run, how):
         assert shown.process.wait(50) == 0
         assert is_safe(shown.ended())
         assert "kaboom" in shown.ended()
+
+
+def test_ctrl_c_at_a_question_is_ctrl_c(run):
+    run("ask", "What is 2+3?", "-t", "t", "-q")
+    with terminal(run, "threads", "forget", "t") as shown:
+        wait_until(lambda: shown.shows("Remove the thread t for good? [y/N] "), within_seconds=50)
+        shown.process.send_signal(signal.SIGINT)
+        assert shown.process.wait(50) == 130
+        assert "Aborted" not in shown.ended()
+    assert run("threads", "forget", "t", text="n\n").returncode == 1
+    unanswered = run("threads", "forget", "t", text="")
+    assert unanswered.returncode == 2
+    assert "--yes" in unanswered.stderr
+    assert run("threads", "forget", "t", text="y\n").returncode == 0
+    nobody = run("threads", "forget", "t", text="y\n")
+    assert nobody.returncode == 2
+    assert "for good" not in nobody.stderr
+
+
+def test_ctrl_c_at_the_prompt_of_a_chat_says_how_to_go_on(run):
+    with terminal(run, "chat", "-t", "t") as shown:
+        wait_until(lambda: shown.shows("> "), within_seconds=50)
+        shown.process.send_signal(signal.SIGINT)
+        assert shown.process.wait(50) == 130
+        last = shown.ended().splitlines()[-1]
+    assert last == "Go on with: treadle chat --agent assistant --thread t"
+
+
+def test_ctrl_c_during_an_answer_in_a_chat_is_told_of_once(run):
+    with ScriptedOpenAI([hang(say("Slow."), after_chunks=2)]) as server:
+        run.environment.update(server.environment, TREADLE_MODEL="openai:gpt-5-mini")
+        with terminal(run, "chat", "-t", "t") as shown:
+            wait_until(lambda: shown.shows("> "), within_seconds=50)
+            shown.type("hello\n")
+            wait_until(lambda: len(server.requests) == 1, within_seconds=50)
+            shown.process.send_signal(signal.SIGINT)
+            wait_until(lambda: shown.shows("Stopped. What was said is kept."), within_seconds=50)
+            shown.type("\n")
+            assert shown.process.wait(50) == 0
+            assert "The question is kept" not in shown.ended()

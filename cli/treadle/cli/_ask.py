@@ -70,9 +70,20 @@ def run_dry(opening: Opening, asking: Asking, *, as_json: bool) -> None:
 
 
 async def told(
-    events: AsyncGenerator[Event], *, quiet: bool = False, verbose: bool = False
+    events: AsyncGenerator[Event],
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    is_alone: bool = True,
 ) -> Reply:
     """Show a run's events on standard error, and return its reply.
+
+    Args:
+        events: the events.
+        quiet: show none.
+        verbose: show each failed try of a model as well.
+        is_alone: whether the question stands alone, so that how to go on with it is said where
+            the run is stopped.
 
     Raises:
         RunError: the run failed.
@@ -91,7 +102,7 @@ async def told(
                     case RunFailed():
                         raise RunError(event.error)
     except asyncio.CancelledError:
-        if thread_id:
+        if thread_id and is_alone:
             err.print(f"\nThe question is kept: go on with --thread {thread_id}", style="dim")
         raise
     raise RunError("The run ended without a reply.")

@@ -3,6 +3,7 @@
 import getpass
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from treadle.cli._ask import told
@@ -27,15 +28,14 @@ def run_chat(opening: Opening, agent: str, thread: str | None, user: str | None)
         runtime.runtime.graph(agent)  # A wrong name or setting is said before the first question.
         err.print(_WELCOME.format(agent=agent), style="dim")
         talk = _Talk(runtime.runtime, agent, thread_id, user)
-        while True:
-            runtime.call(talk.look)
-            if not (line := _read()):
-                break
-            _take_turn(runtime, talk, line)
-    if talk.waiting:
-        run = talk.run_id[:12]
-        hint(f"The run waits on: treadle inbox show {run}", "yellow")
-    hint(f"Go on with: treadle chat --agent {agent} --thread {thread_id}")
+        try:
+            while True:
+                runtime.call(talk.look)
+                if not (line := _read()):
+                    break
+                _take_turn(runtime, talk, line)
+        finally:  # however it ends, it can be gone on with
+            talk.tell_how_to_go_on()
 
 
 class _Talk:
@@ -53,6 +53,13 @@ class _Talk:
         self._user = user
         self.run_id = ""
         self.waiting: Sequence[Mapping[str, Any]] = ()
+
+    def tell_how_to_go_on(self) -> None:
+        """Say where the conversation is found again, and what waits."""
+        if self.waiting:
+            hint(f"The run waits on: treadle inbox show {self.run_id[:12]}", "yellow")
+        go_on = f"treadle chat --agent {quote(self._agent)} --thread {quote(self._thread_id)}"
+        hint(f"Go on with: {go_on}")
 
     async def look(self) -> None:
         """Show what the next line is to answer, where a run of the thread waits."""
@@ -72,7 +79,7 @@ class _Talk:
             InputError: a call waits for leave, and the line neither gives nor refuses it.
             TreadleError: the run failed.
         """
-        return await Ended.of(self._runtime, await told(await self._events(line)))
+        return await Ended.of(self._runtime, await told(await self._events(line), is_alone=False))
 
     async def _events(self, line: str) -> AsyncGenerator[Event]:
         if not self.waiting:
@@ -105,7 +112,7 @@ def _take_turn(runtime: SyncRuntime, talk: _Talk, line: str) -> None:
     try:
         ended = runtime.call(lambda: talk.take(line))
     except KeyboardInterrupt:
-        err.print("Stopped. What was said is kept.", style="dim")
+        err.print("\nStopped. What was said is kept.", style="dim")
     except TreadleError as error:
         err.print(f"error: {error}", style="red", markup=False)
     else:

@@ -15,8 +15,9 @@ from rich.segment import Segment
 from rich.text import Text
 
 from treadle.cli._safe import VisibleFormatter, visible, visible_json
-from treadle.cli._streams import OutputError, printing
+from treadle.cli._streams import OutputError, printing, read_line
 from treadle.core.calls import CallKind
+from treadle.core.errors import InputError
 from treadle.core.events import CallFinished, CallStarted, Event, Reply, RunFinished, RunStarted
 from treadle.core.usage import Usage
 
@@ -97,6 +98,21 @@ def print_json(data: object) -> None:
     text = json.dumps(data, ensure_ascii=False, indent=2, default=_plain)
     with printing():
         sys.stdout.write(visible_json(text) + "\n")
+
+
+def confirmed(question: str) -> bool:
+    """Ask a person on standard error, and return whether they said yes.
+
+    Raises:
+        InputError: nobody is there to answer.
+    """
+    err.print(f"{question} [y/N] ", end="", markup=False, highlight=False, soft_wrap=True)
+    try:
+        answer = read_line()
+    except EOFError:
+        err.print()
+        raise InputError("Nobody answered.", hint="With --yes nobody is asked.") from None
+    return answer.strip().lower() in {"y", "yes"}
 
 
 class RunView:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import typer
 from rich.text import Text
 
-from treadle.cli._console import err, out, print_json
+from treadle.cli._console import confirmed, err, out, print_json
 from treadle.cli._safe import one_line, visible
 from treadle.core.errors import InputError
 from treadle.core.mcp import McpServer
@@ -90,7 +90,7 @@ def trust_server(project: Path, server: str, *, yes: bool, as_json: bool) -> Non
         _show(server, settings.mcp[server], listing, changes, accepted)
     is_known = server in lock.servers and not changes
     if not is_known:
-        if not yes and not typer.confirm("Let agents use these tools?", err=True):
+        if not yes and not confirmed("Let agents use these tools?"):
             raise typer.Exit(1)
         lock.accept(server, listing.tools)
     if as_json:

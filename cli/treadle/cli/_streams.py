@@ -91,10 +91,15 @@ def read_line() -> str:
 
     Raises:
         EOFError: it has ended.
+        KeyboardInterrupt: Ctrl-C was pressed; the line on the terminal is ended.
         InputError: it is not UTF-8 text.
     """
-    with _text():
-        return input()
+    try:
+        with _text():
+            return input()
+    except KeyboardInterrupt:
+        print(file=sys.stderr)  # noqa: T201
+        raise
 
 
 @contextmanager

@@ -13,13 +13,14 @@ import typer
 from rich.markdown import Markdown
 from rich.text import Text
 
-from treadle.cli._console import counted, err, hint, out, print_json, rows
+from treadle.cli._console import confirmed, counted, err, hint, out, print_json, rows
 from treadle.cli._opening import Opening
 from treadle.cli._safe import one_line, visible, visible_json
 from treadle.cli._streams import printing
 from treadle.core.errors import InputError
 from treadle.memory.transcript import to_markdown
 from treadle.runtime import Runtime, Thread, Turn
+from treadle.runtime.runs import dry_thread
 
 _EXCERPT_CHARS = 120
 
@@ -138,6 +139,8 @@ def forget(
         InputError: neither is named, or both.
     """
     if thread is not None and user is None:
+        if not yes:
+            opening.run(lambda rt: _check(rt, thread))
         counts = _forget(
             opening, f"the thread {thread}", lambda rt: rt.forget_thread(thread), yes=yes
         )
@@ -157,6 +160,18 @@ def forget(
     err.print(f"Forgotten: {removed}.", style="dim")
 
 
+async def _check(runtime: Runtime, thread: str) -> None:
+    """See that there is something to forget.
+
+    Raises:
+        UnknownNameError: there is no such thread.
+    """
+    for id_ in (thread, dry_thread(thread)):  # that of a dry run holds nothing but runs
+        if await runtime.runs.recent(1, thread=id_):
+            return
+    await runtime.threads.check(thread)
+
+
 def _forget(
     opening: Opening,
     what: str,
@@ -164,6 +179,6 @@ def _forget(
     *,
     yes: bool,
 ) -> dict[str, int]:
-    if not yes:
-        typer.confirm(f"Remove {what} for good?", abort=True, err=True)
+    if not yes and not confirmed(f"Remove {what} for good?"):
+        raise typer.Exit(1)
     return opening.run(work)
