@@ -82,14 +82,19 @@ def test_a_run_is_listed_shown_carried_and_replayed(run):
     assert "memory.facts" in run("runs", "show", "--all", run_id).stdout
     data = json.loads(run("runs", "show", run_id, "--json").stdout)
     assert [one["number"] for one in data["calls"] if one["number"]] == [1, 2, 3, 4]
-    assert run("runs", "replay", run_id).returncode == 0
+    assert "The same: 4 calls of mailer" in run("runs", "replay", run_id).stderr
     assert "Wrote" in run("runs", "export", run_id, "-o", "a.journal.jsonl").stderr
     assert run("runs", "import", "a.journal.jsonl").returncode == 2
     forgotten = run("threads", "forget", reply["thread_id"], "--yes")
-    assert "1 runs" in forgotten.stderr
+    assert "1 run," in forgotten.stderr
     assert run("runs", "show", run_id).returncode == 2
     assert run("runs", "import", "a.journal.jsonl").returncode == 0
     assert run("runs", "replay", run_id).returncode == 0
+
+
+def test_one_of_a_thing_is_counted_as_one(run):
+    run_id = ask(run, [say("Hello.")])["run_id"]
+    assert "The same: 1 call of mailer" in run("runs", "replay", run_id).stderr
 
 
 def test_nothing_a_model_or_tool_says_reaches_the_terminal_as_control(run):

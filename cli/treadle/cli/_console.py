@@ -154,7 +154,8 @@ class RunView:
         lines = [line for line in event.text.splitlines() if line.strip()]
         shown = "\n".join(lines[:MAX_OBSERVATION_LINES])
         if len(lines) > MAX_OBSERVATION_LINES:
-            shown += f"\n… {len(lines) - MAX_OBSERVATION_LINES} more lines"
+            more = counted(len(lines) - MAX_OBSERVATION_LINES, "more line")
+            shown += f"\n… {more}"
         self._line("←", "green", Text(shown, style="dim"))
 
     def _line(self, mark: str, style: str, body: Text) -> None:
@@ -229,15 +230,15 @@ def _print_unverified(reply: Reply, console: Console) -> None:
 def usage_line(usage: Usage) -> str:
     """Return what a run cost, in a line."""
     calls = f"{counted(usage.model_calls, 'model call')}, {counted(usage.tool_calls, 'tool call')}"
-    tokens = f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out"
+    tokens = f"{counted(usage.input_tokens, 'token')} in, {usage.output_tokens:,} out"
     if usage.unpriced_calls:
         return f"{calls}, {tokens}, price unknown"
     return f"{calls}, {tokens}, ${usage.usd:.4f}"
 
 
 def counted(number: int, what: str) -> str:
-    """Return a number of things in words, such as ``"1 call"``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    """Return a number with what it counts: ``1 call``, ``1,200 calls``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def reply_data(reply: Reply) -> dict[str, Any]:

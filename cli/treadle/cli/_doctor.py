@@ -14,7 +14,7 @@ from rich.text import Text
 
 from treadle.agents import agent_files
 from treadle.agents.models import Models, info_of
-from treadle.cli._console import out, print_json
+from treadle.cli._console import counted, out, print_json
 from treadle.cli._opening import Opening
 from treadle.core.errors import ConfigError, TreadleError
 from treadle.core.plugins import Kind, load_plugin, plugin_names, plugin_package
@@ -131,7 +131,7 @@ def _redis_findings(opening: Opening) -> Iterator[Finding]:
     place = "as configured" if url else f"embedded, data in {home()}"
     yield Finding("redis", "ok", f"{server}, {place}")
     if documents:
-        yield Finding("documents", "ok", f"{documents} files indexed")
+        yield Finding("documents", "ok", f"{counted(documents, 'file')} indexed")
     else:
         yield Finding("documents", "note", "none indexed: 'treadle index PATH' reads some.")
     for name in filter(queues.is_unserved, queues.ready):
@@ -174,7 +174,9 @@ def _mcp_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
         return
     for name in settings.mcp:
         if name in lock.servers:
-            yield Finding("mcp", "ok", f"{name}: {len(lock.servers[name])} tools accepted")
+            yield Finding(
+                "mcp", "ok", f"{name}: {counted(len(lock.servers[name]), 'tool')} accepted"
+            )
         else:
             yield Finding("mcp", "note", f"{name} is not accepted yet: treadle mcp trust {name}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from treadle.cli._console import err, out, print_json
+from treadle.cli._console import counted, err, out, print_json
 from treadle.cli._opening import Opening
 from treadle.cli._runs import print_difference
 from treadle.cli._safe import visible
@@ -85,7 +85,7 @@ async def _updated(runtime: Runtime, files: Sequence[Path]) -> dict[Path, _Resul
 def _print(result: _Result, folder: Path) -> None:
     name = visible(str(result.path.relative_to(folder)))
     if result.is_same and result.replay is not None:
-        told = f"{result.replay.calls} calls"
+        told = counted(result.replay.calls, "call")
         out.print(Text.assemble(("✓ ", "green"), name, (f"  {told}", "dim")), soft_wrap=True)
     elif result.is_updated:
         out.print(Text.assemble(("↻ ", "yellow"), name, ("  recorded anew", "dim")), soft_wrap=True)

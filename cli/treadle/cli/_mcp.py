@@ -9,7 +9,7 @@ from typing import TypeVar
 import typer
 from rich.text import Text
 
-from treadle.cli._console import confirmed, err, out, print_json
+from treadle.cli._console import confirmed, counted, err, out, print_json
 from treadle.cli._safe import one_line, visible
 from treadle.core.errors import InputError
 from treadle.core.mcp import McpServer
@@ -42,7 +42,7 @@ class _Found:
     def __str__(self) -> str:
         if self.error:
             return self.error
-        parts = [f"{len(self.tools)} tools", self.state]
+        parts = [counted(len(self.tools), "tool"), self.state]
         told = asdict(self.changes).items()
         return "; ".join(
             [*parts, *(f"{what}: {', '.join(names)}" for what, names in told if names)]

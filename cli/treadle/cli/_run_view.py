@@ -9,7 +9,7 @@ from rich.text import Text
 
 from treadle.agents import Agent
 from treadle.cli._calls import CallLine, arguments_line, call_lines
-from treadle.cli._console import out, usage_line
+from treadle.cli._console import counted, out, usage_line
 from treadle.cli._place import place_in_words
 from treadle.cli._safe import one_line, visible
 from treadle.runtime.approvals import is_approval
@@ -173,7 +173,7 @@ def print_call(line: CallLine, limit: int) -> None:
     head.append(f"{line.kind} ", style="dim")
     head.append(visible(line.name), style="bold")
     if line.kind == "model":
-        head.append(f"  {line.asked['messages']} messages", style="dim")
+        head.append(f"  {counted(line.asked['messages'], 'message')}", style="dim")
     else:
         head.append(f"({one_line(arguments_line(line.asked), limit)})")
     if line.effect != "read":

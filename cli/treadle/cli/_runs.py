@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from treadle.agents import Agent, find_agent
-from treadle.cli._console import err, hint, out, print_json, usage_line
+from treadle.cli._console import counted, err, hint, out, print_json, usage_line
 from treadle.cli._ending import WAITS, Ended
 from treadle.cli._opening import Opening
 from treadle.cli._plan import print_plan
@@ -187,7 +187,8 @@ def replay_run(opening: Opening, source: str, *, current: bool, as_json: bool) -
             }
         )
     elif difference is None:
-        err.print(f"The same: {replay_.calls} calls of {replay_.agent}, and its end.", style="dim")
+        calls = counted(replay_.calls, "call")
+        err.print(f"The same: {calls} of {replay_.agent}, and its end.", style="dim")
     else:
         for one in (difference, *replay_.changes):
             print_difference(one)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from treadle.agents import Agent, Budget
-from treadle.cli._console import err, out, print_json
+from treadle.cli._console import counted, err, out, print_json
 from treadle.cli._opening import Opening
 from treadle.cli._plan import plan_data, print_plan
 from treadle.cli._schedule import settings_of
@@ -150,8 +150,8 @@ def _print_month(settings: ScheduleSettings, month: Month) -> None:
     out.print()
     out.print(Text("The next 30 days", style="bold"))
     cost = "a price that is not known" if month.usd is None else f"about {money(month.usd)}"
-    fires = f"{month.fires:,} fire" + ("" if month.fires == 1 else "s")
-    out.print(f"  {fires}, {month.tokens:,} tokens, {cost}", highlight=False)
+    fires, tokens = counted(month.fires, "fire"), counted(month.tokens, "token")
+    out.print(f"  {fires}, {tokens}, {cost}", highlight=False)
     if month.affordable < month.fires:
         said = f"  The budget of a month ends after about {month.affordable:,} of them."
         out.print(Text(said, style="yellow"))

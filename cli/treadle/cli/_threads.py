@@ -156,7 +156,10 @@ def forget(
     if as_json:
         print_json(counts)
         return
-    removed = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    removed = ", ".join(
+        f"{count:,} {kind.removesuffix('s') if count == 1 else kind}"
+        for kind, count in counts.items()
+    )
     err.print(f"Forgotten: {removed}.", style="dim")
 
 

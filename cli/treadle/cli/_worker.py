@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 
-from treadle.cli._console import err, log_runs
+from treadle.cli._console import counted, err, log_runs
 from treadle.cli._opening import Opening
 from treadle.cli._sharing import tell_of_neighbour
 from treadle.runtime import Runtime
@@ -62,7 +62,8 @@ def _stop_at_signals(workers: Sequence[Worker], working: Sequence["asyncio.Task[
             for task in working:
                 task.cancel()
             return
-        err.print(f"Stopping; {sum(one.busy for one in workers)} runs at work.", highlight=False)
+        busy = counted(sum(one.busy for one in workers), "run")
+        err.print(f"Stopping; {busy} at work.", highlight=False)
         for worker in workers:
             worker.stop()
 
