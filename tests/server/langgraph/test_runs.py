@@ -246,6 +246,7 @@ async def test_a_busy_thread_refuses(client):
     await client.runs.join(thread, first["run_id"])
     refused = [one for one in others if isinstance(one, ConflictError)]
     assert len(refused) >= 2
+    assert "say 'enqueue' as 'multitask_strategy'" in str(refused[0].body)
 
 
 async def test_failures_reach_the_client(client, tmp_path):

@@ -15,8 +15,9 @@ from pydantic import (
 )
 from pydantic_core import to_jsonable_python
 
-from treadle.core.errors import RunError, UnknownNameError, UserError
+from treadle.core.errors import RunError, TreadleError, UnknownNameError, UserError
 from treadle.core.json_text import as_json
+from treadle.runtime.queue import ThreadBusyError
 from treadle.server._queries import QueriedRoute
 from treadle.server.langgraph._records import Record
 
@@ -77,9 +78,16 @@ class Route(QueriedRoute):
             except UserError as error:
                 raise HTTPException(422, str(error)) from error
             except RunError as error:
-                raise HTTPException(409, str(error)) from error
+                raise HTTPException(409, in_words(error)) from error
 
         return answer
+
+
+def in_words(error: TreadleError) -> str:
+    """Return what is said of an error, with what to do in the protocol's words."""
+    if isinstance(error, ThreadBusyError):
+        return f"{error.message} Wait for its end, or say 'enqueue' as 'multitask_strategy'."
+    return str(error)
 
 
 def answered(value: Any) -> Response:

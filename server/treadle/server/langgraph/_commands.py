@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, Strict, ValidationError
 from treadle.core.errors import RunError, TreadleError
 from treadle.runtime.queue import Multitask, RunOptions, StreamMode
 from treadle.runtime.runs import Run, RunStatus
-from treadle.server.langgraph._answers import Body, Metadata
+from treadle.server.langgraph._answers import Body, Metadata, in_words
 from treadle.server.langgraph._assistants import Assistants
 from treadle.server.langgraph._records import Record
 from treadle.server.langgraph._run_bodies import Changing, OneRunConfig, RunConfig, RunCreate
@@ -115,7 +115,7 @@ async def obey(rt: Rt, thread_id: str, body: Command) -> Record:
         return refusal(body.id, refused.code, str(refused))
     except TreadleError as error:
         code: Code = "no_such_run" if isinstance(error, RunError) else "invalid_argument"
-        return refusal(body.id, code, str(error))
+        return refusal(body.id, code, in_words(error))
     return success(body.id, {"run_id": run_id})
 
 
