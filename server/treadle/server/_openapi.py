@@ -1,5 +1,6 @@
 """The OpenAPI document: what each route answers, problems included."""
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from fastapi import FastAPI
@@ -7,6 +8,7 @@ from fastapi import FastAPI
 from treadle.server._a2a_errors import A2aError
 from treadle.server._openai_errors import OpenAiError
 from treadle.server._problems import A2A, MEDIA_TYPE, OPENAI, Problem
+from treadle.server.security import Guard
 
 _PROBLEMS = {
     "400": "The request cannot be used.",
@@ -27,20 +29,39 @@ _FORMS = {"Problem": MEDIA_TYPE, "Error": "application/json", "A2aError": "appli
 """The forms that errors have, and their media types."""
 _OPEN = ("/ok", "/health/live")
 """What is answered whoever asks, and whatever state the server is in."""
+_CREDENTIALS = {
+    "ApiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    "Bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A key, or a token of the OpenID provider.",
+    },
+}
+"""What a caller may show; either is enough."""
 
 
 def describe(app: FastAPI) -> None:
-    """Have an application's document say which problems its routes may answer with."""
+    """Have an application's document say which problems its routes answer with, and to whom."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            _add_problems(made())
+            document = made()
+            _add_problems(document)
+            guard = _guard_of(app)
+            if guard is not None and guard.authenticator.requires_key:
+                _add_credentials(document, guard.public)
         assert app.openapi_schema is not None  # noqa: S101 - it was made
         return app.openapi_schema
 
     # As FastAPI's documentation has it.
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _guard_of(app: FastAPI) -> Guard | None:
+    """Return who is let in; ``None`` before the application was started, as nobody is."""
+    serving = getattr(app.state, "serving", None)
+    return serving.guard if serving is not None else None
 
 
 def _add_problems(document: dict[str, Any]) -> None:
@@ -67,6 +88,14 @@ def _add_problems(document: dict[str, Any]) -> None:
             name = _form_of(path)
             if path not in _OPEN:
                 answers |= {s: {"$ref": f"#/components/responses/{name}{s}"} for s in _PROBLEMS}
+
+
+def _add_credentials(document: dict[str, Any], public: AbstractSet[str]) -> None:
+    document["components"]["securitySchemes"] = _CREDENTIALS
+    document["security"] = [{name: []} for name in _CREDENTIALS]
+    for path in public & document["paths"].keys():
+        for operation in document["paths"][path].values():
+            operation["security"] = []
 
 
 def _form_of(path: str) -> str:

@@ -115,6 +115,30 @@ async def test_pages_of_a_listed_origin_may(project, local):
         assert (await made.client.options("/threads", headers=other)).status_code == 403
 
 
+async def test_the_document_names_what_a_caller_shows(project, local):
+    async with local(project) as made:
+        client, _ = await made.client_of()
+        document = (await client.get("/openapi.json")).json()
+        schemes = document["components"]["securitySchemes"]
+        assert document["security"] == [{name: []} for name in schemes]
+        header = schemes["ApiKey"]
+        assert (header["type"], header["in"]) == ("apiKey", "header")
+        assert (schemes["Bearer"]["type"], schemes["Bearer"]["scheme"]) == ("http", "bearer")
+        key = client.headers["authorization"].removeprefix("Bearer ")
+        shown = {header["name"]: key}
+        assert (await made.client.get("/info", headers=shown)).status_code == 200
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                if operation.get("security") == []:
+                    answer = await made.client.request(method, path)
+                    assert answer.status_code == 200, path
+        assert document["paths"]["/ok"]["get"]["security"] == []
+    async with local(project, requires_key=False) as made:
+        document = (await made.client.get("/openapi.json")).json()
+        assert "security" not in document
+        assert "securitySchemes" not in document["components"]
+
+
 async def test_browsers_are_told_to_be_careful(project, local_app):
     async with local_app(project) as client:
         for path in ("/ok", "/no-such-path", "/docs"):
