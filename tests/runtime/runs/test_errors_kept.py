@@ -13,7 +13,7 @@ from treadle.core.errors import (
 from treadle.runtime.journal import outcome_from_data, outcome_to_data
 
 ERRORS = [
-    BudgetExceededError("no more.", unit="tokens", hint="Raise it."),
+    BudgetExceededError("no more.", unit="tokens", hint="Raise it.", is_cut_off=True),
     ModelUnavailableError("busy.", is_free=True, retry_after_seconds=2.5),
     UnknownNameError("agent", "finde", ["finder"]),
     ToolError("no.", hint="Try another."),
@@ -37,4 +37,5 @@ def test_an_error_of_an_older_journal_has_what_it_tells_by_default():
 def test_nothing_else_is_set_on_it():
     details = {"__class__": "x", "_hidden": 1, "not a name": 2, "unit": "usd"}
     old = {"error": {"type": "BudgetExceededError", "message": "", "details": details}}
-    assert vars(outcome_from_data(old).error) == {"message": "", "hint": "", "unit": "usd"}
+    told = {"message": "", "hint": "", "unit": "usd", "is_cut_off": False}
+    assert vars(outcome_from_data(old).error) == told
