@@ -232,7 +232,8 @@ def usage_line(usage: Usage) -> str:
     calls = f"{counted(usage.model_calls, 'model call')}, {counted(usage.tool_calls, 'tool call')}"
     tokens = f"{counted(usage.input_tokens, 'token')} in, {usage.output_tokens:,} out"
     if usage.unpriced_calls:
-        return f"{calls}, {tokens}, price unknown"
+        known = f"${usage.usd:.4f} and " if usage.usd else ""
+        return f"{calls}, {tokens}, {known}{counted(usage.unpriced_calls, 'call')} of unknown cost"
     return f"{calls}, {tokens}, ${usage.usd:.4f}"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.cells import cell_len
 from rich.padding import Padding
 from rich.text import Text
 
@@ -12,6 +13,7 @@ from treadle.cli._calls import CallLine, arguments_line, call_lines
 from treadle.cli._console import counted, out, usage_line
 from treadle.cli._place import place_in_words
 from treadle.cli._safe import one_line, visible
+from treadle.core.usage import Usage
 from treadle.runtime.approvals import is_approval
 from treadle.runtime.journal import EntryType, Journal, JournalError
 from treadle.runtime.questions import in_words
@@ -133,6 +135,8 @@ def _print_head(run: Run, journal: Journal, place: Place | None) -> None:
     _field("when", Text(f"{run.created.astimezone():%Y-%m-%d %H:%M:%S}{took}"))
     _field("asked", Text(one_line(run.question, _SHOWN), style="bold"))
     _field("used", Text(usage_line(run.usage)))
+    if run.learning != Usage():
+        _field("learned", Text(usage_line(run.learning)))
     if limits := _limits(run, journal):
         _field("budget", Text(limits))
     if given := recorded_options(journal).model_settings.given():
@@ -141,7 +145,11 @@ def _print_head(run: Run, journal: Journal, place: Place | None) -> None:
 
 def _field(name: str, value: Text) -> None:
     label = Text(f"{name:8}", style="dim")
-    lines = value.wrap(out, max(20, out.width - 8))
+    room = max(20, out.width - 8)
+    if max(map(cell_len, value.plain.split()), default=0) > room:  # It would be broken.
+        out.print(label + value, soft_wrap=True)
+        return
+    lines = value.wrap(out, room)
     for index, line in enumerate(lines):
         line.rstrip()
         out.print((label if index == 0 else Text(" " * 8)) + line)

@@ -47,8 +47,9 @@ class Usage:
         cached_input_tokens: the part of ``input_tokens`` the provider read from its cache.
         reasoning_tokens: the part of ``output_tokens`` that was reasoning.
         usd: cost in US dollars of the calls whose price is known.
-        unpriced_calls: calls of models and embeddings whose price is not known, so ``usd`` leaves
-            them out.
+        unpriced_calls: calls of models and embeddings of which nobody knows what they cost, so
+            ``usd`` leaves them out: no price is set, or the call broke off before the provider
+            said how many tokens it took.
     """
 
     model_calls: int = 0

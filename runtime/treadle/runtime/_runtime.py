@@ -91,7 +91,7 @@ class Runtime:
         self.schedules = Schedules(
             self._schedule_store, self.project, self.settings, self._graphs.unpriced_model
         )
-        self._learner = Learner(memory.store)
+        self._learner = Learner(memory.store, context.redis, prefix)
         self._executor = Executor(
             context.redis,
             context.settings,

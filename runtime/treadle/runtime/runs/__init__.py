@@ -3,6 +3,7 @@
 from treadle.runtime.runs._event import END, StreamedEvent
 from treadle.runtime.runs._feedback import Feedback
 from treadle.runtime.runs._file import SUFFIX, JournalFile
+from treadle.runtime.runs._learned import LearnedStore
 from treadle.runtime.runs._nodes import check_change, check_stops
 from treadle.runtime.runs._options import RunOptions, StreamMode
 from treadle.runtime.runs._plan import Plan, PlannedEffect, dry_thread, is_dry_thread, plan_with
@@ -41,6 +42,7 @@ __all__ = [
     "Change",
     "Feedback",
     "JournalFile",
+    "LearnedStore",
     "Multitask",
     "Plan",
     "PlannedEffect",

@@ -85,6 +85,7 @@ class Run:
         created: when it was accepted.
         ended: when its last attempt ended; ``None`` while there is none that did.
         usage: what it cost, over all attempts.
+        learning: what learning facts from it cost, when it was over; no part of ``usage``.
         error: why it failed; empty when it did not.
     """
 
@@ -100,6 +101,7 @@ class Run:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
     usage: Usage = field(default_factory=Usage)
+    learning: Usage = field(default_factory=Usage)
     error: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +119,7 @@ class Run:
             "created": self.created.isoformat(timespec="milliseconds"),
             "ended": self.ended.isoformat(timespec="milliseconds") if self.ended else None,
             "usage": usage_to_data(self.usage),
+            "learning": usage_to_data(self.learning),
             "error": self.error,
         }
 
@@ -141,6 +144,7 @@ class Run:
             created=datetime.fromisoformat(data["created"]),
             ended=datetime.fromisoformat(ended) if ended else None,
             usage=usage_from_data(data["usage"]),
+            learning=usage_from_data(data.get("learning", {})),
             error=str(data["error"]),
         )
 
@@ -167,7 +171,7 @@ class Run:
             raise JournalError(f"The record of the run {run_id} is damaged: {problem}.") from None
 
 
-_JSON = {"attempt", "ended", "usage"}
+_JSON = {"attempt", "ended", "usage", "learning"}
 FIELDS = tuple(item.name for item in fields(Run))
 """The fields of a run's hash, beside its input."""
 
