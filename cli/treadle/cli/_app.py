@@ -22,6 +22,7 @@ from treadle.cli._options import (
     ThreadArgument,
     ThreadId,
     UserName,
+    given_path,
 )
 from treadle.cli._queue_app import queue_app
 from treadle.cli._runs_app import runs_app
@@ -159,7 +160,9 @@ def graph(
 
 @app.command()
 def index(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders to read.")],
+    paths: Annotated[
+        list[Path], typer.Argument(parser=given_path, help="Files and folders to read.")
+    ],
     collection: Annotated[
         str, typer.Option("--collection", "-c", help="Into this collection of the settings.")
     ] = "",
@@ -246,7 +249,9 @@ def worker(
 
 @app.command()
 def new(
-    folder: Annotated[Path, typer.Argument(help="The folder to make; it must be new.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=given_path, help="The folder to make; it must be new.")
+    ],
 ) -> None:
     """Make a project that runs at once, with a test."""
     from treadle.cli._new import make_project

@@ -238,7 +238,7 @@ def usage_line(usage: Usage) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """Return a number with what it counts: ``1 call``, ``1,200 calls``."""
+    """Return how many of something there are: ``1 file``, ``2 files``."""
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 

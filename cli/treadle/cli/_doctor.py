@@ -174,9 +174,8 @@ def _mcp_findings(opening: Opening, settings: Settings) -> Iterator[Finding]:
         return
     for name in settings.mcp:
         if name in lock.servers:
-            yield Finding(
-                "mcp", "ok", f"{name}: {counted(len(lock.servers[name]), 'tool')} accepted"
-            )
+            tools = counted(len(lock.servers[name]), "tool")
+            yield Finding("mcp", "ok", f"{name}: {tools} accepted")
         else:
             yield Finding("mcp", "note", f"{name} is not accepted yet: treadle mcp trust {name}")
 

@@ -13,6 +13,8 @@ from treadle.core.errors import TreadleError, UserError
 _DEFECT = "This is a defect in Treadle. TREADLE_DEBUG=1 shows where; please report it."
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What a system says of a disk on which nothing more can be kept."""
+_NO_PLACE = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EROFS}
+"""What a system says of a path that names nothing a command could use."""
 
 
 def exit_code(work: Callable[[], object]) -> int:
@@ -55,6 +57,9 @@ def _explain(error: Exception) -> int:
         what = error.filename or "What was to be kept or printed"
         _say(f"{what} cannot be written: {error.strerror}.", "")
         return 1
+    if isinstance(error, OSError) and error.errno in _NO_PLACE and error.filename:
+        _say(f"{error.filename} cannot be used: {error.strerror}.", "")
+        return 2
     if not isinstance(error, TreadleError):
         if os.environ.get("TREADLE_DEBUG"):
             raise error

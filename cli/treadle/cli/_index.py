@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from treadle.cli._console import err, print_json
+from treadle.cli._console import counted, err, print_json
 from treadle.cli._opening import Opening
 from treadle.tools.documents import IndexReport
 
@@ -19,7 +19,7 @@ def index_documents(opening: Opening, paths: list[Path], collection: str, *, as_
         MofNCompleteColumn(),
         TextColumn("{task.fields[file]}"),
     )
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=None, file="")
 
         def on_progress(done: int, total: int, current: Path) -> None:
@@ -58,7 +58,7 @@ def _places(paths: list[Path]) -> list[Path]:
 def _print(report: IndexReport) -> None:
     err.print(
         f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged, "
-        f"{report.removed} removed; {report.passages} passages."
+        f"{report.removed} removed; {counted(report.passages, 'passage')}."
     )
     if report.without_vector:
         err.print(

@@ -3,8 +3,9 @@
 import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
+from shlex import quote
 
-from treadle.cli._console import err, hint
+from treadle.cli._console import err
 from treadle.core.errors import InputError
 from treadle.core.settings import SETTINGS_FILE
 
@@ -20,9 +21,10 @@ def make_project(folder: Path) -> None:
     Raises:
         InputError: the folder holds something, or cannot be made.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} already holds something.", hint="Name a folder that is new.")
     try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            hint = "Name a folder that is new."
+            raise InputError(f"{folder} already holds something.", hint=hint)
         with as_file(files("treadle.cli") / "project-template") as template:
             shutil.copytree(
                 template,
@@ -36,10 +38,13 @@ def make_project(folder: Path) -> None:
             (folder / plain).rename(folder / hidden)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}.") from None
-    err.print(f"Made a project in {folder}. Now:\n", highlight=False)
-    err.print(f"  cd {folder}", highlight=False)
-    err.print("  treadle index docs", highlight=False)
-    hint('  treadle ask --agent guide "When does the workshop open?"', "default")
+    for line in (
+        f"Made a project in {folder}. Now:\n",
+        f"  cd {quote(str(folder))}",
+        "  treadle index docs",
+        '  treadle ask --agent guide "When does the workshop open?"',
+    ):
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _tenant_of(folder: Path) -> str:

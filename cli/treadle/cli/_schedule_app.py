@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from treadle.cli._options import HERE, AsJson, ModelName, Project, RedisUrl
+from treadle.cli._options import HERE, AsJson, ModelName, Project, RedisUrl, UserName
 
 schedule_app = typer.Typer(
     help="Let agents do tasks by themselves, at planned times.",
@@ -37,7 +37,6 @@ Conversation = Annotated[
     str | None,
     typer.Option("--thread", help="A new conversation for each fire (default), or one: schedule."),
 ]
-User = Annotated[str | None, typer.Option("--user", "-u", help="Whose memory the agent uses.")]
 QueueName = Annotated[str | None, typer.Option("--queue", help="The queue its runs go to.")]
 FireUsd = Annotated[float | None, typer.Option("--budget-usd", help="US dollars for one fire.")]
 FireTokens = Annotated[int | None, typer.Option("--budget-tokens", help="Tokens for one fire.")]
@@ -64,7 +63,7 @@ def schedule_add(
     window: Window = None,
     overlap: Overlap = None,
     thread: Conversation = None,
-    user: User = None,
+    user: UserName = None,
     queue: QueueName = None,
     budget_usd: FireUsd = None,
     budget_tokens: FireTokens = None,
@@ -205,7 +204,7 @@ def schedule_simulate(
     start: Start = None,
     end: End = None,
     jitter: Jitter = None,
-    user: User = None,
+    user: UserName = None,
     budget_usd: FireUsd = None,
     budget_tokens: FireTokens = None,
     month_usd: MonthUsd = None,

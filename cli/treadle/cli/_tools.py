@@ -60,6 +60,6 @@ def _looked(name: str, origin: str, context: ToolContext) -> Iterator[_Listed]:
         return
     for tool in made:
         effect = getattr(tool, "effect", None)
-        told = tool.description.strip().partition("\n")[0]
+        told = " ".join(tool.description.strip().partition("\n\n")[0].split())
         # One that is not Treadle's says nothing of itself, and so happens once.
         yield _Listed(tool.name, effect.value if effect else "once", origin, told)

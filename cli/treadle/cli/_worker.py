@@ -62,8 +62,10 @@ def _stop_at_signals(workers: Sequence[Worker], working: Sequence["asyncio.Task[
             for task in working:
                 task.cancel()
             return
-        busy = counted(sum(one.busy for one in workers), "run")
-        err.print(f"Stopping; {busy} at work.", highlight=False)
+        err.print(
+            f"Stopping; {counted(sum(one.busy for one in workers), 'run')} at work.",
+            highlight=False,
+        )
         for worker in workers:
             worker.stop()
 

@@ -325,7 +325,10 @@ class Settings(_Section):
             if first["type"] == "extra_forbidden":
                 allowed = f" Known keys there: {', '.join(_known_keys(cls, first['loc'][:-1]))}."
             said = first["msg"].replace("valid tuple", "valid list")  # As TOML has it.
-            raise ConfigError(f"{key} = {first['input']!r}: {said}.{allowed}", path=path) from None
+            said = said.removeprefix("Value error, ")
+            # What is wrong with a table as a whole names its keys itself.
+            value = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+            raise ConfigError(f"{key}{value}: {said}.{allowed}", path=path) from None
 
 
 _OVERRIDES = {
