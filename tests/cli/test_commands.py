@@ -422,3 +422,80 @@ def test_the_doctor_says_which_notifications_cannot_work(run):
     assert "[outgoing] allow" in told["inside"]["detail"]
     assert "no such program" in told["gone"]["detail"]
     assert "[smtp]" in told["mail"]["detail"]
+
+
+@pytest.mark.parametrize("command", ["new", "index", "test", "agents --project"])
+def test_a_path_that_no_system_takes_is_no_defect(run, command):
+    done = run(*command.split(), "x" * 300)
+    assert done.returncode == 2
+    assert "File name too long." in done.stderr
+    assert "defect" not in done.stderr
+
+
+def test_a_new_project_is_entered_as_it_is_said(run):
+    assert "  cd 'my agent'\n" in run("new", "my agent").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["index", ""], "A path is empty"),
+        (["new", ""], "A path is empty"),
+        (["ask", "hi", "--user", ""], "--user is empty"),
+        (["ask", "hi", "--thread", " "], "--thread is empty"),
+        (["queue", "add", "hi", "-u", ""], "--user is empty"),
+        (["schedule", "add", "x", "hi", "--every", "1h", "--user", ""], "--user is empty"),
+    ],
+)
+def test_nothing_is_no_name(run, arguments, expected):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert expected in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('[notifications.x]\nwebhook = "https://a.example"\n', "notifications.x: a webhook is"),
+        ("[schedules.x]\ninput = ' '\n", "schedules.x.input = ' ': there is nothing to ask."),
+    ],
+)
+def test_what_is_wrong_with_settings_is_said_in_words(run, text, expected):
+    (run.folder / "treadle.toml").write_text(text)
+    said = run("agents").stderr
+    assert expected in said
+    assert "Value error" not in said
+    assert "{" not in said
+
+
+def test_what_is_counted_is_said_as_one_or_many(run):
+    assert run("index", "docs").stderr.startswith("1 added, ")
+    assert "1 file indexed" in run("doctor").stdout
+    listed = run("tools").stdout
+    for about in listed.split("\n\n")[1:]:
+        assert about.rstrip().endswith((".", ")", ":")), about
+
+
+def test_json_says_what_became_of_a_run_that_failed(run):
+    with ScriptedOpenAI([unauthorized()]) as server:
+        done = run("ask", "hi", "--json", "-t", "t", **provider(server))
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert (told["thread_id"], "OPENAI_API_KEY" in told["error"]) == ("t", True)
+    assert json.loads(run("runs", "show", told["run_id"], "--json").stdout)["status"] == "error"
+
+
+def test_lists_in_json_are_lists_also_where_nothing_is_in_them(run):
+    for what in ("mcp", "notifications", "keys", "schedule", "threads", "runs"):
+        done = run(what, "list", "--json")
+        assert (done.returncode, json.loads(done.stdout)) == (0, [])
+
+
+def test_messages_in_json_are_data(run):
+    (run.folder / "treadle.toml").write_text(
+        '[notifications.desk]\ncommand = ["false"]\non = ["success"]\n'
+    )
+    run("ask", "What is 2+3?", "-q")
+    [message] = json.loads(run("notifications", "list", "--json").stdout)
+    assert message["body"]["data"]["question"] == "What is 2+3?"
+    assert "T" in message["made"]

@@ -135,3 +135,9 @@ def test_agents_are_listed_and_a_broken_settings_file_is_told(run, tmp_path):
     told = run("agents", code=2)
     assert "buyer" in told.out
     assert "treadle.toml" in told.err
+
+
+def test_json_of_a_dry_run_says_what_it_waits_for(run):
+    told = run("ask", "Order something.", "-a", "buyer", "--dry-run", "--json")
+    waits_for = json.loads(told.out)["waits_for"]
+    assert [one["value"] for one in waits_for] == [ORDER]

@@ -5,16 +5,15 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from treadle.cli._console import RunView, err, usage_line
+from treadle.cli._console import RunView, err, print_json, usage_line
 from treadle.cli._ending import Ended
 from treadle.cli._opening import Opening
-from treadle.cli._plan import print_plan
+from treadle.cli._plan import Found, print_plan
 from treadle.cli._sharing import tell_of_neighbour
-from treadle.cli._streams import kept, read_input
+from treadle.cli._streams import read_input
 from treadle.core.errors import RunError
 from treadle.core.events import Event, Reply, RunFailed, RunFinished, RunStarted
-from treadle.runtime import Plan, Runtime
-from treadle.runtime.journal import Journal
+from treadle.runtime import Runtime
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,12 @@ def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool, ver
         )
         return await Ended.of(runtime, await told(asked, quiet=quiet, verbose=verbose))
 
-    ended = opening.run(both)
+    try:
+        ended = opening.run(both)
+    except FailedRunError as error:
+        if as_json:
+            print_json({"run_id": error.run_id, "thread_id": error.thread_id, "error": str(error)})
+        raise
     is_shown = not (quiet or as_json)
     if is_shown:
         err.print()
@@ -60,13 +64,25 @@ def run_dry(opening: Opening, asking: Asking, *, as_json: bool) -> None:
     """Print what an agent would do, without doing it."""
     asked = (asking.agent, _read_question(asking.question))
 
-    async def plan(runtime: Runtime) -> tuple[Plan, Journal]:
+    async def plan(runtime: Runtime) -> Found:
         made = await runtime.dry_run(*asked, thread=asking.thread, user=asking.user)
-        return made, await runtime.runs.journal(made.reply.run_id)
+        return await Found.of(runtime, made)
 
-    made, journal = opening.run(plan)
-    with kept(made.reply.run_id, "plan"):
-        print_plan(made, journal, as_json=as_json)
+    print_plan(opening.run(plan), as_json=as_json)
+
+
+class FailedRunError(RunError):
+    """A run failed after it began.
+
+    Attributes:
+        run_id: its id.
+        thread_id: the conversation.
+    """
+
+    def __init__(self, failed: RunFailed, thread_id: str) -> None:
+        super().__init__(failed.error)
+        self.run_id = failed.run_id
+        self.thread_id = thread_id
 
 
 async def told(
@@ -86,9 +102,9 @@ async def told(
             the run is stopped.
 
     Raises:
-        RunError: the run failed.
+        FailedRunError: the run failed.
     """
-    view, thread_id = RunView(err, is_verbose=verbose), None
+    view, thread_id = RunView(err, is_verbose=verbose), ""
     try:
         async with aclosing(events):
             async for event in events:
@@ -100,7 +116,7 @@ async def told(
                     case RunFinished():
                         return event.reply
                     case RunFailed():
-                        raise RunError(event.error)
+                        raise FailedRunError(event, thread_id)
     except asyncio.CancelledError:
         if thread_id and is_alone:
             err.print(f"\nThe question is kept: go on with --thread {thread_id}", style="dim")

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from treadle.cli._console import confirmed, counted, err, out, print_json
 from treadle.cli._safe import one_line, visible
-from treadle.core.errors import InputError
 from treadle.core.mcp import McpServer
 from treadle.core.settings import Settings, project_folder
 from treadle.tools.mcp import (
@@ -50,17 +49,13 @@ class _Found:
 
 
 def list_servers(project: Path, *, as_json: bool) -> None:
-    """Print each server and its state; leave with 1 when one cannot be used as it is.
-
-    Raises:
-        InputError: no server is configured.
-    """
+    """Print each server and its state; leave with 1 when one cannot be used as it is."""
     folder = project_folder(project)
     servers = Settings.load(folder).mcp
-    if not servers:
-        raise InputError(
-            "No MCP server is configured.", hint="A server is a table [mcp.NAME] in treadle.toml."
-        )
+    if not servers and not as_json:
+        said = "No MCP server is configured. A server is a table [mcp.NAME] in treadle.toml."
+        err.print(said, style="dim", markup=False, highlight=False, soft_wrap=True)
+        return
     lock = Lock.read(folder)
     found = _with(servers, folder, lambda open_: _look_all(open_, servers, lock))
     if as_json:

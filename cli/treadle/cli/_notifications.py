@@ -1,6 +1,8 @@
 """``treadle notifications``."""
 
+import json
 from dataclasses import asdict
+from typing import Any
 
 from treadle.cli._console import err, out, print_json, rows
 from treadle.cli._opening import Opening
@@ -21,7 +23,7 @@ def list_messages(opening: Opening, limit: int, *, dead: bool, as_json: bool) ->
 
     found = opening.run(read)[:limit]
     if as_json:
-        print_json([asdict(message) for message in found])
+        print_json([_data(message) for message in found])
         return
     if not found:
         err.print("Nothing waits to be sent.", style="dim")
@@ -42,6 +44,12 @@ def list_messages(opening: Opening, limit: int, *, dead: bool, as_json: bool) ->
         ],
         prose=["why"],
     )
+
+
+def _data(message: Message) -> dict[str, Any]:
+    """Return a message as plain data."""
+    made = message.made.isoformat() if message.made is not None else None
+    return {**asdict(message), "made": made, "body": json.loads(message.body)}
 
 
 def replay_messages(opening: Opening, id_: str | None, *, as_json: bool) -> None:

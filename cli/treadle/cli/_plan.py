@@ -1,6 +1,8 @@
 """The plan that ``treadle ask --dry-run`` prints."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.padding import Padding
@@ -10,17 +12,48 @@ from treadle.cli._calls import CallLine, call_lines
 from treadle.cli._console import err, out, print_json, reply_data, usage_line
 from treadle.cli._run_view import print_call
 from treadle.cli._safe import visible
-from treadle.runtime import Plan
+from treadle.cli._streams import kept
+from treadle.runtime import Plan, Runtime
 from treadle.runtime.journal import Journal
 
 _SHOWN = 160
 
 
-def print_plan(plan: Plan, journal: Journal, *, as_json: bool) -> None:
-    """Print what was read, what would be done, and what that would cost."""
-    if as_json:
-        print_json(plan_data(plan))
-        return
+@dataclass(frozen=True)
+class Found:
+    """What a dry run found.
+
+    Attributes:
+        plan: what it would do.
+        journal: its journal.
+        waiting: what it waits for, as `Runs.interrupts` returns it.
+    """
+
+    plan: Plan
+    journal: Journal
+    waiting: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    async def of(cls, runtime: Runtime, plan: Plan) -> "Found":
+        """Return what a dry run found, by its plan."""
+        runs, id_ = runtime.runs, plan.reply.run_id
+        return cls(plan, await runs.journal(id_), await runs.interrupts(id_))
+
+
+def print_plan(found: Found, *, as_json: bool) -> None:
+    """Print what was read, what would be done, and what that would cost.
+
+    Raises:
+        OutputError: it cannot be printed.
+    """
+    with kept(found.plan.reply.run_id, "plan"):
+        if as_json:
+            print_json({**plan_data(found.plan), "waits_for": list(found.waiting)})
+        else:
+            _print(found.plan, found.journal)
+
+
+def _print(plan: Plan, journal: Journal) -> None:
     lines = _reads(journal)
     if lines:
         out.print(Text("It read", style="bold"))

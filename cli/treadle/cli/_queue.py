@@ -10,7 +10,7 @@ from rich.text import Text
 from treadle.cli._console import err, hint, out, print_json, rows
 from treadle.cli._ending import STOPPED, WAITS
 from treadle.cli._opening import Opening
-from treadle.cli._plan import print_plan
+from treadle.cli._plan import Found, print_plan
 from treadle.cli._run_view import print_waiting
 from treadle.cli._safe import visible
 from treadle.cli._streams import kept, read_input
@@ -64,9 +64,7 @@ def add(opening: Opening, asked: Asked, *, is_waited_for: bool, as_json: bool) -
         err.print(f"Waiting for the run {queued.run_id}", style="dim", highlight=False)
         run = await runtime.queue.wait(queued.run)
         if asked.is_dry:
-            plan, journal = await runtime.runs.plan(run.id), await runtime.runs.journal(run.id)
-            with kept(run.id, "plan"):
-                print_plan(plan, journal, as_json=as_json)
+            print_plan(await Found.of(runtime, await runtime.runs.plan(run.id)), as_json=as_json)
             return
         with kept(run.id):
             await _print_end(runtime, run, as_json=as_json)

@@ -13,13 +13,13 @@ from treadle.agents import Agent, find_agent
 from treadle.cli._console import counted, err, hint, out, print_json, usage_line
 from treadle.cli._ending import WAITS, Ended
 from treadle.cli._opening import Opening
-from treadle.cli._plan import print_plan
+from treadle.cli._plan import Found, print_plan
 from treadle.cli._run_view import print_listed, print_run, print_waiting, run_data
 from treadle.cli._safe import one_line, visible
 from treadle.core.errors import InputError
 from treadle.core.events import Reply
-from treadle.runtime import Plan, Runtime
-from treadle.runtime.journal import Difference, Journal
+from treadle.runtime import Runtime
+from treadle.runtime.journal import Difference
 from treadle.runtime.runs import SUFFIX, JournalFile, RunStateError, RunStatus, definition_of
 
 _LEAD = 40
@@ -75,11 +75,11 @@ def show_run(opening: Opening, run_id: str, *, everything: bool, as_json: bool) 
 def show_plan(opening: Opening, run_id: str, *, as_json: bool) -> None:
     """Print what a dry run found."""
 
-    async def read(runtime: Runtime) -> tuple[Plan, Journal]:
+    async def read(runtime: Runtime) -> Found:
         id_ = await runtime.runs.id_of(run_id)
-        return await runtime.runs.plan(id_), await runtime.runs.journal(id_)
+        return await Found.of(runtime, await runtime.runs.plan(id_))
 
-    print_plan(*opening.run(read), as_json=as_json)
+    print_plan(opening.run(read), as_json=as_json)
 
 
 def resume_run(opening: Opening, run_id: str, answers: Sequence[str], *, as_json: bool) -> None:
@@ -187,8 +187,10 @@ def replay_run(opening: Opening, source: str, *, current: bool, as_json: bool) -
             }
         )
     elif difference is None:
-        calls = counted(replay_.calls, "call")
-        err.print(f"The same: {calls} of {replay_.agent}, and its end.", style="dim")
+        err.print(
+            f"The same: {counted(replay_.calls, 'call')} of {replay_.agent}, and its end.",
+            style="dim",
+        )
     else:
         for one in (difference, *replay_.changes):
             print_difference(one)

@@ -12,15 +12,14 @@ from rich.text import Text
 from treadle.agents import Agent, Budget
 from treadle.cli._console import counted, err, out, print_json
 from treadle.cli._opening import Opening
-from treadle.cli._plan import plan_data, print_plan
+from treadle.cli._plan import Found, plan_data, print_plan
 from treadle.cli._schedule import settings_of
 from treadle.cli._schedule_view import money, print_field, print_moments, when_in_words
 from treadle.core.calendar import Timing, moments
 from treadle.core.errors import InputError
 from treadle.core.limits import Limits
 from treadle.core.usage import Usage
-from treadle.runtime import Plan, Runtime
-from treadle.runtime.journal import Journal
+from treadle.runtime import Runtime
 from treadle.runtime.schedules import ScheduleSettings, thread_of
 
 MONTH = timedelta(days=30)
@@ -72,15 +71,16 @@ def simulate(
 
     async def go_through(
         runtime: Runtime,
-    ) -> tuple[ScheduleSettings, Timing, Plan, Journal, datetime]:
+    ) -> tuple[ScheduleSettings, Timing, Found, datetime]:
         settings, timing = await _schedule(runtime, name, told)
         now = datetime.now(UTC)
         thread = thread_of(name) if settings.thread == "schedule" else None
         agent = _within(runtime.agent(settings.agent), settings.budget)
         plan = await runtime.dry_run(agent, settings.input, thread=thread, user=settings.user)
-        return settings, timing, plan, await runtime.runs.journal(plan.reply.run_id), now
+        return settings, timing, await Found.of(runtime, plan), now
 
-    settings, timing, plan, journal, now = opening.run(go_through)
+    settings, timing, found, now = opening.run(go_through)
+    plan = found.plan
     following = list(islice(moments(timing, now), count))
     month = Month.of(settings, timing, plan.reply.usage, now)
     if as_json:
@@ -101,10 +101,11 @@ def simulate(
     print_field("asks", Text(settings.input))
     print_field("when", Text(when_in_words(settings)))
     out.print()
-    out.print(Text(f"The next {len(following)} fires", style="bold"))
+    fires = "fire" if len(following) == 1 else f"{len(following)} fires"
+    out.print(Text(f"The next {fires}", style="bold"))
     print_moments(following, settings.tz, now)
     out.print()
-    print_plan(plan, journal, as_json=False)
+    print_plan(found, as_json=False)
     if plan.reply.stopped:
         out.print(Text(f"\nIt would end early: {plan.reply.stopped}", style="yellow"))
     _print_month(settings, month)
