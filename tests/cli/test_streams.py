@@ -112,3 +112,20 @@ def test_a_reader_that_leaves_is_no_failure(shell, command):
     shell("treadle ask -q -t t hello")
     done = shell(f"mkfifo gone; (exec 3<gone; :) & treadle {command} >gone")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_is_broken_into_lines_where_it_goes_to_a_pipe(shell):
+    thread, queue = "t" * 120, "q" * 60
+    told = shell(f"treadle ask 'What is 2+3?' -t {thread}")
+    assert f"thread {thread}\n" in told.stderr
+    shell(f"treadle schedule add {'s' * 90} 'What is 2+3?' -a assistant --every 1h --queue {queue}")
+    shell(f"treadle keys create {'k' * 90}")
+    for command in (
+        "threads list",
+        "schedule list",
+        f"schedule show {'s' * 90}",
+        "keys list",
+    ):
+        lines = shell(f"treadle {command}").stdout.splitlines()
+        assert any(len(line) > 85 for line in lines), command
+        assert max(map(len, lines)) < 2_000, command

@@ -157,7 +157,7 @@ def _field(name: str, value: Text) -> None:
     first, *others = value.wrap(out, max(20, out.width - 10))
     out.print(Text(f"{name:10}", style="dim") + first)
     for line in others:
-        out.print(Padding(line, (0, 0, 0, 10)))
+        out.print(Padding(line, (0, 0, 0, 10), expand=False))
 
 
 def _print_arguments(name: str, arguments: Mapping[str, Any]) -> None:

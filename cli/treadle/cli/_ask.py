@@ -56,7 +56,8 @@ def run_ask(opening: Opening, asking: Asking, *, as_json: bool, quiet: bool, ver
     ended.show(as_json=as_json)
     if is_shown:
         reply = ended.reply
-        err.print(f"\n{usage_line(reply.usage)} · thread {reply.thread_id}", style="dim")
+        ids = f"thread {reply.thread_id}"  # on a line of its own it is whole
+        err.print(f"\n{usage_line(reply.usage)}\n{ids}", style="dim", soft_wrap=True)
     ended.leave()
 
 

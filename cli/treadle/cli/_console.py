@@ -2,13 +2,14 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, Literal
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.segment import Segment
@@ -22,6 +23,8 @@ from treadle.core.events import CallFinished, CallStarted, Event, Reply, RunFini
 from treadle.core.usage import Usage
 
 MAX_OBSERVATION_LINES = 6
+_UNBROKEN = 1_000_000
+"""How wide a line may be where nothing needs to fit."""
 _LEAST_PROSE = 20
 """How wide a column of text must be at least, so that it can be read in further lines."""
 _MAX_ARGUMENT_CHARS = 100
@@ -37,6 +40,14 @@ class _Console(Console):
 
     What goes to a pipe or a file from standard output stays as it is.
     """
+
+    @property
+    def size(self) -> ConsoleDimensions:  # type: ignore[misc]  # nobody sets it
+        """The terminal's size; elsewhere no line is broken, but for ``COLUMNS``."""
+        found = super().size
+        if self.is_terminal or os.environ.get("COLUMNS"):
+            return found
+        return ConsoleDimensions(_UNBROKEN, found.height)
 
     @property
     def _is_read(self) -> bool:
@@ -167,7 +178,7 @@ class RunView:
             first, *others = wrapped
             self._console.print(first)
             for line in others:
-                self._console.print(Padding(line, (0, 0, 0, 2)))
+                self._console.print(Padding(line, (0, 0, 0, 2), expand=False))
         else:
             self._console.print(grid + body)
 

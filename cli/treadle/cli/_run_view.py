@@ -52,7 +52,7 @@ def print_listed(run: Run) -> None:
     line.append(f"{run.created.astimezone():%Y-%m-%d %H:%M}  ", "dim")
     line.append(run.agent)
     out.print(line, soft_wrap=True)
-    out.print(Text(f"  {one_line(run.question, out.width - 2)}", style="dim"))
+    out.print(Text(f"  {one_line(run.question, min(out.width - 2, _SHOWN))}", style="dim"))
 
 
 def print_run(

@@ -83,7 +83,7 @@ def print_field(name: str, value: Text) -> None:
     first, *others = value.wrap(out, room)
     out.print(Text(f"{name:10}", style="dim") + first)
     for line in others:
-        out.print(Padding(line, (0, 0, 0, 10)))
+        out.print(Padding(line, (0, 0, 0, 10), expand=False))
 
 
 def print_moments(moments: Sequence[datetime], zone_name: str, now: datetime) -> None:
