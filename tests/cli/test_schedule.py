@@ -166,3 +166,22 @@ def test_a_simulation_shows_a_budget_that_a_run_cannot_start_with(run, tmp_path)
     with ScriptedOpenAI([]) as server:
         shown = " ".join(run(*told, **server.environment).split())
     assert "It would end early: budget: the run's budget of 10 tokens does not allow" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["x" * 300, "hi", "--every", "1h"], "Use 1 to "),
+        (["ü", "hi", "--every", "1h"], "a-z, A-Z, 0-9"),
+        (["x", "", "--every", "1h"], "TEXT: there is nothing to ask."),
+        (["x", "hi", "--every", "1h", "--queue", ""], "--queue: use 1 to 64 of a-z"),
+        (["x", "hi", "--every", "99999999999999d"], "--every: this is longer than"),
+        (
+            ["x", "hi", "-a", "assistant", "--every", "1h", "--end", "2020-01-01"],
+            "never fires: its end, 2020-01-01 00:00, is over.",
+        ),
+        (["x", "hi", "--every", "1h", "--month-usd", "-1"], "--month-usd: "),
+    ],
+)
+def test_what_a_schedule_cannot_be_told_is_said_as_it_was_typed(run, arguments, expected):
+    assert expected in run("add", *arguments, code=2)

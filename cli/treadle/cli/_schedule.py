@@ -26,6 +26,13 @@ _NONE = (
     "No schedules yet. Add one: treadle schedule add digest 'News of looms' "
     "--cron '0 8 * * MON-FRI' --tz Europe/Paris"
 )
+_ARGUMENTS = {"input": "TEXT", "per_month-usd": "--month-usd"}
+"""What was typed for a setting, where that is not its name with two dashes before."""
+_SAID = {
+    "string_too_short": "there is nothing to ask",
+    "string_pattern_mismatch": "use 1 to 64 of a-z, 0-9, - and _, beginning with a letter or digit",
+}
+"""What is said of what Pydantic says in words of programs."""
 NOBODY = "Nobody fires them at the moment: start 'treadle serve' or 'treadle worker'."
 
 
@@ -69,8 +76,9 @@ def settings_of(told: Mapping[str, Any]) -> ScheduleSettings:
     except ValidationError as error:
         first = error.errors()[0]
         place = "-".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"--{place}: {message}." if place else f"{message}.") from None
+        place = _ARGUMENTS.get(place, f"--{place}")
+        message = _SAID.get(first["type"], first["msg"].removeprefix("Value error, "))
+        raise InputError(f"{place}: {message}." if first["loc"] else f"{message}.") from None
 
 
 def list_schedules(opening: Opening, *, as_json: bool) -> None:

@@ -16,8 +16,11 @@ def read_duration(value: Any) -> Any:
     Raises:
         ValueError: it is something else.
     """
-    if isinstance(value, str) and (told := re.fullmatch(r"(\d{1,9}(?:\.\d+)?)([smhd])", value)):
-        return timedelta(**{_UNITS[told[2]]: float(told[1])})
+    if isinstance(value, str) and (told := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)):
+        try:
+            return timedelta(**{_UNITS[told[2]]: float(told[1])})
+        except OverflowError:
+            raise ValueError("this is longer than time is counted; give a shorter span") from None
     if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):
         return value
     raise ValueError("give a number and a unit, such as 30s, 15m, 1h or 2d")

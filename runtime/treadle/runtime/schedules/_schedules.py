@@ -120,7 +120,7 @@ class Schedules:
         if not name or len(name) > MAX_NAME_CHARS or encoded(name) != name or "@" in name:
             raise InputError(
                 f"{name[:MAX_NAME_CHARS]!r} is no name for a schedule.",
-                hint="Use letters, digits and . _ - only.",
+                hint=f"Use 1 to {MAX_NAME_CHARS} of a-z, A-Z, 0-9 and . _ - only.",
             )
         self._check(settings)
         now = await self._store.now()
@@ -129,8 +129,10 @@ class Schedules:
         )
         made = replace(made, next=made.timing.after(now))
         if made.next is None and not project:
+            is_ended = settings.end is not None and settings.at is None
+            over = f"its end, {settings.end:%Y-%m-%d %H:%M}," if is_ended else settings.when()
             raise InputError(
-                f"The schedule {name!r} never fires: {settings.when()} is over.",
+                f"The schedule {name!r} never fires: {over} is over.",
                 hint="Choose a moment to come.",
             )
         kept = await self._store.put(made)
