@@ -112,7 +112,7 @@ async def test_a_setting_leaves_out_the_agents_that_come_with_treadle(project, l
         card = await client.get("/a2a/assistant/.well-known/agent-card.json")
         assert card.status_code == 404
         answer = await client.post("/v1/chat/completions", json=asked)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
 async def test_it_serves_the_agents_of_a_project(project, local_app):

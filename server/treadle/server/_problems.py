@@ -78,9 +78,15 @@ def failure(
     *,
     errors: Sequence[Fault] = (),
     headers: Mapping[str, str] | None = None,
+    missing: str = "",
 ) -> JSONResponse:
-    """Return the answer that tells of a problem, in the form of the protocol that was spoken."""
+    """Return the answer that tells of a problem, in the form of the protocol that was spoken.
+
+    ``missing`` is the kind of thing that has no such name, where that is the problem.
+    """
     if request.url.path.startswith(OPENAI):
+        if missing == "model":
+            return openai_error(status, detail, param=missing, code="model_not_found")
         param = place_of(errors[0]) if errors else None
         return openai_error(status, detail, param=param, headers=headers)
     if request.url.path.startswith(A2A):
@@ -118,7 +124,8 @@ def answer_problems(app: FastAPI) -> None:
         assert isinstance(error, TreadleError)  # noqa: S101 - as above
         if isinstance(error, RedisError):
             return of_redis(request, error)
-        return failure(request, status_of(error), str(error))
+        missing = error.kind if isinstance(error, UnknownNameError) else ""
+        return failure(request, status_of(error), str(error), missing=missing)
 
     def of_redis(request: Request, error: Exception) -> JSONResponse:
         _log.warning("A request was not answered: %s", error)  # It names addresses.

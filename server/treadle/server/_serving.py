@@ -5,11 +5,13 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from langgraph.graph.state import CompiledStateGraph
 
-from treadle.core.errors import InputError
+from treadle.agents import Agent
+from treadle.core.errors import InputError, UnknownNameError
 from treadle.core.redaction import Redactor
 from treadle.runtime import Runtime
 from treadle.runtime.queue import QueueStats
@@ -119,11 +121,31 @@ class Serving:
             # Of a function of LangGraph's functional API nobody knows what it returns.
             if isinstance(graph, CompiledStateGraph) and "messages" not in graph.channels:
                 self.wordless[name] = _WORDLESS
-                log.warning("The agent %r is no model and no tool of MCP: %s", name, _WORDLESS)
+                log.warning("The agent %r is for LangGraph's clients alone: %s", name, _WORDLESS)
 
     def talking(self, names: Iterable[str]) -> list[str]:
         """Return those of the agents that can be asked in words."""
         return [name for name in names if name not in self.failed and name not in self.wordless]
+
+    def agent_to_talk_with(self, rt: Runtime, name: str, kind: str = "agent") -> Agent:
+        """Return an agent that the caller may ask in words.
+
+        Args:
+            rt: the runtime of the caller's tenant.
+            name: the agent's name.
+            kind: what the caller's protocol calls an agent.
+
+        Raises:
+            UnknownNameError: there is none, for this caller, or nothing can be said to it.
+            ConfigError: its file is wrong.
+        """
+        known = current_principal().askable(rt.agents())
+        if name not in known:
+            raise UnknownNameError(kind, name, self.talking(known))
+        if name in self.wordless:
+            why = f"The agent {name!r} is for LangGraph's clients. {self.wordless[name]}"
+            raise UnknownNameError(kind, name, self.talking(known), hint=why)
+        return rt.agent(name)
 
     @cached_property
     def agents(self) -> list[str]:
@@ -138,6 +160,10 @@ async def of_request(request: Request) -> Serving:
     """Return what serves a request."""
     serving: Serving = request.app.state.serving
     return serving
+
+
+Served = Annotated[Serving, Depends(of_request)]
+"""What serves the request."""
 
 
 async def runtime_of_request(request: Request) -> Runtime:

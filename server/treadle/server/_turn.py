@@ -106,19 +106,6 @@ class Answering:
     answers: Mapping[str, Any] | None
 
 
-def agent_named(rt: Runtime, name: str) -> Agent:
-    """Return an agent that the caller may ask.
-
-    Raises:
-        UnknownNameError: there is none, for this caller.
-        ConfigError: its file is wrong.
-    """
-    known = agents_of(rt)
-    if name not in known:
-        raise UnknownNameError("model", name, known)
-    return rt.agent(name)
-
-
 def arguments_of(text: str) -> dict[str, Any]:
     """Return the arguments of a call.
 

@@ -16,6 +16,20 @@ from treadle.server.security import ApiKeys
 
 SECRET_VARIABLE = "TREADLE_KEYS_SECRET"
 SECRET = "a secret of at least thirty-two characters"
+WORDLESS = """
+from typing import TypedDict
+
+from langgraph.graph import START, StateGraph
+
+
+class State(TypedDict):
+    ticks: int
+
+
+graph = StateGraph(State)
+graph.add_node("tick", lambda state: {"ticks": 1})
+graph.add_edge(START, "tick")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +38,8 @@ def server(redis_6_2, tmp_path_factory):
     (project / "agents").mkdir()
     (project / "agents" / "plain.yaml").write_text("description: It helps.\nprompt: You help.\n")
     (project / "agents" / "broken.yaml").write_text("tools: [nothing.py:at_all]\n")
+    (project / "agents" / "clock.yaml").write_text("graph: clock.py:graph\n")
+    (project / "clock.py").write_text(WORDLESS)
     (project / "treadle.toml").write_text("[server]\nrequire_key = true\n")
     with serving(project, redis_6_2.url, environment={SECRET_VARIABLE: SECRET}) as served:
         yield served, redis_6_2.url
@@ -104,3 +120,12 @@ async def test_what_does_not_fit_is_told(server, key):
 def test_without_a_key_nobody_is_let_in(server):
     answer = httpx.post(f"{server[0].url}/mcp", json={"jsonrpc": "2.0", "method": "ping", "id": 1})
     assert answer.status_code == 401
+
+
+async def test_an_agent_to_which_nothing_can_be_said_is_no_tool(server, key):
+    async with session(server, await key("asker")) as client:
+        assert "clock" not in {one.name for one in (await client.list_tools()).tools}
+        told = await client.call_tool("clock", {"question": "Hello!"})
+        assert told.is_error
+        assert "No agent is named 'clock'" in told.content[0].text
+        assert "no 'messages'" in told.content[0].text

@@ -32,6 +32,20 @@ graph = StateGraph(MessagesState)
 graph.add_node("think", think)
 graph.add_edge(START, "think")
 """
+WORDLESS = """
+from typing import TypedDict
+
+from langgraph.graph import START, StateGraph
+
+
+class State(TypedDict):
+    ticks: int
+
+
+graph = StateGraph(State)
+graph.add_node("tick", lambda state: {"ticks": state["ticks"] + 1})
+graph.add_edge(START, "tick")
+"""
 CAREFUL = 'tools: [calculate]\npolicy:\n  - tool: "*"\n    then: ask\n'
 LONG = " ".join(f"Word{number}" for number in range(200)) + "."
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -105,6 +119,8 @@ def server(model, redis_6_2, tmp_path_factory):
     (project / "agents" / "brief.yaml").write_text("budget: {output_tokens: 90}\n")
     (project / "agents" / "stranger.yaml").write_text("graph: own.py:graph\n")
     (project / "own.py").write_text(FOREIGN)
+    (project / "agents" / "clock.yaml").write_text("graph: clock.py:graph\n")
+    (project / "clock.py").write_text(WORDLESS)
     (project / "agents" / "careful.yaml").write_text(CAREFUL)
     with serving_scripted(project, redis_6_2.url, model) as served:
         yield served

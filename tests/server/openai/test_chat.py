@@ -199,10 +199,25 @@ def test_what_would_change_nothing_may_be_asked_for(client):
     assert done.choices[0].message.content == "Good morning."
 
 
-def test_an_unknown_model_is_not_found(client):
-    with pytest.raises(openai.NotFoundError, match="guide") as caught:
-        ask(client, "Hello?", model="gide")
-    assert caught.value.body["type"] == "invalid_request_error"
+@pytest.mark.parametrize(
+    ("name", "said"), [("gide", "Did you mean 'guide'"), ("clock", "no 'messages'")]
+)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda c, name: c.models.retrieve(name),
+        lambda c, name: ask(c, "Hello?", model=name),
+        lambda c, name: ask(c, "Hello?", model=name, stream=True),
+        lambda c, name: c.responses.create(model=name, input="Hello?"),
+        lambda c, name: c.responses.create(model=name, input="Hello?", background=True),
+    ],
+)
+def test_a_model_that_there_is_not_is_not_found(client, asked, name, said):
+    with pytest.raises(openai.NotFoundError, match=said) as caught:
+        asked(client, name)
+    error = caught.value
+    assert (error.type, error.param) == ("invalid_request_error", "model")
+    assert error.code == "model_not_found"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -37,7 +37,6 @@ def test_what_is_not_served_is_named(client, name):
 @pytest.mark.parametrize(
     "asked",
     [
-        lambda c: c.models.retrieve("nobody"),
         lambda c: c.responses.retrieve("resp_x"),
         lambda c: c.responses.cancel("resp_x"),
         lambda c: c.responses.delete("resp_x"),
@@ -46,7 +45,7 @@ def test_what_is_not_served_is_named(client, name):
     ],
 )
 def test_what_is_served_and_not_there_is_not_found(client, asked):
-    with pytest.raises(openai.NotFoundError, match=r"x|nobody") as caught:
+    with pytest.raises(openai.NotFoundError, match="x") as caught:
         asked(client)
     assert "not served" not in caught.value.message
     assert (caught.value.type, caught.value.code) == ("invalid_request_error", "not_found")

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from treadle.agents import Agent
-from treadle.core.errors import UnknownNameError
 from treadle.server._problems import ProblemError
-from treadle.server._serving import of_request
+from treadle.server._serving import Served, of_request
 from treadle.server.a2a._schemas import (
     JSON_RPC,
     MESSAGE,
@@ -20,7 +19,6 @@ from treadle.server.a2a._schemas import (
     Listing,
 )
 from treadle.server.langgraph import Rt
-from treadle.server.security import current_principal
 
 if TYPE_CHECKING:
     from treadle.server.a2a._speaking import Speaking as Speaker
@@ -30,7 +28,7 @@ AgentName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z
 TaskId = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
-async def _agent(rt: Rt, agent: AgentName) -> Agent:
+async def _agent(rt: Rt, served: Served, agent: AgentName) -> Agent:
     """Return an agent that the caller may ask.
 
     Raises:
@@ -40,10 +38,7 @@ async def _agent(rt: Rt, agent: AgentName) -> Agent:
     if find_spec("a2a") is None:
         said = "There is no A2A here: install 'treadle[a2a]' and start the server."
         raise ProblemError(404, said)
-    known = current_principal().askable(rt.agents())
-    if agent not in known:
-        raise UnknownNameError("agent", agent, known)
-    return rt.agent(agent)
+    return served.agent_to_talk_with(rt, agent)
 
 
 Asked = Annotated[Agent, Depends(_agent)]

@@ -15,6 +15,7 @@ from treadle.core.events import Event
 from treadle.runtime import Runtime
 from treadle.runtime.runs import Run
 from treadle.server._deciding import decide
+from treadle.server._serving import Served
 from treadle.server._sse import EventStream
 from treadle.server._turn import begin
 from treadle.server._waiting import Asked
@@ -23,7 +24,7 @@ from treadle.server.agui._snapshots import check_state, restored
 from treadle.server.agui._telling import Translator
 from treadle.server.agui._wording import proposed
 from treadle.server.langgraph import Rt
-from treadle.server.security import Ownership, current_principal
+from treadle.server.security import Ownership
 
 AgentName = Annotated[str, Path(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -34,13 +35,11 @@ agui_router = APIRouter(prefix="/agui", tags=["agui"])
 
 
 @agui_router.post("/{agent}", responses=_STREAM, response_class=Response)
-async def run(rt: Rt, agent: AgentName, asked: RunInput) -> EventStream:
+async def run(rt: Rt, served: Served, agent: AgentName, asked: RunInput) -> EventStream:
     """Run an agent on a thread, and read the run's events; the run ends when the client leaves."""
-    known = current_principal().askable(rt.agents())
-    if agent not in known:
-        raise UnknownNameError("agent", agent, known)
+    found = served.agent_to_talk_with(rt, agent)
     check(asked)
-    source = await _events(rt, rt.agent(agent), asked)
+    source = await _events(rt, found, asked)
     first = await anext(source)  # What is wrong with the request is told as a problem.
     return EventStream(_written(first, source))
 

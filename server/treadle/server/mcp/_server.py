@@ -71,7 +71,8 @@ def session_manager(serving: "Serving") -> StreamableHTTPSessionManager:
     async def call_tool(_: _Context, params: CallToolRequestParams) -> CallToolResult:
         try:
             rt = runtime()
-            reply = await _ask(rt, params.name, params.arguments or {})
+            served = serving.agent_to_talk_with(rt, params.name)
+            reply = await _ask(rt, served.name, params.arguments or {})
             waiting = await rt.runs.interrupts(reply.run_id) if reply.is_question else []
             return _answered(reply, waiting)
         except TreadleError as error:
@@ -109,9 +110,6 @@ def _tool(rt: Runtime, name: str) -> Tool:
 
 
 async def _ask(rt: Runtime, name: str, arguments: dict[str, Any]) -> Reply:
-    known = current_principal().askable(rt.agents())
-    if name not in known:
-        raise UnknownNameError("agent", name, known)
     try:
         asked = Asked.model_validate(arguments)
     except ValidationError as error:

@@ -7,7 +7,7 @@ from typing import Any
 from treadle.core.errors import InputError
 from treadle.runtime import Runtime
 from treadle.runtime.runs import RunOptions, RunRequest
-from treadle.server._turn import Turn, agent_named, asked, waiting
+from treadle.server._turn import Turn, asked, waiting
 from treadle.server.openai._kept import Kept, keep_beginning, kept
 from treadle.server.openai._making import Head
 from treadle.server.openai._response_fields import ResponseRequest
@@ -48,6 +48,6 @@ async def put_into_background(rt: Runtime, turn: Turn, body: ResponseRequest) ->
 
 
 def _changes(rt: Runtime, turn: Turn) -> dict[str, Any]:
-    usual = agent_named(rt, turn.agent.name).model_dump(mode="json")
+    usual = rt.agent(turn.agent.name).model_dump(mode="json")
     wanted = turn.agent.model_dump(mode="json")
     return {name: wanted[name] for name in _CHANGED if wanted[name] != usual[name]}

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from pydantic import Field, field_validator
 
-from treadle.agents import ClientTool
+from treadle.agents import Agent, ClientTool
 from treadle.core.errors import InputError
 from treadle.core.model_settings import (
     Effort,
@@ -25,9 +25,10 @@ from treadle.core.model_settings import (
 )
 from treadle.runtime import Runtime
 from treadle.server._asked_settings import AskedSettings
+from treadle.server._serving import Served
 from treadle.server._sse import EventStream, sse
 from treadle.server._telling import Ended, Said, Started, kind_of
-from treadle.server._turn import ClientCall, Turn, adapted, agent_named, arguments_of
+from treadle.server._turn import ClientCall, Turn, adapted, arguments_of
 from treadle.server.langgraph import Rt
 from treadle.server.openai._answering import (
     Told,
@@ -204,10 +205,11 @@ ThreadHeader = Annotated[str | None, Header(max_length=200)]
 
 @router.post("/chat/completions")
 async def complete(
-    rt: Rt, request: Request, body: ChatRequest, x_thread_id: ThreadHeader = None
+    rt: Rt, served: Served, request: Request, body: ChatRequest, x_thread_id: ThreadHeader = None
 ) -> Response:
     """Ask an agent, and go on with a thread where one is named."""
-    turn = _turn(rt, body, x_thread_id)
+    agent = served.agent_to_talk_with(rt, body.model, "model")
+    turn = _turn(rt, agent, body, x_thread_id)
     source = told(rt, turn, pieces=bool(body.stream))
     try:
         if not body.stream:
@@ -235,7 +237,7 @@ class _Head:
         }
 
 
-def _turn(rt: Runtime, body: ChatRequest, header: str | None) -> Turn:
+def _turn(rt: Runtime, asked: Agent, body: ChatRequest, header: str | None) -> Turn:
     named = (body.metadata or {}).get("thread_id")
     if named and header and named != header:
         raise InputError(f"metadata.thread_id is {named!r} and X-Thread-Id {header!r}.")
@@ -244,7 +246,7 @@ def _turn(rt: Runtime, body: ChatRequest, header: str | None) -> Turn:
     chosen = body.response_format
     schema = chosen.json_schema.schema_ if isinstance(chosen, SchemaFormat) else None
     agent = adapted(
-        agent_named(rt, body.model),
+        asked,
         instructions="\n\n".join(instructions),
         tools=[_tool(tool.function) for tool in tools or ()],
         output=schema,

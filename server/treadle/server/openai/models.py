@@ -2,15 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from treadle.core.errors import UnknownNameError
-from treadle.server._serving import Serving, of_request
+from treadle.server._serving import Served
 from treadle.server._turn import agents_of
 from treadle.server.langgraph import Rt
-
-Served = Annotated[Serving, Depends(of_request)]
 
 
 class Model(BaseModel):
@@ -45,7 +43,6 @@ async def get_model(rt: Rt, served: Served, model: Annotated[str, Path(max_lengt
     Raises:
         UnknownNameError: there is none that the caller may ask in words.
     """
-    known = served.talking(agents_of(rt))
-    if model not in known:
-        raise UnknownNameError("model", model, known)
-    return Model(id=model)
+    if model in served.failed:
+        raise UnknownNameError("model", model, served.talking(agents_of(rt)))
+    return Model(id=served.agent_to_talk_with(rt, model, "model").name)

@@ -8,12 +8,13 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from treadle.agents import ClientTool
+from treadle.agents import Agent, ClientTool
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.runtime import Runtime
+from treadle.server._serving import Served
 from treadle.server._sse import EventStream
 from treadle.server._telling import Started
-from treadle.server._turn import Turn, adapted, agent_named, waiting
+from treadle.server._turn import Turn, adapted, waiting
 from treadle.server.langgraph import Rt
 from treadle.server.openai._answering import Told, places, told, while_connected
 from treadle.server.openai._background import put_into_background
@@ -40,9 +41,9 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 
 
 @router.post("/responses")
-async def respond(rt: Rt, request: Request, body: ResponseRequest) -> Response:
+async def respond(rt: Rt, served: Served, request: Request, body: ResponseRequest) -> Response:
     """Ask an agent, and go on with a conversation where one is named."""
-    turn = await _turn(rt, body)
+    turn = await _turn(rt, served.agent_to_talk_with(rt, body.model, "model"), body)
     if body.background:
         one = await put_into_background(rt, turn, body)
         headers = places(one.run.thread_id, one.run.id)
@@ -60,10 +61,10 @@ async def respond(rt: Rt, request: Request, body: ResponseRequest) -> Response:
         return error.answer()
 
 
-async def _turn(rt: Runtime, body: ResponseRequest) -> Turn:
+async def _turn(rt: Runtime, asked: Agent, body: ResponseRequest) -> Turn:
     chosen = body.text.format if body.text else None
     agent = adapted(
-        agent_named(rt, body.model),
+        asked,
         instructions="\n\n".join(body.instruction_texts()),
         tools=[
             ClientTool(
