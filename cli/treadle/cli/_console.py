@@ -41,8 +41,8 @@ class _Console(Console):
     What goes to a pipe or a file from standard output stays as it is.
     """
 
-    @property
-    def size(self) -> ConsoleDimensions:  # type: ignore[misc]  # nobody sets it
+    @property  # type: ignore[misc]  # nobody sets it
+    def size(self) -> ConsoleDimensions:
         """The terminal's size; elsewhere no line is broken, but for ``COLUMNS``."""
         found = super().size
         if self.is_terminal or os.environ.get("COLUMNS"):
