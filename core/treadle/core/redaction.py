@@ -26,6 +26,8 @@ _SHORT_JSON_CHARS = 16_384
 _SHORT_TEXT_CHARS = 64
 _TOO_DEEP = "nested too deeply"
 _LONGEST_BEGIN = 32
+_NOT_IN_A_WORD = r"(?:(?<![^\W_])|(?=[\W_]))"
+"""A place that has no letter or digit before it, or none behind it."""
 _FIELD_GROWING = re.compile(rf"(?:{_secrets.FIELD_GROWING})\Z")
 _T = TypeVar("_T")
 _Span = tuple[int, int, str]
@@ -66,12 +68,10 @@ class Redactor:
         self._growing = [
             (pattern, re.compile(rf"(?:{pattern.growing})\Z")) for pattern in self._patterns
         ]
-        self._begins = {
-            begin[:size]
-            for pattern in self._patterns
-            for begin in pattern.begins
-            for size in range(1, len(begin))
-        }
+        begins = {begin for pattern in self._patterns for begin in pattern.begins}
+        begun = {begin[:size] for begin in begins for size in range(1, len(begin))}
+        self._any_begin = re.compile(_any_of(begins), re.IGNORECASE)
+        self._begun_begin = re.compile(rf"{_NOT_IN_A_WORD}(?:{_any_of(begun)})\Z", re.IGNORECASE)
         self._short_json = lru_cache(maxsize=512)(self._json)
         self._short_text = lru_cache(maxsize=4_096)(self._text)
         self._placeholder = re.compile(
@@ -142,12 +142,14 @@ class Redactor:
         That is the length of the text if there is no such thing.
         """
         starts = [len(text)]
-        lowered = text.lower()
-        for pattern, growing in self._growing:
-            if any(begin in lowered for begin in pattern.begins):
-                starts += [found.start() for found in [growing.search(text)] if found]
+        if self._any_begin.search(text):  # nearly no piece of a text has any
+            lowered = text.lower()
+            for pattern, growing in self._growing:
+                if any(begin in lowered for begin in pattern.begins):
+                    starts += [found.start() for found in [growing.search(text)] if found]
         starts += [found.start() for found in [_FIELD_GROWING.search(text)] if found]
-        starts += [at for at in _word_ends(text) if lowered[at:] in self._begins][:1]
+        begun = self._begun_begin.search(text, max(0, len(text) - _LONGEST_BEGIN))
+        starts += [begun.start()] if begun else []
         starts += [_begun(form, text) for form in self._forms]
         return min(starts)
 
@@ -295,11 +297,9 @@ def _outside(found: Iterable[_Span], done: list[tuple[int, int]]) -> list[_Span]
     return kept
 
 
-def _word_ends(text: str) -> Iterator[int]:
-    """Yield the places near the end, first to last, that do not stand inside a word."""
-    for at in range(max(0, len(text) - _LONGEST_BEGIN), len(text)):
-        if not (at and text[at].isalnum() and text[at - 1].isalnum()):
-            yield at
+def _any_of(texts: Iterable[str]) -> str:
+    """Return the pattern of any of the texts; of nothing where there are none."""
+    return "|".join(map(re.escape, sorted(texts, key=len, reverse=True))) or r"(?!)"
 
 
 def _begun(form: str, text: str) -> int:

@@ -67,6 +67,8 @@ class CleanPieces:
         return ChatGenerationChunk(message=AIMessageChunk(**{"content": "", **given}))
 
     def _fed(self, redactor: Redactor, value: Any, path: _Path) -> Any:
+        if not value:
+            return value
         if isinstance(value, str):
             return self._text(redactor, value, (*path, _TEXT) if path == ("content",) else path)
         if isinstance(value, Mapping):
@@ -93,8 +95,6 @@ class CleanPieces:
         )
 
     def _text(self, redactor: Redactor, text: str, path: _Path) -> str:
-        if not text:
-            return text
         stream = self._streams.get(path)
         if stream is None:
             stream = self._streams[path] = redactor.stream()
