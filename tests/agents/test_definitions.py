@@ -59,16 +59,18 @@ def test_an_agent_file_says_everything_a_python_agent_can(tmp_path):
         (
             "output:\n  type: object\n  properties: 5\n",
             1,
-            "no JSON schema: ['properties'] 5 is not",
+            "no JSON schema: $.properties: 5 is not",
         ),
         ("output: {type: object, properties: {a: {type: strin}}}\n", 1, "'strin' is not valid"),
         (
             "output: {type: object, properties: {a: {$ref: '#/b'}}}\n",
             1,
-            "'#/b', which is not in it",
+            "'#/b' leads nowhere in it",
         ),
         ("output: {type: object, items: {$ref: 'http://x.test/y'}}\n", 1, "http://x.test/y"),
         ("output: {type: object, properties: {a: {pattern: '('}}}\n", 1, "no JSON schema"),
+        ("output: {type: alien}\n", 1, "no JSON schema"),
+        ("output: {$ref: '#/$defs/none'}\n", 1, "leads nowhere"),
         ("name: Loom Agent\n", 1, "name"),
         ("graph: [a\n", 2, "not valid YAML"),
         ("- a\n- b\n", 1, "holds a list"),
@@ -152,3 +154,10 @@ def test_a_pydantic_model_says_what_the_output_is():
     agent = Agent(name="counter", output=Sum)
     assert agent.output == Sum.model_json_schema()
     assert Agent.model_validate_json(agent.model_dump_json()) == agent
+
+
+@pytest.mark.parametrize("schema", [{"type": "object", "additionalProperties": True}, {}])
+def test_a_schema_needs_no_properties(schema):
+    made = Agent(name="x", output=schema)
+    assert made.output == {"title": "answer", "type": "object", "properties": {}, **schema}
+    assert Agent(name="x", output=made.output) == made

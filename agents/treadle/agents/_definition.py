@@ -7,10 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from treadle.agents._policy import Rule
-from treadle.core.errors import ConfigError
+from treadle.core.json_schemas import object_schema
 from treadle.core.limits import Limits
 from treadle.core.scheduling import ScheduleName, ScheduleSettings
-from treadle.graphs import check_schema
 from treadle.memory.window import SummaryMode
 
 CitationMode = Literal["mark", "report", "off"]
@@ -75,9 +74,7 @@ class ClientTool(_Part):
     @field_validator("parameters")
     @classmethod
     def _is_object_schema(cls, schema: dict[str, Any]) -> dict[str, Any]:
-        if schema.get("type", "object") != "object":
-            raise ValueError("a JSON schema of type 'object' is needed")
-        return {"type": "object", "properties": {}, **schema}
+        return object_schema(schema)
 
 
 class Agent(_Part):
@@ -142,21 +139,7 @@ class Agent(_Part):
     @field_validator("output")
     @classmethod
     def _is_object_schema(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        if schema is not None and schema.get("type") != "object":
-            raise ValueError("a JSON schema of type 'object' is needed")
-        if schema is not None and "title" not in schema:
-            return {"title": "answer", **schema}
-        return schema
-
-    @field_validator("output")
-    @classmethod
-    def _can_be_used(cls, schema: dict[str, Any] | None) -> dict[str, Any] | None:
-        if schema is not None:
-            try:
-                check_schema(schema)
-            except ConfigError as error:
-                raise ValueError(str(error).removesuffix(".")) from None
-        return schema
+        return None if schema is None else object_schema(schema, "answer")
 
     @classmethod
     def from_file(cls, path: Path) -> "Agent":

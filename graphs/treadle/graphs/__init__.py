@@ -10,7 +10,6 @@ from treadle.graphs._cut_short import cut_short, refusal_of, words_of
 from treadle.graphs._drawing import to_mermaid, to_svg
 from treadle.graphs._extraction import extract_facts
 from treadle.graphs._guards import STOPPED, partial_answer
-from treadle.graphs._output import check_schema
 from treadle.graphs._parts import Colleague, Graph, GraphParts, NamedModel, cannot_call_tools
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._reasoning import ThoughtState
@@ -59,7 +58,6 @@ __all__ = [
     "build_graph",
     "cannot_call_tools",
     "chain_of_thought",
-    "check_schema",
     "cut_short",
     "extract_facts",
     "graph_files",

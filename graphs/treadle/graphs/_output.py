@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 from langchain_core.runnables import Runnable
 
-from treadle.core.errors import ConfigError, ModelError
+from treadle.core.errors import ModelError
 from treadle.graphs._cut_short import cut_short
 from treadle.graphs._prompts import Prompts
 from treadle.graphs._repair import problem_of, read_arguments
@@ -35,50 +35,12 @@ def structured(schema: dict[str, Any]) -> Callable[[BaseChatModel], Runnable[Any
 
 
 def misfit(data: object, schema: dict[str, Any]) -> str:
-    """Return what of some data does not fit a JSON schema; nothing when all of it does.
-
-    Raises:
-        ConfigError: the schema itself cannot be used.
-    """
-    check_schema(schema)
+    """Return what of some data does not fit a JSON schema; nothing when all of it does."""
     jsonschema = import_module("jsonschema")
     registry = import_module("referencing").Registry()  # An empty one: nothing is fetched.
     kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
     error = jsonschema.exceptions.best_match(kind(schema, registry=registry).iter_errors(data))
     return "" if error is None else f"{error.json_path}: {error.message}"
-
-
-def check_schema(schema: Mapping[str, Any]) -> None:
-    """See that answers can be compared with a JSON schema.
-
-    Raises:
-        ConfigError: it is none, or refers to what is not in it.
-    """
-    jsonschema = import_module("jsonschema")  # Takes a tenth of a second of CPU to load.
-    referencing = import_module("referencing")
-    drafts = import_module("referencing.jsonschema")
-    kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
-    resource = referencing.Resource.from_contents(schema, default_specification=drafts.DRAFT202012)
-    try:
-        kind.check_schema(schema)
-        _check_refs(resource, referencing.Registry().resolver_with_root(resource))
-    except jsonschema.SchemaError as wrong:
-        at = "".join(f"[{part!r}]" for part in wrong.absolute_path)
-        raise ConfigError(f"the output schema is no JSON schema: {at} {wrong.message}.") from None
-
-
-def _check_refs(resource: Any, resolver: Any) -> None:
-    ref = resource.contents.get("$ref") if isinstance(resource.contents, Mapping) else None
-    if isinstance(ref, str):
-        try:
-            resolver.lookup(ref)
-        except import_module("referencing.exceptions").Unresolvable:
-            raise ConfigError(
-                f"the output schema refers to {ref!r}, which is not in it.",
-                hint="Refer to a place of the schema itself, such as '#/$defs/NAME'.",
-            ) from None
-    for inner in resource.subresources():
-        _check_refs(inner, resolver.in_subresource(inner))
 
 
 async def filled(

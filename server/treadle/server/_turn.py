@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 from treadle.agents import Agent, ClientTool
 from treadle.core.errors import InputError, UnknownNameError
 from treadle.core.events import Event, Reply
+from treadle.core.json_schemas import object_schema
 from treadle.runtime import Runtime
 from treadle.runtime.questions import answered
 from treadle.runtime.runs import Run, RunStatus
@@ -137,7 +138,7 @@ def adapted(
         InputError: its graph cannot be given it.
     """
     changes: dict[str, Any] = {}
-    if (instructions or tools or output) and agent.graph != "react":
+    if (instructions or tools or output is not None) and agent.graph != "react":
         raise InputError(
             f"The model {agent.name!r} takes no instructions, tools or response format: its graph "
             f"is {agent.graph!r}."
@@ -149,7 +150,7 @@ def adapted(
     if tools:
         changes["client_tools"] = tuple(tools)
     if output is not None:
-        changes["output"] = {"title": "answer", **output}
+        changes["output"] = object_schema(output, "answer")
     if max_tokens is not None:
         limit = agent.budget.output_tokens
         fewer = max_tokens if limit is None else min(limit, max_tokens)

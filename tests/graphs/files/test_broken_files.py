@@ -58,7 +58,7 @@ BROKEN = [
     ("{part}", "{ part }", 11, "the brace in '{ part }'"),
     ("to: verdict", "to: verdicts", 13, "no field 'verdicts'. Did you mean 'verdict'?"),
     (", output: {type: object}", "", 13, "of type 'object', and this node gives array or string"),
-    ("output: {type: object}", "output: {type: object, $ref: '#/b'}", 13, "'#/b', which is not"),
+    ("output: {type: object}", "output: {type: object, $ref: '#/b'}", 13, "'#/b' leads nowhere"),
     ("output: {type: object}", "output: {type: array}", 13, "a JSON schema of type 'object'"),
     ("to: verdict, ", "", 13, "'output' is of a thought, and this node answers"),
     ("to: notes}", "to: notes, task: x}", 11, "'task' does not belong to a node with 'tool'"),

@@ -4,9 +4,9 @@ import keyword
 from collections.abc import Iterable, Mapping
 from typing import NoReturn, TypeVar
 
-from treadle.core.errors import ConfigError, nearest
+from treadle.core.errors import nearest
+from treadle.core.json_schemas import object_schema
 from treadle.core.yaml_files import Place, YamlFile
-from treadle.graphs._output import check_schema
 from treadle.graphs.files._conditions import TESTS, Condition
 from treadle.graphs.files._flow import check_flow
 from treadle.graphs.files._spec import END, KINDS, START, EdgeSpec, FieldSpec, GraphSpec, NodeSpec
@@ -135,12 +135,10 @@ class _Checks:
             )
         takes = _TAKES[kind]
         if node.output is not None:
-            if node.output.get("type") != "object":
-                self._refuse((*place, "output"), "a JSON schema of type 'object' is needed here.")
             try:
-                check_schema(node.output)
-            except ConfigError as error:
-                self._refuse((*place, "output"), error.message, error.hint)
+                object_schema(node.output)
+            except ValueError as wrong:
+                self._refuse((*place, "output"), f"{wrong}.")
             takes = {"object"} | ({"array"} if field.reduce == "append" else set())
         if field.type not in takes:
             self._refuse(

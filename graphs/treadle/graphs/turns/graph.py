@@ -11,6 +11,7 @@ from langgraph.types import Send
 
 from treadle.core.boundary import acting
 from treadle.core.errors import UnknownNameError
+from treadle.core.json_schemas import object_schema
 from treadle.graphs._colleagues import asking, inside
 from treadle.graphs._parts import Colleague, GraphParts
 from treadle.graphs._prompts import join
@@ -103,7 +104,9 @@ class TurnGraph(StateGraph[Any, None, Any, Any]):
         Raises:
             UnknownNameError: there is no such model.
             ConfigError: it cannot be used.
+            ValueError: no object fits the schema.
         """
+        output = None if output is None else object_schema(output, "answer")
         reasoner = Reasoner(_with_model(self._parts, model)) if model else self._reasoner
         said = nodes.Prompt(reasoner, Template(text), output, shows_all=conversation)
         self._prompts.append(text)

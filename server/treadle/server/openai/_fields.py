@@ -4,10 +4,28 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from langchain_core.messages import AIMessage
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from treadle.core.json_schemas import object_schema
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+def _of_objects(schema: dict[str, Any]) -> dict[str, Any]:
+    object_schema(schema)
+    return schema  # As it was sent: it is told again so.
+
+
+ObjectSchema = Annotated[dict[str, Any], AfterValidator(_of_objects)]
+"""A JSON schema that an object can fit."""
 
 
 class Part(BaseModel):
@@ -64,7 +82,7 @@ class Function(Part):
 
     name: ToolName
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: ObjectSchema | None = None
     strict: bool | None = None
 
 

@@ -20,6 +20,7 @@ from treadle.server.openai._fields import (
     Content,
     Function,
     Name,
+    ObjectSchema,
     Part,
     Refused,
     answer_of,
@@ -113,7 +114,7 @@ class SchemaFormat(Part):
     type: Literal["json_schema"]
     name: str | None = None
     description: str | None = None
-    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+    schema_: Annotated[ObjectSchema, Field(alias="schema")]
     strict: bool | None = None
 
 

@@ -47,6 +47,7 @@ from treadle.server.openai._fields import (
     Content,
     Function,
     Name,
+    ObjectSchema,
     Part,
     answer_of,
     text_of,
@@ -126,7 +127,7 @@ class Schema(Part):
 
     name: str | None = None
     description: str | None = None
-    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+    schema_: Annotated[ObjectSchema, Field(alias="schema")]
     strict: bool | None = None
 
 
