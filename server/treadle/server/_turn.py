@@ -196,7 +196,10 @@ async def asked(rt: Runtime, turn: Turn) -> tuple[Sequence[AnyMessage], str]:
     is_new = turn.is_new or turn.thread_id is None
     messages = turn.messages if is_new else _new_in(turn.messages)
     if not messages or not isinstance(messages[-1], HumanMessage | ToolMessage):
-        raise InputError("There is nothing to answer: the last message is the model's own.")
+        why = "the last message is the model's own" if turn.messages else "nobody says anything"
+        raise InputError(
+            f"There is nothing to answer: {why}.", hint="Let the last message be a user's."
+        )
     thread_id = turn.thread_id or rt.threads.new_id()
     if not await Ownership(rt).begin(thread_id):
         raise UnknownNameError("thread", thread_id, None)

@@ -263,3 +263,20 @@ def test_no_messages_of_a_person_are_refused(client):
     ):
         with pytest.raises(openai.BadRequestError):
             client.chat.completions.create(model="guide", messages=messages)
+
+
+@pytest.mark.parametrize(
+    ("roles", "why"),
+    [
+        (["system"], "nobody says anything"),
+        (["system", "developer"], "nobody says anything"),
+        (["user", "assistant"], "the last message is the model's own"),
+        (["user", "assistant", "system"], "the last message is the model's own"),
+    ],
+)
+def test_what_asks_nothing_is_refused_with_the_reason(client, roles, why):
+    said = [{"role": role, "content": "Hello."} for role in roles]
+    with pytest.raises(openai.BadRequestError, match=why):
+        client.chat.completions.create(model="guide", messages=said)
+    with pytest.raises(openai.BadRequestError, match=why):
+        client.responses.create(model="guide", input=said)
