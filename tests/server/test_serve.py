@@ -202,6 +202,9 @@ async def test_what_is_wrong_with_a_body_is_said_in_the_clients_words(
         ("GET /threads/t/runs?limit=1&limit=2", "query.limit: It is given more than once"),
         ("GET /threads/t?foo", "query.foo: It is not supported; leave it out"),
         ("POST /threads/search?limit=1", "query.limit: It is not supported; leave it out"),
+        ("DELETE /assistants/a?delete_threads=true", "query.delete_threads: Threads do not go"),
+        ("DELETE /assistants/a?delete_threads=false", None),
+        ("GET /threads/t/runs/r/join?cancel_on_disconnect=0", None),
         ("GET /runs/r?foo=1", "query.foo: It is not supported; leave it out"),
         ("GET /threads/t/runs?select=run_id&select=status", None),
         ("GET /threads/t/stream?stream_mode=lifecycle&stream_mode=run_modes", None),
@@ -212,7 +215,7 @@ async def test_a_query_that_nobody_supports_is_refused_by_name(project, local_ap
     async with local_app(project) as client:
         answer = await client.request(method, path, json={} if method == "POST" else None)
         if detail is None:
-            assert answer.status_code == 404, "the thread is looked for"
+            assert answer.status_code == 404, "it is looked for"
         else:
             assert answer.status_code == 422
             assert answer.json()["detail"].startswith(detail)

@@ -37,7 +37,7 @@ EXPLAINED = (
     Explained(
         "ids",
         "UUIDs only, otherwise 422",
-        "any text up to 200 characters",
+        "any text up to 200 characters, without `/`",
         "conversations have names",
         (r"threads\.create by a name",),
     ),
@@ -304,6 +304,18 @@ EXPLAINED = (
         "what comes from then on",
         "all of it",
         "nothing is missed",
+    ),
+    Explained(
+        "a node in `interrupt_before`, `interrupt_after` that there is not",
+        "passed over",
+        "422",
+        "as with `goto`",
+    ),
+    Explained(
+        "`delete_threads` with an assistant",
+        "removes its threads",
+        "422",
+        "`threads.prune` removes what it is told",
     ),
     Explained(
         "`lifecycle`, `state_update` of a thread's stream",

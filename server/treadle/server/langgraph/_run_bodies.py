@@ -272,6 +272,23 @@ class RunQuery(BaseModel):
     select: list[Selected] | None = None
 
 
+class JoinQuery(BaseModel):
+    """How a run is joined.
+
+    Pages say at which ``checkpoint_id`` they stand; a run is streamed from an event on, whatever
+    the thread held before it.
+    """
+
+    stream_mode: list[StreamMode | Literal[""]] | None = None
+    cancel_on_disconnect: bool = False
+    checkpoint_id: str | None = None
+
+    @property
+    def modes(self) -> list[StreamMode] | None:
+        """What is to be told; all that the run streams when ``None``."""
+        return [mode for mode in self.stream_mode or () if mode] or None  # '' is none, to a client.
+
+
 def is_wanted(name: str, modes: Sequence[str]) -> bool:
     """Return whether an event of that name is of one of the stream modes."""
     kind = name.split("|", maxsplit=1)[0]

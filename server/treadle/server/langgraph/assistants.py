@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from treadle.core.errors import UnknownNameError
 from treadle.graphs import Graph
 from treadle.runtime import Runtime
+from treadle.server._problems import refused
 from treadle.server.langgraph._answers import (
     Body,
     Id,
@@ -149,8 +150,11 @@ async def update(rt: Rt, assistant_id: Id, body: Described) -> Response:
 
 
 @router.delete("/{assistant_id}", status_code=204)
-async def delete(rt: Rt, assistant_id: Id) -> Response:
+async def delete(rt: Rt, assistant_id: Id, delete_threads: bool = False) -> Response:
     """Remove an assistant that a client made."""
+    if delete_threads:  # Clients say that they do not want it, too.
+        said = "Threads do not go with an assistant; remove them with /threads/prune"
+        raise refused("delete_threads", said, place="query")
     await Assistants(rt).get(assistant_id)
     if not await Assistants(rt).delete(assistant_id):
         raise HTTPException(403, "An agent of the project cannot be deleted by a client.")

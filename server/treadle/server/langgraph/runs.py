@@ -25,6 +25,7 @@ from treadle.server.langgraph._run_bodies import (
     BatchedRun,
     CancelNamed,
     CancelStanding,
+    JoinQuery,
     RunCreate,
     RunQuery,
 )
@@ -70,14 +71,14 @@ async def create_batch(rt: Rt, bodies: list[BatchedRun]) -> Response:
 async def wait(rt: Rt, request: Request, thread_id: Id, body: RunCreate) -> Response:
     """Queue a run on a thread, and answer with the state it leaves."""
     run, _ = await ProtocolRuns(rt).create(body, thread_id, values=True)
-    return await _waited(rt, request, body, run)
+    return await _made(rt, request, body, run)
 
 
 @router.post("/runs/wait")
 async def wait_stateless(rt: Rt, request: Request, body: RunCreate) -> Response:
     """Queue a run on a thread of its own, and answer with the state it leaves."""
     run, _ = await ProtocolRuns(rt).create(body, None, values=True)
-    return await _waited(rt, request, body, run)
+    return await _made(rt, request, body, run)
 
 
 @router.post("/threads/{thread_id}/runs/stream", response_class=EventStream, status_code=200)
@@ -124,10 +125,12 @@ async def delete(rt: Rt, thread_id: Id, run_id: Id) -> Response:
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}/join")
-async def join(rt: Rt, thread_id: Id, run_id: Id) -> Response:
+async def join(
+    rt: Rt, request: Request, thread_id: Id, run_id: Id, cancel_on_disconnect: bool = False
+) -> Response:
     """Wait for a run's end, and answer with the state it left."""
-    runs = ProtocolRuns(rt)
-    return answered_text(await runs.joined(await runs.get(thread_id, run_id)))
+    run = await ProtocolRuns(rt).get(thread_id, run_id)
+    return await _waited(rt, request, run, is_cancelled_with_client=cancel_on_disconnect)
 
 
 @router.get(
@@ -138,18 +141,15 @@ async def join_stream(  # noqa: PLR0917 - the words of the protocol
     request: Request,
     thread_id: Id,
     run_id: Id,
+    query: Annotated[JoinQuery, Query()],
     last_event_id: LastEventId = None,
-    stream_mode: Annotated[list[StreamMode | Literal[""]] | None, Query()] = None,
-    cancel_on_disconnect: bool = False,
 ) -> Response:
     """Stream a run from an event on, or from its beginning."""
     run = await ProtocolRuns(rt).get(thread_id, run_id)
     after = "0" if last_event_id in (None, "", FROM_THE_BEGINNING) else str(last_event_id)
     check_event_id(after)
-    modes = [mode for mode in stream_mode or () if mode]  # The client sends '' for none.
-    return _streamed(
-        rt, request, run, after, is_cancelled_with_client=cancel_on_disconnect, modes=modes or None
-    )
+    cancels, modes = query.cancel_on_disconnect, query.modes
+    return _streamed(rt, request, run, after, is_cancelled_with_client=cancels, modes=modes)
 
 
 @router.get("/threads/{thread_id}/stream", response_class=EventStream, status_code=200)
@@ -215,17 +215,25 @@ def place_of(run: Run) -> str:
     return f"/threads/{run.thread_id}/runs/{run.id}"
 
 
-async def _waited(rt: Rt, request: Request, body: RunCreate, run: Run) -> Response:
+async def _waited(
+    rt: Rt, request: Request, run: Run, *, is_cancelled_with_client: bool
+) -> Response:
     """Answer with the state a run leaves; stop the run when its client left and wants that."""
     runs = ProtocolRuns(rt)
     joining = asyncio.create_task(runs.joined(run))
     while not (await asyncio.wait({joining}, timeout=_LOOK_SECONDS))[0]:
-        if body.on_disconnect == "cancel" and await request.is_disconnected():
+        if is_cancelled_with_client and await request.is_disconnected():
             joining.cancel()
             await runs.cancel(run, "interrupt", wait=False)
             return no_content()
+    return answered_text(joining.result())
+
+
+async def _made(rt: Rt, request: Request, body: RunCreate, run: Run) -> Response:
+    """Answer as `_waited`, and say where the run is that was made for it."""
+    cancels = body.on_disconnect == "cancel"
+    answer = await _waited(rt, request, run, is_cancelled_with_client=cancels)
     headers = {"Content-Location": place_of(run), "Location": f"{place_of(run)}/join"}
-    answer = answered_text(joining.result())
     answer.headers.update(headers)
     return answer
 
