@@ -1,6 +1,8 @@
 """Forgetting a thread and a user: not a byte of what was said stays behind."""
 
+import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 import redis
@@ -125,3 +127,25 @@ def test_the_dump_shows_what_redis_holds(redis_6_2):
         client.set("key", CANARY * 100)
         client.hset("hash", "field", f"in the middle {CANARY} of it")
     assert len(holding(dump(redis_6_2), CANARY.encode())) == 2
+
+
+async def test_what_is_asked_meanwhile_can_be_forgotten_again(redis_6_2, redis_url, tmp_path):
+    """A run that was accepted while its thread was forgotten is still named by the thread."""
+    agent = Agent(name="plain")
+    with ScriptedOpenAI(lambda _: say(f"You said {CANARY}.")) as server:
+        async with Runtime.open(redis_url, tmp_path, settings=settings_for(server)) as rt:
+            for turns in range(12):
+                await rt.ask(agent, f"{CANARY}?", thread="t", user="ada")
+                asked = [
+                    asyncio.create_task(rt.ask(agent, f"{CANARY} {n}?", thread="t", user="ada"))
+                    for n in range(2)
+                ]
+                for _ in range(turns):  # each time it is forgotten at another moment of theirs
+                    await asyncio.sleep(0)
+                await rt.forget_thread("t")
+                await asyncio.gather(*asked, return_exceptions=True)
+                with suppress(UnknownNameError):
+                    await rt.forget_thread("t")
+                with suppress(UnknownNameError):
+                    await rt.forget_user("ada")
+                assert not holding(dump(redis_6_2), CANARY.encode())

@@ -437,6 +437,7 @@ class Runtime:
         """Remove a thread and all that came of it; return how many of each kind.
 
         What was said, summaries, vectors, facts kept of the thread, its runs and their journals.
+        What a question under way meanwhile still writes stays until it is forgotten again.
 
         Raises:
             UnknownNameError: there is no such thread.

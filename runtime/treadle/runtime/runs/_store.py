@@ -465,16 +465,16 @@ class RunStore:
 
     async def forget_thread(self, thread_id: str) -> list[str]:
         """Remove the runs of a thread with their journals; return their ids."""
-        runs = self.keys(thread_id, "").runs
+        runs, fence = self.keys(thread_id, "").runs, self.keys(thread_id, "").fence
         ids = [run_id.decode() for run_id in await self._client.zrange(runs, 0, -1)]
         unlink, each = self._client.unlink, (self.keys(thread_id, run_id) for run_id in ids)
         await asyncio.gather(*(unlink(keys.record, *keys.beside) for keys in each))
         if ids:
-            await asyncio.gather(
-                self._client.zrem(self._order, *ids), self._client.hdel(self._threads, *ids)
-            )
-        # What names them last: where this is cut off, they are found again.
-        await unlink(runs, self.keys(thread_id, "").fence)
+            drop, lose = self._client.zrem, self._client.hdel
+            await asyncio.gather(drop(self._order, *ids), lose(self._threads, *ids))
+            # What names them last, and them alone: a run that was accepted meanwhile is found.
+            await drop(runs, *ids)
+        await unlink(fence)
         return ids
 
     async def _read(self, run_id: str, thread_id: str) -> Run | None:
