@@ -202,7 +202,10 @@ async def test_what_is_wrong_with_a_body_is_said_in_the_clients_words(
         ("GET /threads/t/runs?limit=1&limit=2", "query.limit: It is given more than once"),
         ("GET /threads/t?foo", "query.foo: It is not supported; leave it out"),
         ("POST /threads/search?limit=1", "query.limit: It is not supported; leave it out"),
-        ("DELETE /assistants/a?delete_threads=true", "query.delete_threads: Threads do not go"),
+        (
+            "DELETE /assistants/a?delete_threads=true",
+            "query.delete_threads: Value error, threads do not go",
+        ),
         ("DELETE /assistants/a?delete_threads=false", None),
         ("GET /threads/t/runs/r/join?cancel_on_disconnect=0", None),
         ("GET /runs/r?foo=1", "query.foo: It is not supported; leave it out"),

@@ -69,7 +69,7 @@ class ProtocolRuns:
         if body.is_answer and thread_id is not None:
             thread = known or await self._threads.record(thread_id)
             return await self._answer(body, thread["thread_id"], assistant, options)
-        if thread_id is not None:
+        if thread_id is not None and not body.config.dry_run:  # That takes no checkpoint at all.
             await self._threads.check_place(thread_id, {"checkpoint_id": options.checkpoint_id})
         record = await self._thread(body, thread_id, assistant, known)
         keep = thread_id is not None or body.on_completion == "keep"

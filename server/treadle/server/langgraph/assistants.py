@@ -3,13 +3,12 @@
 import uuid
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Response
-from pydantic import Field, model_validator
+from fastapi import APIRouter, HTTPException, Query, Response
+from pydantic import BeforeValidator, Field, model_validator
 
 from treadle.core.errors import UnknownNameError
 from treadle.graphs import Graph
 from treadle.runtime import Runtime
-from treadle.server._problems import refused
 from treadle.server.langgraph._answers import (
     Body,
     Id,
@@ -32,6 +31,20 @@ from treadle.server.security import current_principal
 
 SortBy = Literal["assistant_id", "graph_id", "name", "created_at", "updated_at"]
 Selected = Literal[SortBy, "description", "config", "context", "metadata", "version"]
+
+
+def _stay(value: str) -> str:
+    """Refuse what clients may ask beside; they say that they do not want it, too.
+
+    Raises:
+        ValueError: threads are to be removed with their assistant.
+    """
+    if value != "false":
+        raise ValueError("threads do not go with an assistant; remove them with /threads/prune")
+    return value
+
+
+ThreadsStay = Annotated[Literal["false"], BeforeValidator(_stay), Query()]
 
 
 class Described(Body):
@@ -150,11 +163,8 @@ async def update(rt: Rt, assistant_id: Id, body: Described) -> Response:
 
 
 @router.delete("/{assistant_id}", status_code=204)
-async def delete(rt: Rt, assistant_id: Id, delete_threads: bool = False) -> Response:
+async def delete(rt: Rt, assistant_id: Id, delete_threads: ThreadsStay | None = None) -> Response:
     """Remove an assistant that a client made."""
-    if delete_threads:  # Clients say that they do not want it, too.
-        said = "Threads do not go with an assistant; remove them with /threads/prune"
-        raise refused("delete_threads", said, place="query")
     await Assistants(rt).get(assistant_id)
     if not await Assistants(rt).delete(assistant_id):
         raise HTTPException(403, "An agent of the project cannot be deleted by a client.")

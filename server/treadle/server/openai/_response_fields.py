@@ -1,9 +1,9 @@
 """What requests for a response may hold."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from treadle.core.model_settings import (
     Effort,
@@ -22,7 +22,6 @@ from treadle.server.openai._fields import (
     Name,
     ObjectSchema,
     Part,
-    Refused,
     answer_of,
     text_of,
 )
@@ -32,16 +31,20 @@ class Said(Asking):
     """What somebody said."""
 
     type: Literal["message"] = "message"
-    role: Literal["user", "assistant", "system", "developer"]
-    content: AnswerContent
+    role: Literal["user", "system", "developer"]
+    content: Content
     id: str | None = None
     status: str | None = None
 
-    @model_validator(mode="after")
-    def _only_the_model_refuses(self) -> Self:
-        if self.role != "assistant" and any(isinstance(one, Refused) for one in self.content):
-            raise ValueError(f"only the assistant refuses, and the role is {self.role!r}")
-        return self
+
+class Answered(Asking):
+    """What the model answered."""
+
+    type: Literal["message"] = "message"
+    role: Literal["assistant"]
+    content: AnswerContent
+    id: str | None = None
+    status: str | None = None
 
 
 class Called(Part):
@@ -83,12 +86,14 @@ class Thought(Part):
 
 
 def _kind(item: Any) -> str:
-    found = item.get("type") if isinstance(item, dict) else getattr(item, "type", None)
-    return str(found or "message")
+    told = item if isinstance(item, dict) else getattr(item, "__dict__", {})
+    found = str(told.get("type") or "message")
+    return "answer" if found == "message" and told.get("role") == "assistant" else found
 
 
 Item = Annotated[
     Annotated[Said, Tag("message")]
+    | Annotated[Answered, Tag("answer")]
     | Annotated[Called, Tag("function_call")]
     | Annotated[Returned, Tag("function_call_output")]
     | Annotated[Thought, Tag("reasoning")],
@@ -202,7 +207,7 @@ _PLACES = {"reasoning_effort": "reasoning.effort", "verbosity": "text.verbosity"
 """Where model settings are in a request that have other names there."""
 
 
-def _add(messages: list[AnyMessage], item: Said | Called | Returned | Thought) -> None:
+def _add(messages: list[AnyMessage], item: Said | Answered | Called | Returned | Thought) -> None:
     if isinstance(item, Returned):
         messages.append(ToolMessage(text_of(item.output), tool_call_id=item.call_id))
     elif isinstance(item, Called):
@@ -215,5 +220,5 @@ def _add(messages: list[AnyMessage], item: Said | Called | Returned | Thought) -
             messages.append(AIMessage("", tool_calls=[called]))
     elif isinstance(item, Said) and item.role == "user":
         messages.append(HumanMessage(text_of(item.content)))
-    elif isinstance(item, Said) and item.role == "assistant":
+    elif isinstance(item, Answered):
         messages.append(answer_of(item.content))
