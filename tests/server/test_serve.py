@@ -204,7 +204,7 @@ async def test_what_is_wrong_with_a_body_is_said_in_the_clients_words(
         ("POST /threads/search?limit=1", "query.limit: It is not supported; leave it out"),
         (
             "DELETE /assistants/a?delete_threads=true",
-            "query.delete_threads: Value error, threads do not go",
+            "query.delete_threads: threads do not go with an assistant",
         ),
         ("DELETE /assistants/a?delete_threads=false", None),
         ("GET /threads/t/runs/r/join?cancel_on_disconnect=0", None),

@@ -70,7 +70,9 @@ def _said_of(fault: Mapping[str, Any]) -> str:
         return "A JSON object is needed"
     if isinstance(fault.get("input"), bytes):
         return "It was not sent as JSON: add the header 'Content-Type: application/json'"
-    return "Input should be an object" if kind in _NO_OBJECT else str(fault["msg"])
+    if kind in _NO_OBJECT:
+        return "Input should be an object"
+    return str(fault["msg"]).removeprefix("Value error, ")  # What follows is our own sentence.
 
 
 def place_of(fault: Fault) -> str:
